@@ -1,0 +1,141 @@
+/*
+ * kernel/ is the arithmetic: plain C in scalar/ is the oracle, faster twins live in folders named after their
+ * instruction set, and one table chosen at run time reaches them. It relies on base/ and tensor/ and knows no
+ * graph, no model, no thread: every kernel works on the slice that it is given.
+ */
+#pragma once
+
+#include "base/cpu.h"
+#include "tensor/dtype.h"
+
+/** The form in which a matrix product wants its activations. */
+typedef enum rg_act_form { RG_ACT_F32, RG_ACT_BF16, RG_ACT_Q8, RG_ACT_FORMS } rg_act_form;
+
+/**
+ * Activations [n_tok, k], prepared once for all products that share them.
+ *
+ *   RG_ACT_F32   data: float    [n_tok][k]
+ *   RG_ACT_BF16  data: uint16_t [n_tok][k], rounded to nearest even
+ *   RG_ACT_Q8    data: int8_t   [n_tok][k]; blocks of 32: x ~ scale * q with scale = max|x| / 127, q rounded
+ *                to nearest (ties to even), |q| <= 127; scale: float [n_tok][k/32]; sum: int32_t [n_tok][k/16], the
+ *                sum of each 16 q, for weights that carry an offset or a minimum. k is a multiple of 32.
+ */
+typedef struct rg_act {
+    rg_act_form form;
+    size_t n_tok;
+    size_t k;
+    void *data;
+    float *scale;
+    int32_t *sum;
+} rg_act;
+
+/** Bytes of storage for rg_act_init; the storage must be aligned to 64. */
+size_t rg_act_bytes(rg_act_form form, size_t n_tok, size_t k);
+/** Lay an rg_act out in storage of rg_act_bytes. */
+void rg_act_init(rg_act *act, rg_act_form form, size_t n_tok, size_t k, void *storage);
+
+/**
+ * Fill tokens [from, to) of act from x.
+ * Shapes: x [n_tok, k] f32 with row stride ldx (floats). A NaN or infinity in a Q8 block makes that block's
+ * scale NaN, so that it stays visible downstream.
+ */
+typedef void rg_act_fill_fn(rg_act *act, const float *x, size_t ldx, size_t from, size_t to);
+
+/**
+ * y[t][r] = sum_k x[t][k] * w[r][k] for rows r in [row, row_end), all tokens of x.
+ *
+ * Shapes: w [rows, k] of the table row's type, rows `w_stride` bytes apart, any alignment; y f32 with row stride ldy.
+ * Scratch: RG_SCRATCH_BYTES per thread, aligned to 64. Never reads past row_end's last byte.
+ * Exact:  the result of a row does not depend on the slice it is computed in.
+ */
+typedef void rg_matmul_fn(float *y, size_t ldy, const void *w, size_t w_stride, const rg_act *x,
+                          size_t row, size_t row_end, void *scratch);
+
+/** Per-thread scratch that every kernel may use freely. */
+#define RG_SCRATCH_BYTES ((size_t)1 << 20)
+/** Rows that one panel holds: slices that start and end at multiples of it are fastest. */
+#define RG_PANEL_ROWS 16
+
+/** How keys and values lie in a page: [n_kv_head][page_len][dim], f16 or f32. */
+typedef struct rg_attn {
+    // queries of one session: q [n_tok][n_head][k_dim] f32 with token stride q_stride (floats)
+    const float *q;
+    size_t q_stride;
+    size_t n_tok;
+    size_t pos; // position of the first query; query t sees positions (pos+t-window, pos+t]
+    // keys and values of one layer, by position: position p lies in page p / page_len
+    const void *const *k_pages;
+    const void *const *v_pages;
+    size_t page_len;
+    rg_dtype kv_dtype; // RG_DTYPE_F16 or RG_DTYPE_F32
+    uint32_t n_head;
+    uint32_t n_kv_head; // divides n_head; query head h reads head h / (n_head / n_kv_head)
+    uint32_t k_dim;
+    uint32_t v_dim;
+    size_t window; // 0: no window
+    float scale;   // of q.k before softmax
+    float *out;    // [n_tok][n_head][v_dim] f32 with token stride out_stride
+    size_t out_stride;
+} rg_attn;
+
+/**
+ * Attention of queries [tok, tok_end) for one kv head, all query heads that share it; online softmax in f32,
+ * the score matrix is never materialised (tiles in scratch). Values of masked positions are never read.
+ * Source: Dao et al. 2022, arXiv 2205.14135.
+ */
+typedef void rg_attention_fn(const rg_attn *a, uint32_t kv_head, size_t tok, size_t tok_end,
+                             void *scratch);
+
+/**
+ * RMS normalisation of each row: y[i] = w[i] * x[i] / sqrt(mean(x^2) + eps).
+ * Shapes: x [rows, n] f32 with row stride ldx, y likewise with ldy, y == x allowed; w [n] f32, NULL: ones.
+ * Exact:  sixteen partial sums (lane i takes elements i, i+16, ...), then a fixed tree: the same bits on every path.
+ * Source: Zhang and Sennrich 2019, arXiv 1910.07467.
+ */
+typedef void rg_rmsnorm_fn(float *y, size_t ldy, const float *x, size_t ldx, const float *w,
+                           size_t rows, size_t n, float eps);
+
+/** y[i] = silu(gate[i]) * up[i], silu(v) = v / (1 + exp(-v)); y may be gate or up. Error: 4 ulp of silu. */
+typedef void rg_swiglu_fn(float *y, const float *gate, const float *up, size_t n);
+
+/** y[i] = a[i] + b[i]; y may be a or b. */
+typedef void rg_add_fn(float *y, const float *a, const float *b, size_t n);
+
+/** Which two values of a head turn together. */
+typedef enum rg_rope_pairs { RG_ROPE_HALF, RG_ROPE_NEIGHBOR } rg_rope_pairs;
+
+/**
+ * Turn the first n_rot values of each head: (u, v) -> (u cos - v sin, u sin + v cos).
+ * HALF pairs value i with i + n_rot/2, NEIGHBOR 2i with 2i+1; the rest of the head is copied.
+ * Shapes: x, y [n_head, head_dim] f32 contiguous, y == x allowed; cos, sin [n_rot/2].
+ * Source: Su et al. 2021, arXiv 2104.09864.
+ */
+typedef void rg_rope_fn(float *y, const float *x, size_t n_head, size_t head_dim, size_t n_rot,
+                        rg_rope_pairs pairs, const float *cos, const float *sin);
+
+/** Convert n values, round to nearest even. */
+typedef void rg_f32_to_f16_fn(uint16_t *dst, const float *src, size_t n);
+
+typedef struct rg_matmul_row {
+    rg_act_form form; // what fn wants
+    rg_matmul_fn *fn; // NULL: a type without numbers
+    const char *note; // which kernel, for `raga doctor`
+} rg_matmul_row;
+
+/** The table. Filled from general to special; every entry is set. Read-only after that, share freely. */
+typedef struct rg_kernels {
+    rg_cpu cpu;
+    const char *name; // "scalar", "avx2", "avx512"
+    rg_matmul_row matmul[RG_DTYPE_COUNT];       // activations as rounded as the type deserves
+    rg_matmul_row matmul_exact[RG_DTYPE_COUNT]; // f32 activations, weights expanded to f32: the oracle's maths
+    rg_act_fill_fn *act_fill[RG_ACT_FORMS];
+    rg_attention_fn *attention;
+    rg_rmsnorm_fn *rmsnorm;
+    rg_swiglu_fn *swiglu;
+    rg_add_fn *add;
+    rg_rope_fn *rope;
+    rg_f32_to_f16_fn *f32_to_f16;
+} rg_kernels;
+
+/** Fill the table for what `cpu` has (see rg_cpu_choose). Threads: any thread. */
+void rg_kernels_select(rg_kernels *k, rg_cpu cpu);

@@ -1,0 +1,28 @@
+/* A tensor where it lies: type, shape, borrowed bytes. */
+#pragma once
+
+#include "tensor/dtype.h"
+
+#define RG_DIMS_MAX 4
+
+/**
+ * Row-major; shape[0] is the slowest dimension, shape[n_dims-1] is contiguous (GGUF lists them the other
+ * way round). Rows of the last dimension are whole blocks. n_dims 0 is a scalar of one value.
+ */
+typedef struct rg_tensor {
+    rg_str name;
+    rg_dtype dtype;
+    uint32_t n_dims;
+    size_t shape[RG_DIMS_MAX];
+    const void *data; // any alignment
+    size_t bytes;
+} rg_tensor;
+
+/** Product of the shape. It fits: whoever made the tensor checked. */
+static inline size_t rg_tensor_count(const rg_tensor *t) {
+    size_t n = 1;
+    for (uint32_t i = 0; i < t->n_dims; i++) {
+        n *= t->shape[i];
+    }
+    return n;
+}
