@@ -1,0 +1,50 @@
+/* Chat templates: messages to a prompt, with what came from people kept apart from what the template wrote. */
+#pragma once
+
+#include "raga/tokenizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct raga_template raga_template;
+
+/** A stretch of rendered text and whether special tokens may be recognized in it. */
+typedef struct raga_text_run {
+    size_t begin;
+    size_t end;
+    bool is_trusted;
+} raga_text_run;
+
+/**
+ * Parse a Jinja chat template.
+ * Errors: RAGA_E_FORMAT with the line; RAGA_E_LIMIT.
+ */
+RAGA_API raga_status raga_template_new(const char *source, size_t size, raga_template **out,
+                                       raga_error *err) RAGA_MUST_CHECK;
+RAGA_API void raga_template_free(raga_template *t);
+/** The template of an open model, borrowed; NULL when it has none. */
+RAGA_API const raga_template *raga_model_template(const raga_model *model);
+
+/**
+ * Render one JSON object {"messages": [...], "tools": [...] or null, "kwargs": {...}} to the text of the prompt.
+ * @param clock  "2026-01-15T09:05:07Z" fixes strftime_now; NULL: now
+ * @param text   receives the prompt, owned by the caller: raga_free()
+ * Errors: RAGA_E_FORMAT (bad JSON; the template refused: err holds its own words), RAGA_E_LIMIT.
+ */
+RAGA_API raga_status raga_template_render(const raga_template *t, const char *json, size_t size,
+                                          const char *clock, char **text, size_t *text_size,
+                                          raga_error *err) RAGA_MUST_CHECK;
+
+/**
+ * The token ids of a conversation, as the model's template writes it, BOS where it belongs, never twice. Special tokens are
+ * recognized in what the template wrote, never in what the messages hold.
+ * @param json  as above; kwargs may be absent; add_generation_prompt is true unless kwargs say otherwise
+ * @param ids   receives the ids, owned by the caller: raga_free()
+ */
+RAGA_API raga_status raga_chat_ids(const raga_model *model, const char *json, size_t size,
+                                   int32_t **ids, size_t *n, raga_error *err) RAGA_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,167 @@
+/* Gradients of the cpu. Sums run in a fixed order, so the result does not depend on the number of threads. */
+#include "backend/exec_internal.h"
+
+#include "kernel/plain.h"
+
+#include <string.h>
+
+enum { CHUNKS_PER_THREAD = 4 };
+
+// rows of the first output, spread over the threads
+size_t rg_cpu_row_chunks(rg_task *task, const rg_node *node) {
+    const size_t rows = rg_task_value(task, node->out[0])->shape[0];
+    const size_t n = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
+    task->chunk_size = (rows + n - 1) / n;
+    return (rows + task->chunk_size - 1) / task->chunk_size;
+}
+
+size_t rg_cpu_head_chunks(rg_task *task, const rg_node *node) {
+    (void)task;
+    return node->p.n_kv_head;
+}
+
+// rows of dy added up where they came from
+static void scatter_add(const rg_task *task, const rg_node *node) {
+    const rg_value *out = rg_task_value(task, node->out[0]);
+    const rg_value *dy = rg_task_value(task, node->in[0]);
+    const size_t n = out->shape[1];
+    const float *from = rg_task_data(task, node->in[0]);
+    const int32_t *ids = rg_task_data(task, node->in[1]);
+    float *to = rg_task_data(task, node->out[0]);
+    memset(to, 0, out->bytes);
+    for (size_t t = 0; t < dy->shape[0]; t++) {
+        float *row = to + (size_t)ids[t] * n;
+        task->exec->options.kernels->add(row, row, from + t * n, n);
+    }
+}
+
+void rg_cpu_embed_dw(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    (void)chunk;
+    (void)scratch;
+    scatter_add(task, node);
+}
+
+void rg_cpu_select_rows_dx(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    (void)chunk;
+    (void)scratch;
+    scatter_add(task, node);
+}
+
+void rg_cpu_rmsnorm_dw(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    (void)chunk;
+    const rg_value *x = rg_task_value(task, node->in[1]);
+    const size_t n = rg_task_value(task, node->out[0])->shape[0];
+    const size_t rows = x->shape[0] * (x->shape[1] / n);
+    const float *dy = rg_task_data(task, node->in[0]);
+    const float *xs = rg_task_data(task, node->in[1]);
+    float *dw = rg_task_data(task, node->out[0]);
+    double *sum = scratch;
+    memset(sum, 0, n * sizeof *sum);
+    for (size_t r = 0; r < rows; r++) {
+        rg_plain_rmsnorm_dw(sum, dy + r * n, xs + r * n, n, node->p.eps);
+    }
+    for (size_t i = 0; i < n; i++) {
+        dw[i] = (float)sum[i];
+    }
+}
+
+// dx[t] = sum over rows r of dy[t][r] * w[r]: a block of weights is expanded once for all tokens of the chunk
+void rg_cpu_linear_dx(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_value *w = rg_task_value(task, node->in[1]);
+    const rg_dtype_info *info = rg_dtype_get(w->dtype);
+    const size_t n = w->shape[1];
+    const size_t row_bytes = n / info->block * info->block_bytes;
+    const float *dy = rg_task_data(task, node->in[0]);
+    const char *rows = rg_task_data(task, node->in[1]);
+    float *dx = rg_task_data(task, node->out[0]);
+    const size_t n_tok = rg_task_value(task, node->out[0])->shape[0];
+    const size_t from = chunk * task->chunk_size;
+    const size_t end = from + task->chunk_size;
+    const size_t to = end < n_tok ? end : n_tok;
+    float *row = scratch;
+    memset(dx + from * n, 0, (to - from) * n * sizeof *dx);
+
+    // a stretch of columns at a time, so that any width fits the scratch
+    const size_t most = RG_SCRATCH_BYTES / sizeof *row / info->block * info->block;
+    for (size_t r = 0; r < w->shape[0]; r++) {
+        for (size_t c = 0; c < n; c += most) {
+            const size_t part = n - c < most ? n - c : most;
+            info->to_float(row, rows + r * row_bytes + c / info->block * info->block_bytes, part);
+            for (size_t t = from; t < to; t++) {
+                const float s = dy[t * w->shape[0] + r];
+                float *out = dx + t * n + c;
+                for (size_t i = 0; i < part; i++) {
+                    out[i] += s * row[i];
+                }
+            }
+        }
+    }
+}
+
+// dw[r] = sum over tokens of dy[t][r] * x[t]
+void rg_cpu_linear_dw(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    (void)scratch;
+    const rg_value *x = rg_task_value(task, node->in[1]);
+    const rg_value *out = rg_task_value(task, node->out[0]);
+    const size_t n = x->shape[1];
+    const size_t n_rows = out->shape[0];
+    const float *dy = rg_task_data(task, node->in[0]);
+    const float *xs = rg_task_data(task, node->in[1]);
+    float *dw = rg_task_data(task, node->out[0]);
+    const size_t from = chunk * task->chunk_size;
+    const size_t end = from + task->chunk_size;
+    for (size_t r = from; r < end && r < n_rows; r++) {
+        float *row = dw + r * n;
+        memset(row, 0, n * sizeof *row);
+        for (size_t t = 0; t < x->shape[0]; t++) {
+            const float s = dy[t * n_rows + r];
+            for (size_t i = 0; i < n; i++) {
+                row[i] += s * xs[t * n + i];
+            }
+        }
+    }
+}
+
+void rg_cpu_column_sum(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    (void)chunk;
+    (void)scratch;
+    const rg_value *dy = rg_task_value(task, node->in[0]);
+    const size_t n = dy->shape[1];
+    const float *rows = rg_task_data(task, node->in[0]);
+    float *sum = rg_task_data(task, node->out[0]);
+    memset(sum, 0, n * sizeof *sum);
+    for (size_t t = 0; t < dy->shape[0]; t++) {
+        task->exec->options.kernels->add(sum, sum, rows + t * n, n);
+    }
+}
+
+// one key-value head and the query heads that share it: nothing else writes its gradients
+void rg_cpu_attention_back(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_op_params *p = &node->p;
+    const size_t group = p->n_head / p->n_kv_head;
+    const size_t n_tok = rg_task_value(task, node->in[1])->shape[0];
+    rg_plain_attn a = {.q_stride = (size_t)p->n_head * p->head_dim,
+                       .kv_stride_k = (size_t)p->n_kv_head * p->head_dim,
+                       .kv_stride_v = (size_t)p->n_kv_head * p->v_dim,
+                       .y_stride = (size_t)p->n_head * p->v_dim,
+                       .n_tok = n_tok,
+                       .k_dim = p->head_dim,
+                       .v_dim = p->v_dim,
+                       .window = p->window,
+                       .scale = p->scale};
+    a.k = (const float *)rg_task_data(task, node->in[2]) + chunk * p->head_dim;
+    a.v = (const float *)rg_task_data(task, node->in[3]) + chunk * p->v_dim;
+    a.dk = (float *)rg_task_data(task, node->out[1]) + chunk * p->head_dim;
+    a.dv = (float *)rg_task_data(task, node->out[2]) + chunk * p->v_dim;
+    for (size_t t = 0; t < n_tok; t++) {
+        memset(a.dk + t * a.kv_stride_k, 0, a.k_dim * sizeof(float));
+        memset(a.dv + t * a.kv_stride_v, 0, a.v_dim * sizeof(float));
+    }
+    for (size_t i = 0; i < group; i++) {
+        const size_t h = chunk * group + i;
+        a.dy = (const float *)rg_task_data(task, node->in[0]) + h * p->v_dim;
+        a.q = (const float *)rg_task_data(task, node->in[1]) + h * p->head_dim;
+        a.dq = (float *)rg_task_data(task, node->out[0]) + h * p->head_dim;
+        rg_plain_attention_back(&a, scratch);
+    }
+}

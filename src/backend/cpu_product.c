@@ -1,0 +1,166 @@
+/* Matrix products, attention and gathers of the cpu: work cut into chunks. */
+#include "backend/exec_internal.h"
+
+#include <string.h>
+
+enum {
+    CHUNK_ROWS_MAX = 64,   // of a product with many tokens: four panels share the activations in L2
+    CHUNK_TOKENS = 64,     // of attention
+    CHUNKS_PER_THREAD = 8, // so that a thread that is slowed down costs its share
+};
+
+size_t rg_cpu_one_chunk(rg_task *task, const rg_node *node) {
+    (void)task;
+    (void)node;
+    return 1;
+}
+
+size_t rg_cpu_linear_chunks(rg_task *task, const rg_node *node) {
+    const size_t rows = rg_task_value(task, node->in[1])->shape[0];
+    const size_t n_chunks = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
+    size_t size = rg_round_up((rows + n_chunks - 1) / n_chunks, RG_PANEL_ROWS);
+    const bool is_prompt = rg_task_value(task, node->in[0])->shape[0] > RG_PANEL_ROWS;
+    if (is_prompt && size > CHUNK_ROWS_MAX) {
+        size = CHUNK_ROWS_MAX;
+    }
+    task->chunk_size = size;
+    return (rows + size - 1) / size;
+}
+
+void rg_cpu_linear(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_value *x = rg_task_value(task, node->in[0]);
+    const rg_value *w = rg_task_value(task, node->in[1]);
+    const rg_dtype_info *info = rg_dtype_get(w->dtype);
+    const size_t from = chunk * task->chunk_size;
+    const size_t end = from + task->chunk_size;
+    const size_t to = end < w->shape[0] ? end : w->shape[0];
+    float *y = rg_task_data(task, node->out[0]);
+    rg_act act;
+    rg_act_init(&act, (rg_act_form)node->p.form, x->shape[0], x->shape[1],
+                rg_task_data(task, node->in[0]));
+    rg_exec_matmul(task->exec, w->dtype)
+        ->fn(y, w->shape[0], rg_task_data(task, node->in[1]),
+             w->shape[1] / info->block * info->block_bytes, &act, from, to, scratch);
+    if (node->n_in == 3) {
+        const float *bias = rg_task_data(task, node->in[2]);
+        for (size_t t = 0; t < x->shape[0]; t++) {
+            float *row = y + t * w->shape[0];
+            task->exec->options.kernels->add(row + from, row + from, bias + from, to - from);
+        }
+    }
+}
+
+// ---- attention over a state ----
+
+static void fill_attn(const rg_op_params *p, rg_attn *a) {
+    *a = (rg_attn){.q_stride = (size_t)p->n_head * p->head_dim,
+                   .n_head = p->n_head,
+                   .n_kv_head = p->n_kv_head,
+                   .k_dim = p->head_dim,
+                   .v_dim = p->v_dim,
+                   .window = p->window,
+                   .scale = p->scale,
+                   .out_stride = (size_t)p->n_head * p->v_dim};
+}
+
+static size_t token_chunks(const rg_kv_row *row) {
+    return (row->n_tok + CHUNK_TOKENS - 1) / CHUNK_TOKENS;
+}
+
+size_t rg_cpu_attend_chunks(rg_task *task, const rg_node *node) {
+    const rg_kv_batch *kv = task->b->kv;
+    size_t n = 0;
+    for (size_t r = 0; r < kv->n_rows; r++) {
+        n += token_chunks(&kv->rows[r]) * node->p.n_kv_head;
+    }
+    return n;
+}
+
+// where the pages of this layer's keys and values begin, for all sessions of the batch
+void rg_cpu_attend_prepare(const rg_task *task, const rg_node *node) {
+    const rg_kv_batch *kv = task->b->kv;
+    const size_t n_pages_max = task->exec->options.n_pages_max;
+    const size_t offset = rg_kv_offset(kv->layout, rg_task_value(task, node->in[1])->slot);
+    for (size_t r = 0; r < kv->n_rows; r++) {
+        const rg_kv_row *row = &kv->rows[r];
+        const void **k = task->exec->page_ptrs + 2 * r * n_pages_max;
+        const size_t n = (row->pos + row->n_tok + kv->layout->page_len - 1) / kv->layout->page_len;
+        for (size_t i = 0; i < n; i++) {
+            k[i] = row->pages[i] + offset;
+            k[n_pages_max + i] = row->pages[i] + offset + kv->layout->k_bytes;
+        }
+    }
+}
+
+void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_kv_batch *kv = task->b->kv;
+    const size_t n_pages_max = task->exec->options.n_pages_max;
+    size_t r = 0;
+    while (chunk >= token_chunks(&kv->rows[r]) * node->p.n_kv_head) {
+        chunk -= token_chunks(&kv->rows[r]) * node->p.n_kv_head;
+        r++;
+    }
+    const rg_kv_row *row = &kv->rows[r];
+    rg_attn a;
+    fill_attn(&node->p, &a);
+    a.q = (const float *)rg_task_data(task, node->in[0]) + row->first * a.q_stride;
+    a.out = (float *)rg_task_data(task, node->out[0]) + row->first * a.out_stride;
+    a.n_tok = row->n_tok;
+    a.pos = row->pos;
+    a.k_pages = task->exec->page_ptrs + 2 * r * n_pages_max;
+    a.v_pages = a.k_pages + n_pages_max;
+    a.page_len = kv->layout->page_len;
+    a.kv_dtype = kv->layout->dtype;
+    const size_t from = chunk / node->p.n_kv_head * CHUNK_TOKENS;
+    const size_t end = from + CHUNK_TOKENS;
+    task->exec->options.kernels->attention(&a, (uint32_t)(chunk % node->p.n_kv_head), from,
+                                           end < row->n_tok ? end : row->n_tok, scratch);
+}
+
+// ---- attention among the tokens of the graph: keys and values become one page ----
+
+size_t rg_cpu_attention_chunks(rg_task *task, const rg_node *node) {
+    (void)task;
+    return node->p.n_kv_head;
+}
+
+static void to_page(float *page, const float *x, size_t n_tok, size_t n_head, size_t dim,
+                    size_t head) {
+    for (size_t t = 0; t < n_tok; t++) {
+        memcpy(page + (head * n_tok + t) * dim, x + (t * n_head + head) * dim, dim * sizeof *x);
+    }
+}
+
+void rg_cpu_attention(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_op_params *p = &node->p;
+    const size_t n_tok = rg_task_value(task, node->in[0])->shape[0];
+    float *k = rg_task_data(task, node->out[1]);
+    float *v = rg_task_data(task, node->out[2]);
+    to_page(k, rg_task_data(task, node->in[1]), n_tok, p->n_kv_head, p->head_dim, chunk);
+    to_page(v, rg_task_data(task, node->in[2]), n_tok, p->n_kv_head, p->v_dim, chunk);
+    const void *const k_page = k;
+    const void *const v_page = v;
+    rg_attn a;
+    fill_attn(p, &a);
+    a.q = rg_task_data(task, node->in[0]);
+    a.out = rg_task_data(task, node->out[0]);
+    a.n_tok = n_tok;
+    a.k_pages = &k_page;
+    a.v_pages = &v_page;
+    a.page_len = n_tok;
+    a.kv_dtype = RG_DTYPE_F32;
+    task->exec->options.kernels->attention(&a, (uint32_t)chunk, 0, n_tok, scratch);
+}
+
+void rg_cpu_select_rows(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    (void)chunk;
+    (void)scratch;
+    const rg_value *out = rg_task_value(task, node->out[0]);
+    const float *x = rg_task_data(task, node->in[0]);
+    const int32_t *rows = rg_task_data(task, node->in[1]);
+    float *y = rg_task_data(task, node->out[0]);
+    for (size_t i = 0; i < out->shape[0]; i++) {
+        memcpy(y + i * out->shape[1], x + (size_t)rows[i] * out->shape[1],
+               out->shape[1] * sizeof *x);
+    }
+}

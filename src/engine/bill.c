@@ -1,0 +1,98 @@
+/* What running a model takes, before it is taken. */
+#include "engine/engine_internal.h"
+
+enum {
+    MIN_CTX = 64,          // less than this is no context
+    RESERVE_SHARE = 16,    // one part in so many of the free memory stays free when the budget is ours to choose
+};
+
+rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *options,
+                           rg_kv_layout *layout, rg_error *err) {
+    *layout = (rg_kv_layout){.dtype = options->kv_dtype,
+                             .n_layer = model->h.n_layer,
+                             .page_len = RG_PAGE_LEN,
+                             .n_kv_head = model->h.n_kv_head,
+                             .k_dim = model->h.head_dim,
+                             .v_dim = model->h.head_dim};
+    return rg_kv_layout_init(layout, err);
+}
+
+// the arena of the largest step: a full chunk that asks for as many rows of logits as a step may
+static rg_status activation_bytes(const rg_model *model, const rg_engine_options *options,
+                                  const rg_kernels *kernels, size_t *bytes, rg_error *err) {
+    rg_graph g;
+    rg_exec *exec = NULL;
+    rg_status status = RG_OK;
+    const size_t n_tok = options->chunk_tokens;
+    rg_graph_init(&g, model->mem);
+    rg_model_graph(model, &g, RG_PURPOSE_PREFILL, n_tok,
+                   n_tok < RG_OUT_ROWS_MAX ? n_tok : RG_OUT_ROWS_MAX);
+    const rg_exec_options how = {.kernels = kernels,
+                                 .is_exact = options->is_exact,
+                                 .n_threads = options->n_threads,
+                                 .n_pages_max = 1,
+                                 .n_rows_max = 1};
+    RG_TRY(rg_exec_new(model->mem, &g, &how, &exec, err));
+    *bytes = rg_exec_arena_bytes(exec);
+
+done:
+    rg_exec_free(exec);
+    rg_graph_clear(&g);
+    return status;
+}
+
+void rg_engine_resolve(const rg_engine_options *from, rg_engine_options *to) {
+    *to = *from;
+    to->n_threads = to->n_threads == 0 ? rg_cpu_threads() : to->n_threads;
+    to->n_slots = to->n_slots == 0 ? 1 : to->n_slots;
+    to->chunk_tokens = to->chunk_tokens == 0 ? RG_CHUNK_TOKENS : to->chunk_tokens;
+    if (to->is_exact || to->kv_dtype != RG_DTYPE_F16) {
+        to->kv_dtype = RG_DTYPE_F32;
+    }
+}
+
+rg_status rg_engine_bill(const rg_model *model, const rg_engine_options *options, rg_bill *out,
+                         rg_error *err) {
+    rg_engine_options o;
+    rg_engine_resolve(options, &o);
+    rg_kernels kernels;
+    rg_kernels_select(&kernels, o.cpu);
+    rg_kv_layout layout;
+    rg_bill bill = {0};
+    rg_status status = rg_engine_layout(model, &o, &layout, err);
+    if (status == RG_OK) {
+        status = activation_bytes(model, &o, &kernels, &bill.activations, err);
+    }
+    if (status != RG_OK) {
+        return status;
+    }
+    bill.weights_owned = model->owned_bytes;
+    bill.weights_mapped = model->weight_bytes - model->owned_bytes;
+    bill.scratch = rg_exec_scratch_bytes(o.n_threads);
+    bill.budget = o.memory_bytes;
+    if (bill.budget == 0) {
+        // what is owned has been taken already
+        const size_t free_bytes = rg_cpu_memory_free() + bill.weights_owned;
+        bill.budget = free_bytes - free_bytes / RESERVE_SHARE;
+    }
+
+    // what is left after the fixed part goes to the context, in whole pages
+    const size_t fixed =
+        bill.weights_owned + bill.weights_mapped + bill.scratch + bill.activations;
+    const size_t left = bill.budget > fixed ? bill.budget - fixed : 0;
+    const size_t most = left / layout.page_bytes / o.n_slots * RG_PAGE_LEN;
+    bill.n_ctx = o.n_ctx != 0 ? o.n_ctx : model->h.n_ctx_train < most ? model->h.n_ctx_train : most;
+    if (bill.n_ctx > most || bill.n_ctx < (o.n_ctx != 0 ? 1 : MIN_CTX)) {
+        return rg_fail(err, RG_E_LIMIT,
+                       "a context of %zu tokens does not fit: %zu MiB of memory hold the model's %zu MiB "
+                       "and %zu tokens; ask for a smaller context or give more memory",
+                       o.n_ctx != 0 ? o.n_ctx : (size_t)MIN_CTX, bill.budget >> 20, fixed >> 20,
+                       most);
+    }
+    if (!rg_mul_size(rg_pages_of(bill.n_ctx) * o.n_slots, layout.page_bytes, &bill.kv)) {
+        return rg_fail(err, RG_E_LIMIT, "a context of %zu tokens is not possible", bill.n_ctx);
+    }
+    bill.total = fixed + bill.kv;
+    *out = bill;
+    return RG_OK;
+}

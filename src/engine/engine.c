@@ -1,0 +1,228 @@
+#include "engine/engine.h"
+
+#include "engine/engine_internal.h"
+
+#include "model/source.h"
+
+#include <string.h>
+
+static rg_status alloc_buffers(rg_engine *engine, rg_error *err) {
+    const rg_engine_options *o = &engine->options;
+    rg_kv_layout layout;
+    rg_status status = rg_engine_layout(engine->model, o, &layout, err);
+    if (status != RG_OK) {
+        return status;
+    }
+    engine->arena = rg_alloc(engine->mem, engine->bill.activations);
+    engine->scratch = rg_alloc(engine->mem, engine->bill.scratch);
+    engine->ids = rg_new_array(engine->mem, o->chunk_tokens, sizeof *engine->ids);
+    engine->positions = rg_new_array(engine->mem, o->chunk_tokens, sizeof *engine->positions);
+    engine->out_rows = rg_new_array(engine->mem, RG_OUT_ROWS_MAX, sizeof *engine->out_rows);
+    if (engine->arena == NULL || engine->scratch == NULL || engine->ids == NULL ||
+        engine->positions == NULL || engine->out_rows == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for %zu bytes of activations",
+                       engine->bill.activations);
+    }
+    status = rg_kv_pool_new(engine->mem, &layout, rg_pages_of(o->n_ctx) * o->n_slots, &engine->kv,
+                            err);
+    return status == RG_OK ? rg_pool_new(engine->mem, o->n_threads, &engine->pool, err) : status;
+}
+
+rg_status rg_engine_new(const rg_mem *mem, const rg_model *model, const rg_source *source,
+                        const rg_engine_options *options, rg_engine **out, rg_error *err) {
+    rg_bill bill;
+    rg_status status = rg_engine_bill(model, options, &bill, err);
+    rg_engine *engine = status == RG_OK ? rg_new(mem, sizeof *engine) : NULL;
+    if (engine == NULL) {
+        return status != RG_OK ? status : rg_fail(err, RG_E_MEMORY, "no memory for an engine");
+    }
+    *engine = (rg_engine){.mem = mem, .model = model, .source = source, .bill = bill};
+    pthread_mutex_init(&engine->lock, NULL);
+    rg_engine_resolve(options, &engine->options);
+    engine->options.n_ctx = bill.n_ctx;
+    rg_kernels_select(&engine->kernels, engine->options.cpu);
+    RG_TRY(alloc_buffers(engine, err));
+    *out = engine;
+    engine = NULL;
+
+done:
+    rg_engine_free(engine);
+    return status;
+}
+
+void rg_engine_free(rg_engine *engine) {
+    if (engine == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < RG_EXEC_CACHE; i++) {
+        rg_exec_free(engine->execs[i].exec);
+    }
+    rg_pool_free(engine->pool);
+    rg_kv_pool_free(engine->kv);
+    rg_free(engine->mem, engine->arena);
+    rg_free(engine->mem, engine->scratch);
+    rg_free(engine->mem, engine->ids);
+    rg_free(engine->mem, engine->positions);
+    rg_free(engine->mem, engine->out_rows);
+    pthread_mutex_destroy(&engine->lock);
+    rg_free(engine->mem, engine);
+}
+
+const rg_bill *rg_engine_get_bill(const rg_engine *engine) {
+    return &engine->bill;
+}
+
+unsigned rg_engine_threads(const rg_engine *engine) {
+    return engine->options.n_threads;
+}
+
+const rg_kernels *rg_engine_kernels(const rg_engine *engine) {
+    return &engine->kernels;
+}
+
+rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_slot **out,
+                         rg_error *err) {
+    // found, or the slot that was used longest ago
+    rg_exec_slot *slot = &engine->execs[0];
+    for (size_t i = 0; i < RG_EXEC_CACHE; i++) {
+        rg_exec_slot *s = &engine->execs[i];
+        if (s->exec != NULL && s->n_tok == n_tok && s->n_out == n_out) {
+            s->last_use = ++engine->n_steps;
+            *out = s;
+            return RG_OK;
+        }
+        slot = s->last_use < slot->last_use ? s : slot;
+    }
+
+    rg_graph g;
+    rg_exec *exec = NULL;
+    rg_graph_init(&g, engine->mem);
+    const rg_outputs outputs = rg_model_graph(
+        engine->model, &g, n_tok == 1 ? RG_PURPOSE_DECODE : RG_PURPOSE_PREFILL, n_tok, n_out);
+    const rg_exec_options how = {.kernels = &engine->kernels,
+                                 .is_exact = engine->options.is_exact,
+                                 .n_threads = engine->options.n_threads,
+                                 .n_pages_max = rg_pages_of(engine->options.n_ctx),
+                                 .n_rows_max = n_tok < RG_BATCH_ROWS_MAX ? n_tok
+                                                                         : RG_BATCH_ROWS_MAX};
+    rg_status status = rg_exec_new(engine->mem, &g, &how, &exec, err);
+    rg_graph_clear(&g);
+    if (status == RG_OK && rg_exec_arena_bytes(exec) > engine->bill.activations) {
+        status = rg_fail(err, RG_E_INTERNAL, "a step of %zu tokens needs more than was planned",
+                         n_tok);
+        rg_exec_free(exec);
+    }
+    if (status != RG_OK) {
+        return status;
+    }
+    rg_exec_free(slot->exec);
+    *slot = (rg_exec_slot){exec, outputs, n_tok, n_out, ++engine->n_steps};
+    *out = slot;
+    return RG_OK;
+}
+
+// ids and positions of all tokens of a step, and the rows of its batch
+static rg_status gather(rg_engine *engine, const rg_batch_item *items, size_t n_items,
+                        rg_kv_row *rows, size_t *n_tok, rg_error *err) {
+    const int32_t n_vocab = (int32_t)engine->model->h.n_vocab;
+    size_t at = 0;
+    for (size_t i = 0; i < n_items; i++) {
+        rg_session *s = items[i].session;
+        if (items[i].n == 0 || items[i].n > engine->options.chunk_tokens - at) {
+            return rg_fail(err, RG_E_LIMIT, "a step of more than %zu tokens",
+                           engine->options.chunk_tokens);
+        }
+        for (size_t t = 0; t < items[i].n; t++) {
+            const int32_t id = items[i].ids[t];
+            if (id < 0 || id >= n_vocab) {
+                return rg_fail(err, RG_E_ARG, "token id %d is outside the vocabulary of %d", id,
+                               n_vocab);
+            }
+            engine->ids[at + t] = id;
+            engine->positions[at + t] = (int32_t)(s->n + t);
+        }
+        rg_status status = rg_session_grow(s, items[i].n, err);
+        if (status != RG_OK) {
+            return status;
+        }
+        rows[i] = (rg_kv_row){.first = at, .n_tok = items[i].n, .pos = s->n, .pages = s->pages};
+        at += items[i].n;
+    }
+    *n_tok = at;
+    return RG_OK;
+}
+
+rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_items,
+                        const int32_t *out_rows, size_t n_out, const float **logits,
+                        rg_error *err) {
+    rg_kv_row rows[RG_BATCH_ROWS_MAX];
+    size_t n_tok = 0;
+    rg_exec_slot *slot = NULL;
+    rg_status status = RG_OK;
+    if (n_items == 0 || n_items > RG_BATCH_ROWS_MAX) {
+        return rg_fail(err, RG_E_LIMIT, "a step of %zu sessions, 1 to %d are possible", n_items,
+                       RG_BATCH_ROWS_MAX);
+    }
+    RG_TRY(gather(engine, items, n_items, rows, &n_tok, err));
+    RG_TRY(rg_engine_exec(engine, n_tok, n_out, &slot, err));
+    const rg_kv_batch batch = {
+        .layout = rg_kv_pool_layout(engine->kv), .n_rows = n_items, .rows = rows};
+    const void *inputs[RG_MODEL_INPUTS] = {[RG_INPUT_IDS] = engine->ids,
+                                           [RG_INPUT_POSITIONS] = engine->positions,
+                                           [RG_INPUT_OUT_ROWS] = out_rows};
+    const rg_bindings bindings = {.pool = engine->pool,
+                                  .arena = engine->arena,
+                                  .scratch = engine->scratch,
+                                  .weights = engine->model->weights,
+                                  .inputs = inputs,
+                                  .kv = &batch,
+                                  .cancel = n_items == 1 ? &items[0].session->cancel : NULL};
+    RG_TRY(rg_exec_run(slot->exec, &bindings, err));
+    if (!rg_source_is_intact(engine->source)) {
+        status = rg_fail(err, RG_E_IO, "the model's file was cut short while in use");
+        goto done;
+    }
+    for (size_t i = 0; i < n_items; i++) {
+        rg_session *s = items[i].session;
+        memcpy(s->ids + s->n, items[i].ids, items[i].n * sizeof *s->ids);
+        s->n += items[i].n;
+        s->has_logits = false;
+    }
+    *logits = rg_exec_value(slot->exec, engine->arena, slot->outputs.logits);
+
+done:
+    if (status != RG_OK) {
+        // pages taken for tokens that did not come about go back
+        for (size_t i = 0; i < n_items; i++) {
+            rg_session_drop_pages(items[i].session, rg_pages_of(items[i].session->n));
+        }
+    }
+    return status;
+}
+
+rg_status rg_engine_step(rg_engine *engine, const rg_batch_item *items, size_t n_items,
+                         rg_error *err) {
+    pthread_mutex_lock(&engine->lock);
+    const size_t n_vocab = engine->model->h.n_vocab;
+    const float *logits = NULL;
+    rg_status status = RG_OK;
+    if (n_items > RG_OUT_ROWS_MAX) {
+        status = rg_fail(err, RG_E_LIMIT, "a step of %zu sessions, at most %d", n_items,
+                         RG_OUT_ROWS_MAX);
+        goto done;
+    }
+    int32_t last = -1;
+    for (size_t i = 0; i < n_items; i++) {
+        last += (int32_t)items[i].n;
+        engine->out_rows[i] = last;
+    }
+    RG_TRY(rg_engine_run(engine, items, n_items, engine->out_rows, n_items, &logits, err));
+    for (size_t i = 0; i < n_items; i++) {
+        memcpy(items[i].session->logits, logits + i * n_vocab, n_vocab * sizeof *logits);
+        items[i].session->has_logits = true;
+    }
+
+done:
+    pthread_mutex_unlock(&engine->lock);
+    return status;
+}

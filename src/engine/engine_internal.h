@@ -1,0 +1,75 @@
+/* Shared by the files of engine/. */
+#pragma once
+
+#include "engine/engine.h"
+
+#include <pthread.h>
+
+#define RG_EXEC_CACHE 8 // plans kept, by shape
+
+typedef struct rg_exec_slot {
+    rg_exec *exec;
+    rg_outputs outputs;
+    size_t n_tok;
+    size_t n_out;
+    uint64_t last_use;
+} rg_exec_slot;
+
+struct rg_engine {
+    const rg_mem *mem;
+    const rg_model *model;
+    const rg_source *source;
+    rg_engine_options options; // zeros resolved
+    rg_bill bill;
+    rg_kernels kernels;
+    pthread_mutex_t lock; // guards all that follows, and the sessions' fields but `cancel`
+    rg_pool *pool;
+    rg_kv_pool *kv;
+    void *arena;
+    void *scratch;
+    int32_t *ids;       // of one step: [chunk]
+    int32_t *positions; // [chunk]
+    int32_t *out_rows;  // [RG_OUT_ROWS_MAX]
+    rg_exec_slot execs[RG_EXEC_CACHE];
+    uint64_t n_steps;
+};
+
+struct rg_session {
+    rg_engine *engine;
+    int32_t *ids;
+    size_t n;        // tokens whose keys and values are in the pages
+    uint8_t **pages; // n_pages of them hold the tokens
+    size_t n_pages;
+    float *logits; // of the last token
+    bool has_logits;
+    rg_atomic_bool cancel;
+};
+
+/** Pages that n tokens need. */
+static inline size_t rg_pages_of(size_t n) {
+    return (n + RG_PAGE_LEN - 1) / RG_PAGE_LEN;
+}
+
+/** Options with their zeros replaced, but for n_ctx and memory_bytes, which the bill decides. */
+void rg_engine_resolve(const rg_engine_options *from, rg_engine_options *to);
+
+/** The layout of this engine's pages, from the model and the options. */
+rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *options,
+                           rg_kv_layout *layout, rg_error *err) RG_MUST_CHECK;
+
+/** The plan for a shape, made or found. Call with the lock held. */
+rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_slot **out,
+                         rg_error *err) RG_MUST_CHECK;
+
+/**
+ * Run one step: the items' tokens at the end of their sessions. Call with the lock held.
+ * out_rows: n_out token numbers of the step whose logits are wanted. On success sessions have grown, on failure not.
+ */
+rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_items,
+                        const int32_t *out_rows, size_t n_out, const float **logits,
+                        rg_error *err) RG_MUST_CHECK;
+
+/** Give the session pages for n more tokens, its last page to itself. Call with the lock held. */
+rg_status rg_session_grow(rg_session *session, size_t n, rg_error *err) RG_MUST_CHECK;
+/** Drop pages beyond the first n. Call with the lock held. */
+void rg_session_drop_pages(rg_session *session, size_t n_pages);

@@ -1,0 +1,163 @@
+/*
+ * A session on disk. Little-endian:
+ *
+ *   "RAGASES1"   8 bytes
+ *   u64          model: hash of the numbers and weight shapes that the state depends on
+ *   u32 u32      element type of the cache, positions in a page
+ *   u64 u64      tokens, bytes of a page
+ *   i32 x n      token ids
+ *   pages        whole, by position
+ *   u64          hash of all before
+ */
+#include "engine/engine_internal.h"
+
+#include "base/file.h"
+#include "base/map.h"
+
+#include <string.h>
+
+static const char MAGIC[8] = "RAGASES1";
+enum { HASH_SEED = 1 };
+
+typedef struct head {
+    char magic[8];
+    uint64_t model;
+    uint32_t dtype;
+    uint32_t page_len;
+    uint64_t n;
+    uint64_t page_bytes;
+} head;
+
+// the state of another model must not be taken for ours: settings, and a sample of every weight
+static uint64_t fingerprint(const rg_model *model) {
+    uint64_t hash = rg_hash(model->arch->name, strlen(model->arch->name), HASH_SEED);
+    const uint32_t numbers[] = {model->h.n_layer,   model->h.n_embd,   model->h.n_head,
+                                model->h.n_kv_head, model->h.head_dim, model->h.n_ff,
+                                model->h.n_vocab,   model->h.rope.n_rot};
+    hash = rg_hash(numbers, sizeof numbers, hash);
+    for (size_t i = 0; i < model->n_weights; i++) {
+        const rg_tensor *w = &model->weights[i];
+        if (w->data != NULL) {
+            hash = rg_hash(w->data, w->bytes < 256 ? w->bytes : 256, hash + w->dtype);
+        }
+    }
+    return hash;
+}
+
+static head make_head(const rg_session *s) {
+    const rg_kv_layout *layout = rg_kv_pool_layout(s->engine->kv);
+    head h = {.model = fingerprint(s->engine->model),
+              .dtype = layout->dtype,
+              .page_len = layout->page_len,
+              .n = s->n,
+              .page_bytes = layout->page_bytes};
+    memcpy(h.magic, MAGIC, sizeof h.magic);
+    return h;
+}
+
+static rg_status put(rg_file_writer *w, const void *data, size_t size, uint64_t *hash,
+                     rg_error *err) {
+    *hash = rg_hash(data, size, *hash);
+    return rg_file_writer_put(w, data, size, err);
+}
+
+rg_status rg_session_save(rg_session *session, const char *path, rg_error *err) {
+    rg_file_writer w;
+    rg_status status = rg_file_writer_open(&w, path, err);
+    if (status != RG_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&session->engine->lock);
+    const head h = make_head(session);
+    uint64_t hash = HASH_SEED;
+    RG_TRY(put(&w, &h, sizeof h, &hash, err));
+    RG_TRY(put(&w, session->ids, session->n * sizeof *session->ids, &hash, err));
+    for (size_t i = 0; i < session->n_pages; i++) {
+        RG_TRY(put(&w, session->pages[i], h.page_bytes, &hash, err));
+    }
+    RG_TRY(rg_file_writer_put(&w, &hash, sizeof hash, err));
+    status = rg_file_writer_commit(&w, err);
+
+done:
+    rg_file_writer_abort(&w);
+    pthread_mutex_unlock(&session->engine->lock);
+    return status;
+}
+
+// sizes first, then the hash, and only then anything of the session changes
+static rg_status check(const rg_session *s, rg_bytes file, const char *path, head *h,
+                       rg_error *err) {
+    const head want = make_head(s);
+    if (file.size < sizeof *h + sizeof(uint64_t) || memcmp(file.data, MAGIC, sizeof MAGIC) != 0) {
+        return rg_fail(err, RG_E_FORMAT, "%s is no saved session", path);
+    }
+    memcpy(h, file.data, sizeof *h);
+    if (h->model != want.model || h->dtype != want.dtype || h->page_len != want.page_len ||
+        h->page_bytes != want.page_bytes) {
+        return rg_fail(err, RG_E_STATE,
+                       "%s was saved with another model, cache type or version of this program",
+                       path);
+    }
+    if (h->n > s->engine->options.n_ctx) {
+        return rg_fail(err, RG_E_LIMIT, "%s has %llu tokens, the context %zu", path,
+                       (unsigned long long)h->n, s->engine->options.n_ctx);
+    }
+    const size_t body = sizeof *h + h->n * sizeof *s->ids + rg_pages_of(h->n) * h->page_bytes;
+    if (file.size != body + sizeof(uint64_t)) {
+        return rg_fail(err, RG_E_FORMAT, "%s has %zu bytes, %zu are needed", path, file.size,
+                       body + sizeof(uint64_t));
+    }
+
+    // the same pieces that were hashed while saving
+    uint64_t hash = rg_hash(h, sizeof *h, HASH_SEED);
+    const uint8_t *p = file.data + sizeof *h;
+    hash = rg_hash(p, h->n * sizeof *s->ids, hash);
+    p += h->n * sizeof *s->ids;
+    for (size_t i = 0; i < rg_pages_of(h->n); i++, p += h->page_bytes) {
+        hash = rg_hash(p, h->page_bytes, hash);
+    }
+    if (memcmp(p, &hash, sizeof hash) != 0) {
+        return rg_fail(err, RG_E_FORMAT, "%s is damaged: its checksum does not match", path);
+    }
+    const int32_t *ids = (const int32_t *)(const void *)(file.data + sizeof *h);
+    for (size_t i = 0; i < h->n; i++) {
+        if (ids[i] < 0 || (uint32_t)ids[i] >= s->engine->model->h.n_vocab) {
+            return rg_fail(err, RG_E_FORMAT, "%s: token %zu is %d", path, i, ids[i]);
+        }
+    }
+    return RG_OK;
+}
+
+rg_status rg_session_restore(rg_session *session, const char *path, rg_error *err) {
+    rg_file_map map;
+    head h;
+    rg_status status = rg_file_map_open(path, &map, err);
+    if (status != RG_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&session->engine->lock);
+    if (session->n != 0) {
+        status = rg_fail(err, RG_E_STATE, "a session is restored into an empty one");
+        goto done;
+    }
+    RG_TRY(check(session, map.bytes, path, &h, err));
+    RG_TRY(rg_session_grow(session, h.n, err));
+    const uint8_t *p = map.bytes.data + sizeof h;
+    memcpy(session->ids, p, h.n * sizeof *session->ids);
+    p += h.n * sizeof *session->ids;
+    for (size_t i = 0; i < session->n_pages; i++, p += h.page_bytes) {
+        memcpy(session->pages[i], p, h.page_bytes);
+    }
+    session->n = h.n;
+    session->has_logits = false;
+    if (!rg_file_is_intact(&map)) {
+        session->n = 0;
+        rg_session_drop_pages(session, 0);
+        status = rg_fail(err, RG_E_IO, "%s was cut short while being read", path);
+    }
+
+done:
+    pthread_mutex_unlock(&session->engine->lock);
+    rg_file_map_close(&map);
+    return status;
+}

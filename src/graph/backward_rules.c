@@ -1,0 +1,100 @@
+/* One backward rule an op: the nodes that carry a gradient from its outputs to its inputs. */
+#include "graph/op.h"
+
+static rg_val node2(rg_graph *g, rg_op op, rg_val a, rg_val b, const rg_op_params *p) {
+    return rg_graph_node(g, op, (rg_val[]){a, b}, 2, p);
+}
+
+// a weight of a block type is a constant: no gradient of its own
+static bool is_trainable(const rg_graph *g, rg_val w) {
+    return g->values[w].dtype == RG_DTYPE_F32;
+}
+
+void rg_back_embed(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                   rg_val *din) {
+    if (wanted[1] && is_trainable(g, node->in[1])) {
+        const rg_op_params p = {.n_rows = g->values[node->in[1]].shape[0]};
+        din[1] = node2(g, RG_OP_EMBED_DW, dout[0], node->in[0], &p);
+    }
+}
+
+void rg_back_rmsnorm(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                     rg_val *din) {
+    if (wanted[0]) {
+        din[0] = rg_graph_node(g, RG_OP_RMSNORM_DX,
+                               (rg_val[]){dout[0], node->in[0], node->in[1]}, 3, &node->p);
+    }
+    if (wanted[1]) {
+        rg_op_params p = node->p;
+        p.n_rows = g->values[node->in[1]].shape[0];
+        din[1] = node2(g, RG_OP_RMSNORM_DW, dout[0], node->in[0], &p);
+    }
+}
+
+void rg_back_linear(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                    rg_val *din) {
+    if (wanted[0]) {
+        din[0] = node2(g, RG_OP_LINEAR_DX, dout[0], node->in[1], NULL);
+    }
+    if (wanted[1] && is_trainable(g, node->in[1])) {
+        din[1] = node2(g, RG_OP_LINEAR_DW, dout[0], node->in[0], NULL);
+    }
+    if (node->n_in == 3 && wanted[2]) {
+        din[2] = rg_graph_node(g, RG_OP_COLUMN_SUM, dout, 1, NULL);
+    }
+}
+
+// a rotation's transpose is the rotation back
+void rg_back_rope(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                  rg_val *din) {
+    if (wanted[0]) {
+        rg_op_params p = node->p;
+        p.is_inverse = !p.is_inverse;
+        din[0] = rg_rope(g, dout[0], node->in[1], &p);
+    }
+}
+
+// keys and values that lie in a state came from earlier steps: no gradient reaches them
+void rg_back_attention(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                       rg_val *din) {
+    (void)wanted;
+    if (node->n_in != 3) {
+        rg_fail(&g->error, RG_E_UNSUPPORTED, "attention with a state has no backward rule");
+        return;
+    }
+    const rg_val in[] = {dout[0], node->in[0], node->in[1], node->in[2]};
+    if (rg_graph_node(g, RG_OP_ATTENTION_BACK, in, 4, &node->p) != RG_VAL_NONE) {
+        const rg_node *back = &g->nodes[g->n_nodes - 1];
+        for (size_t i = 0; i < 3; i++) {
+            din[i] = back->out[i];
+        }
+    }
+}
+
+void rg_back_add(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                 rg_val *din) {
+    (void)g;
+    (void)node;
+    for (size_t i = 0; i < 2; i++) {
+        din[i] = wanted[i] ? dout[0] : RG_VAL_NONE;
+    }
+}
+
+void rg_back_swiglu(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                    rg_val *din) {
+    (void)wanted;
+    const rg_val in[] = {dout[0], node->in[0], node->in[1]};
+    if (rg_graph_node(g, RG_OP_SWIGLU_BACK, in, 3, NULL) != RG_VAL_NONE) {
+        const rg_node *back = &g->nodes[g->n_nodes - 1];
+        din[0] = back->out[0];
+        din[1] = back->out[1];
+    }
+}
+
+void rg_back_select_rows(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                         rg_val *din) {
+    if (wanted[0]) {
+        const rg_op_params p = {.n_rows = g->values[node->in[0]].shape[0]};
+        din[0] = node2(g, RG_OP_SELECT_ROWS_DX, dout[0], node->in[1], &p);
+    }
+}

@@ -1,0 +1,145 @@
+/*
+ * graph/ holds the one table of tensor operations and the graphs written in it: shapes, costs, backward rules,
+ * and the plan that puts every buffer into one arena before anything is allocated. It relies on base/ and tensor/ and
+ * computes nothing: backend/ does.
+ *
+ * graph.h: values, nodes, and the builder. A graph is in static single assignment order: a node reads only values
+ * made before it.
+ */
+#pragma once
+
+#include "base/mem.h"
+#include "tensor/tensor.h"
+
+typedef uint32_t rg_val; // a value, by number in its graph
+#define RG_VAL_NONE UINT32_MAX
+
+#define RG_ROPE_HALF_MAX 512 // turning pairs of a head: heads of up to 1,024 values
+#define RG_GRADIENT_ROW_MAX ((size_t)1 << 17) // width of a norm, tokens of an attention, that have gradients
+#define RG_NODE_IN_MAX  4
+#define RG_NODE_OUT_MAX 3
+
+typedef enum rg_val_kind {
+    RG_VAL_TEMP,   // made by a node, lives in the plan's arena
+    RG_VAL_WEIGHT, // slot: index into the table of weights given to a run
+    RG_VAL_INPUT,  // slot: index into the table of inputs given to a run
+    RG_VAL_STATE,  // slot: layer whose key-value state this is; content is opaque here
+} rg_val_kind;
+
+/** A tensor of the graph. Row-major, slowest dimension first; dimension 0 of activations is the token. */
+typedef struct rg_value {
+    rg_val_kind kind;
+    rg_dtype dtype;
+    uint32_t n_dims;
+    size_t shape[RG_DIMS_MAX];
+    uint32_t slot;
+    size_t bytes;   // of a TEMP
+    bool is_output; // a TEMP that must survive until the end of the run
+} rg_value;
+
+// The op table: name, least and most inputs, outputs, is row-wise (token t of the output needs only token t of the
+// inputs, so that neighbors can share one parallel section). Rows after FIRST_LOWERED are made by backends only.
+// clang-format off
+#define RG_OP_LIST(X)                                         \
+    X(EMBED,           "embed",           2, 2, 1, true)      \
+    X(ROPE_TABLE,      "rope_table",      2, 2, 1, true)      \
+    X(RMSNORM,         "rmsnorm",         2, 2, 1, true)      \
+    X(LINEAR,          "linear",          2, 3, 1, false)     \
+    X(ROPE,            "rope",            2, 2, 1, true)      \
+    X(ATTENTION,       "attention",       3, 4, 1, false)     \
+    X(ADD,             "add",             2, 2, 1, true)      \
+    X(SWIGLU,          "swiglu",          2, 2, 1, true)      \
+    X(SELECT_ROWS,     "select_rows",     2, 2, 1, false)     \
+    X(EMBED_DW,        "embed_dw",        2, 2, 1, false)     \
+    X(RMSNORM_DX,      "rmsnorm_dx",      3, 3, 1, true)      \
+    X(RMSNORM_DW,      "rmsnorm_dw",      2, 2, 1, false)     \
+    X(LINEAR_DX,       "linear_dx",       2, 2, 1, false)     \
+    X(LINEAR_DW,       "linear_dw",       2, 2, 1, false)     \
+    X(COLUMN_SUM,      "column_sum",      1, 1, 1, false)     \
+    X(SWIGLU_BACK,     "swiglu_back",     3, 3, 2, true)      \
+    X(ATTENTION_BACK,  "attention_back",  4, 4, 3, false)     \
+    X(SELECT_ROWS_DX,  "select_rows_dx",  2, 2, 1, false)     \
+    X(ACT_PREP,        "act_prep",        1, 1, 1, true)      \
+    X(KV_STORE,        "kv_store",        3, 3, 0, true)      \
+    X(ATTEND,          "attend",          2, 2, 1, false)
+// clang-format on
+
+typedef enum rg_op {
+#define RG_OP_ENUM(id, name, in_min, in_max, n_out, is_rowwise) RG_OP_##id,
+    RG_OP_LIST(RG_OP_ENUM)
+#undef RG_OP_ENUM
+        RG_OP_COUNT
+} rg_op;
+
+/** What an op needs beside its inputs. A node uses the fields that its row names; the others are zero. */
+typedef struct rg_op_params {
+    float eps;         // RMSNORM*: added to the mean square
+    float scale;       // ATTENTION*: of q.k; ROPE_TABLE: of cos and sin
+    uint32_t n_head;   // ROPE, ATTENTION*: heads of x or q
+    uint32_t n_kv_head;
+    uint32_t head_dim; // ROPE: of x; ATTENTION*: of q and k
+    uint32_t v_dim;
+    uint32_t n_rot;    // ROPE: values of a head that turn
+    uint32_t pairs;    // ROPE: 0 half-split, 1 neighbors
+    bool is_inverse;   // ROPE: turn back (its own backward rule)
+    size_t window;     // ATTENTION*: 0 none
+    uint32_t form;     // ACT_PREP: the rg_act_form
+    size_t n_rows;     // EMBED_DW, SELECT_ROWS_DX: rows of the result
+} rg_op_params;
+
+typedef struct rg_node {
+    rg_op op;
+    uint8_t n_in;
+    uint8_t n_out;
+    rg_val in[RG_NODE_IN_MAX];
+    rg_val out[RG_NODE_OUT_MAX];
+    rg_op_params p;
+} rg_node;
+
+/**
+ * A graph under construction or finished. Fields may be read. A failed builder call (shapes that do not fit, memory)
+ * keeps the first error; later calls return RG_VAL_NONE: build freely, check once with rg_graph_check.
+ * Threads: one at a time per object.
+ */
+typedef struct rg_graph {
+    const rg_mem *mem;
+    rg_value *values;
+    rg_node *nodes;
+    size_t n_values;
+    size_t n_nodes;
+    size_t values_cap;
+    size_t nodes_cap;
+    rg_error error;
+} rg_graph;
+
+void rg_graph_init(rg_graph *g, const rg_mem *mem);
+void rg_graph_clear(rg_graph *g);
+/** RG_OK, or the first error of the construction. */
+rg_status rg_graph_check(const rg_graph *g, rg_error *err) RG_MUST_CHECK;
+
+/** A value that a run brings along. Shape slowest first, n_dims of them. */
+rg_val rg_graph_weight(rg_graph *g, uint32_t slot, const rg_tensor *weight);
+rg_val rg_graph_input(rg_graph *g, uint32_t slot, rg_dtype dtype, size_t rows, size_t width);
+rg_val rg_graph_state(rg_graph *g, uint32_t layer);
+/** Keep a value until the end of the run. */
+void rg_graph_keep(rg_graph *g, rg_val v);
+
+/** Append a node; its first output, or RG_VAL_NONE (also when the op has none). */
+rg_val rg_graph_node(rg_graph *g, rg_op op, const rg_val *in, size_t n_in, const rg_op_params *p);
+/** Append a TEMP of given bytes, for rows that backends make. */
+rg_val rg_graph_temp(rg_graph *g, rg_dtype dtype, size_t rows, size_t width, size_t bytes);
+
+// The ops that families are written in. Shapes: x [n_tok, n] f32; see op.c for each rule.
+rg_val rg_embed(rg_graph *g, rg_val ids, rg_val w);
+/** [n_tok, n_rot]: cosines then sines of position * inv_freq[i], times scale. */
+rg_val rg_rope_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale);
+/** Rows of the norm are as long as w: a w of head_dim normalizes each head. */
+rg_val rg_rmsnorm(rg_graph *g, rg_val x, rg_val w, float eps);
+/** x w^T + bias; bias may be RG_VAL_NONE. */
+rg_val rg_linear(rg_graph *g, rg_val x, rg_val w, rg_val bias);
+rg_val rg_rope(rg_graph *g, rg_val x, rg_val table, const rg_op_params *p);
+/** state RG_VAL_NONE: attention among the tokens of the graph alone, as in training. */
+rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val state, const rg_op_params *p);
+rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
+rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
+rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows);

@@ -1,0 +1,278 @@
+#include "graph/op.h"
+
+static const rg_value *input(const rg_graph *g, const rg_node *node, size_t i) {
+    return &g->values[node->in[i]];
+}
+
+static bool is_matrix(const rg_value *v) {
+    return v->n_dims == 2 && v->dtype == RG_DTYPE_F32;
+}
+
+static bool is_same(const rg_value *a, const rg_value *b) {
+    return is_matrix(a) && is_matrix(b) && a->shape[0] == b->shape[0] && a->shape[1] == b->shape[1];
+}
+
+static bool is_ids(const rg_value *v) {
+    return v->dtype == RG_DTYPE_I32 && v->n_dims == 1;
+}
+
+static void set_matrix(rg_value *out, size_t rows, size_t width) {
+    out->dtype = RG_DTYPE_F32;
+    out->n_dims = 2;
+    out->shape[0] = rows;
+    out->shape[1] = width;
+}
+
+// ---- shape rules: ids [T] i32, x [T, n] f32, w [rows, n] of any type ----
+
+static bool shape_embed(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *ids = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    set_matrix(out, ids->shape[0], w->shape[1]);
+    return is_ids(ids) && w->n_dims == 2;
+}
+
+static bool shape_rope_table(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *inv_freq = input(g, node, 1);
+    set_matrix(out, input(g, node, 0)->shape[0], 2 * inv_freq->shape[0]);
+    return is_ids(input(g, node, 0)) && inv_freq->n_dims == 1 && inv_freq->dtype == RG_DTYPE_F32;
+}
+
+static bool shape_rmsnorm(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x) && w->n_dims == 1 && w->dtype == RG_DTYPE_F32 && w->shape[0] != 0 &&
+           x->shape[1] % w->shape[0] == 0;
+}
+
+static bool shape_linear(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    set_matrix(out, x->shape[0], w->shape[0]);
+    if (node->n_in == 3) {
+        const rg_value *bias = input(g, node, 2);
+        if (bias->n_dims != 1 || bias->dtype != RG_DTYPE_F32 || bias->shape[0] != w->shape[0]) {
+            return false;
+        }
+    }
+    return is_matrix(x) && w->n_dims == 2 && x->shape[1] == w->shape[1];
+}
+
+static bool shape_rope(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const rg_value *table = input(g, node, 1);
+    const rg_op_params *p = &node->p;
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x) && is_matrix(table) && table->shape[0] == x->shape[0] &&
+           table->shape[1] == p->n_rot && p->n_rot % 2 == 0 && p->n_rot <= p->head_dim &&
+           p->n_rot <= 2 * RG_ROPE_HALF_MAX &&
+           x->shape[1] == (size_t)p->n_head * p->head_dim;
+}
+
+static bool is_heads(const rg_value *v, size_t n_tok, size_t n_head, size_t dim) {
+    return is_matrix(v) && v->shape[0] == n_tok && v->shape[1] == n_head * dim;
+}
+
+static bool shape_attention(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_op_params *p = &node->p;
+    const size_t n_tok = input(g, node, 0)->shape[0];
+    set_matrix(out, n_tok, (size_t)p->n_head * p->v_dim);
+    return p->n_kv_head != 0 && p->n_head % p->n_kv_head == 0 &&
+           is_heads(input(g, node, 0), n_tok, p->n_head, p->head_dim) &&
+           is_heads(input(g, node, 1), n_tok, p->n_kv_head, p->head_dim) &&
+           is_heads(input(g, node, 2), n_tok, p->n_kv_head, p->v_dim) &&
+           (node->n_in == 3 || input(g, node, 3)->kind == RG_VAL_STATE);
+}
+
+static bool shape_same(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *a = input(g, node, 0);
+    set_matrix(out, a->shape[0], a->shape[1]);
+    return is_same(a, input(g, node, 1));
+}
+
+static bool shape_select_rows(rg_graph *g, const rg_node *node, rg_value *out) {
+    set_matrix(out, input(g, node, 1)->shape[0], input(g, node, 0)->shape[1]);
+    return is_matrix(input(g, node, 0)) && is_ids(input(g, node, 1));
+}
+
+// dy [T, n], ids [T] -> [p.n_rows, n]: rows of dy added up where they came from
+static bool shape_scatter(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *dy = input(g, node, 0);
+    const rg_value *ids = input(g, node, 1);
+    set_matrix(out, node->p.n_rows, dy->shape[1]);
+    return is_matrix(dy) && is_ids(ids) && ids->shape[0] == dy->shape[0] && node->p.n_rows != 0;
+}
+
+// dy [T, n], x [T, n], w [m], n a multiple of m
+static bool shape_rmsnorm_dx(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *w = input(g, node, 2);
+    return shape_same(g, node, out) && w->n_dims == 1 && w->shape[0] != 0 &&
+           out->shape[1] % w->shape[0] == 0;
+}
+
+// dy [T, n], x [T, n] -> [p.n_rows], the length of the weight
+static bool shape_rmsnorm_dw(rg_graph *g, const rg_node *node, rg_value *out) {
+    const bool fits = shape_same(g, node, out) && node->p.n_rows != 0 &&
+                      node->p.n_rows <= RG_GRADIENT_ROW_MAX &&
+                      out->shape[1] % node->p.n_rows == 0;
+    out->n_dims = 1;
+    out->shape[0] = node->p.n_rows;
+    return fits;
+}
+
+// dy [T, rows], w [rows, n] -> [T, n]
+static bool shape_linear_dx(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *dy = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    set_matrix(out, dy->shape[0], w->shape[1]);
+    return is_matrix(dy) && w->n_dims == 2 && dy->shape[1] == w->shape[0];
+}
+
+// dy [T, rows], x [T, n] -> [rows, n]
+static bool shape_linear_dw(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *dy = input(g, node, 0);
+    const rg_value *x = input(g, node, 1);
+    set_matrix(out, dy->shape[1], x->shape[1]);
+    return is_matrix(dy) && is_matrix(x) && dy->shape[0] == x->shape[0];
+}
+
+static bool shape_column_sum(rg_graph *g, const rg_node *node, rg_value *out) {
+    out->dtype = RG_DTYPE_F32;
+    out->n_dims = 1;
+    out->shape[0] = input(g, node, 0)->shape[1];
+    return is_matrix(input(g, node, 0));
+}
+
+// dy, gate, up all [T, n]
+static bool shape_swiglu_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    const bool fits = shape_same(g, node, &out[0]);
+    out[1] = out[0];
+    return fits && is_same(input(g, node, 1), input(g, node, 2));
+}
+
+// dy, q, k, v -> gradients of q, k, v
+static bool shape_attention_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    for (size_t i = 0; i < 3; i++) {
+        const rg_value *of = input(g, node, i + 1);
+        set_matrix(&out[i], of->shape[0], of->shape[1]);
+    }
+    return is_matrix(input(g, node, 0)) && out[0].shape[0] <= RG_GRADIENT_ROW_MAX;
+}
+
+// the bytes depend on the form; a backend sets them after appending the node
+static bool shape_act_prep(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x);
+}
+
+static bool shape_kv_store(rg_graph *g, const rg_node *node, rg_value *out) {
+    (void)out;
+    return is_matrix(input(g, node, 0)) && is_matrix(input(g, node, 1)) &&
+           input(g, node, 2)->kind == RG_VAL_STATE;
+}
+
+static bool shape_attend(rg_graph *g, const rg_node *node, rg_value *out) {
+    set_matrix(out, input(g, node, 0)->shape[0], (size_t)node->p.n_head * node->p.v_dim);
+    return input(g, node, 1)->kind == RG_VAL_STATE;
+}
+
+// ---- costs ----
+
+static double count(const rg_value *v) {
+    double n = 1;
+    for (uint32_t d = 0; d < v->n_dims; d++) {
+        n *= (double)v->shape[d];
+    }
+    return n;
+}
+
+static double value_bytes(const rg_value *v) {
+    const rg_dtype_info *info = rg_dtype_get(v->dtype);
+    return v->kind == RG_VAL_STATE ? 0 : count(v) / info->block * info->block_bytes;
+}
+
+// reads its inputs and writes its outputs once, about one operation a value
+static rg_cost cost_elementwise(const rg_graph *g, const rg_node *node) {
+    rg_cost cost = {0, 0};
+    for (size_t i = 0; i < node->n_in; i++) {
+        cost.bytes += value_bytes(input(g, node, i));
+    }
+    for (size_t i = 0; i < node->n_out; i++) {
+        cost.bytes += value_bytes(&g->values[node->out[i]]);
+        cost.ops += count(&g->values[node->out[i]]);
+    }
+    return cost;
+}
+
+// gathers read the rows that they copy, not the whole table
+static rg_cost cost_gather(const rg_graph *g, const rg_node *node) {
+    const double bytes = 2 * value_bytes(&g->values[node->out[0]]);
+    return (rg_cost){0, bytes};
+}
+
+// T x rows x n multiply-adds, whichever two of the three the inputs bring
+static rg_cost cost_product(const rg_graph *g, const rg_node *node) {
+    rg_cost cost = cost_elementwise(g, node);
+    const rg_value *a = input(g, node, 0);
+    const rg_value *b = input(g, node, 1);
+    cost.ops = node->op == RG_OP_LINEAR_DW
+                   ? 2.0 * (double)a->shape[0] * (double)a->shape[1] * (double)b->shape[1]
+                   : 2.0 * (double)a->shape[0] * count(b);
+    return cost;
+}
+
+// among the tokens of the graph; what lies in the state adds to it at run time
+static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
+    rg_cost cost = cost_elementwise(g, node);
+    const double n_tok = (double)input(g, node, 0)->shape[0];
+    cost.ops = n_tok * n_tok * node->p.n_head * ((double)node->p.head_dim + node->p.v_dim);
+    return cost;
+}
+
+// the rest of each row: shape rule, cost, backward rule
+// clang-format off
+#define RULES_EMBED          shape_embed,          cost_gather,      rg_back_embed
+#define RULES_ROPE_TABLE     shape_rope_table,     cost_elementwise, NULL
+#define RULES_RMSNORM        shape_rmsnorm,        cost_elementwise, rg_back_rmsnorm
+#define RULES_LINEAR         shape_linear,         cost_product,     rg_back_linear
+#define RULES_ROPE           shape_rope,           cost_elementwise, rg_back_rope
+#define RULES_ATTENTION      shape_attention,      cost_attention,   rg_back_attention
+#define RULES_ADD            shape_same,           cost_elementwise, rg_back_add
+#define RULES_SWIGLU         shape_same,           cost_elementwise, rg_back_swiglu
+#define RULES_SELECT_ROWS    shape_select_rows,    cost_gather,      rg_back_select_rows
+#define RULES_EMBED_DW       shape_scatter,        cost_elementwise, NULL
+#define RULES_RMSNORM_DX     shape_rmsnorm_dx,     cost_elementwise, NULL
+#define RULES_RMSNORM_DW     shape_rmsnorm_dw,     cost_elementwise, NULL
+#define RULES_LINEAR_DX      shape_linear_dx,      cost_product,     NULL
+#define RULES_LINEAR_DW      shape_linear_dw,      cost_product,     NULL
+#define RULES_COLUMN_SUM     shape_column_sum,     cost_elementwise, NULL
+#define RULES_SWIGLU_BACK    shape_swiglu_back,    cost_elementwise, NULL
+#define RULES_ATTENTION_BACK shape_attention_back, cost_attention,   NULL
+#define RULES_SELECT_ROWS_DX shape_scatter,        cost_elementwise, NULL
+#define RULES_ACT_PREP       shape_act_prep,       cost_elementwise, NULL
+#define RULES_KV_STORE       shape_kv_store,       cost_elementwise, NULL
+#define RULES_ATTEND         shape_attend,         cost_attention,   NULL
+// clang-format on
+
+static const rg_op_info table[RG_OP_COUNT] = {
+#define RG_OP_ROW(id, name, in_min, in_max, n_out, is_rowwise)                                     \
+    [RG_OP_##id] = {name, in_min, in_max, n_out, is_rowwise, RULES_##id},
+    RG_OP_LIST(RG_OP_ROW)
+#undef RG_OP_ROW
+};
+
+const rg_op_info *rg_op_get(rg_op op) {
+    return &table[op];
+}
+
+rg_cost rg_graph_cost(const rg_graph *g) {
+    rg_cost sum = {0, 0};
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const rg_cost cost = rg_op_get(g->nodes[i].op)->cost(g, &g->nodes[i]);
+        sum.ops += cost.ops;
+        sum.bytes += cost.bytes;
+    }
+    return sum;
+}

@@ -1,0 +1,139 @@
+/*
+ * model/ is the only place that knows architectures: families as tables over shared blocks. It relies on base/, tensor/,
+ * format/ and graph/, and computes nothing itself: it makes graphs.
+ *
+ * arch.h: what a family is, and the numbers that one model of it has.
+ */
+#pragma once
+
+#include "base/status.h"
+#include "base/view.h"
+
+#define RG_LAYERS_MAX 1024
+
+/** What a weight is for. Roles from FIRST_LAYER on exist once a layer. */
+typedef enum rg_role {
+    RG_ROLE_EMBED,
+    RG_ROLE_OUTPUT_NORM,
+    RG_ROLE_OUTPUT,     // absent: tied to EMBED
+    RG_ROLE_ROPE_FREQS, // divisors of the rope frequencies
+    RG_ROLE_INV_FREQ,   // made on load, in no file
+    RG_ROLE_FIRST_LAYER,
+    RG_ROLE_ATTN_NORM = RG_ROLE_FIRST_LAYER,
+    RG_ROLE_ATTN_Q,
+    RG_ROLE_ATTN_K,
+    RG_ROLE_ATTN_V,
+    RG_ROLE_ATTN_O,
+    RG_ROLE_ATTN_Q_BIAS,
+    RG_ROLE_ATTN_K_BIAS,
+    RG_ROLE_ATTN_V_BIAS,
+    RG_ROLE_ATTN_O_BIAS,
+    RG_ROLE_ATTN_Q_NORM,
+    RG_ROLE_ATTN_K_NORM,
+    RG_ROLE_FFN_NORM,
+    RG_ROLE_FFN_GATE,
+    RG_ROLE_FFN_UP,
+    RG_ROLE_FFN_DOWN,
+    RG_ROLE_FFN_GATE_BIAS,
+    RG_ROLE_FFN_UP_BIAS,
+    RG_ROLE_FFN_DOWN_BIAS,
+    RG_ROLE_COUNT
+} rg_role;
+
+#define RG_LAYER_ROLES (RG_ROLE_COUNT - RG_ROLE_FIRST_LAYER)
+
+/**
+ * One weight of a family. %u in a name is the layer. `shape` lists dimensions slowest first, as products of: vocab embd
+ * head kv hdim ff rot2 (half of the turning values). A weight in neither `gguf` nor `hf` (NULL) is not in that container.
+ */
+typedef struct rg_weight_rule {
+    rg_role role;
+    const char *gguf;
+    const char *hf;
+    const char *shape;
+    bool is_optional;
+} rg_weight_rule;
+
+typedef enum rg_rope_scaling {
+    RG_ROPE_PLAIN,
+    RG_ROPE_LINEAR,
+    RG_ROPE_LLAMA3,
+    RG_ROPE_YARN,
+} rg_rope_scaling;
+
+/** Rope of one model. Source of the formulas: model/rope.c. */
+typedef struct rg_rope_params {
+    rg_rope_scaling scaling;
+    bool is_neighbor; // pairs 2i and 2i+1 turn together, else i and i + n_rot/2
+    uint32_t n_rot;   // values of a head that turn
+    double base;
+    double factor;
+    double low_freq_factor;
+    double high_freq_factor;
+    double orig_ctx;
+    double beta_fast;
+    double beta_slow;
+    double attn_factor; // of cos and sin; 0: by the rule of the scaling
+    double mscale;
+    double mscale_all_dim;
+    bool is_untruncated; // yarn: correction range not rounded to whole dimensions
+} rg_rope_params;
+
+/** The numbers of one model. */
+typedef struct rg_hparams {
+    uint32_t n_layer;
+    uint32_t n_embd;
+    uint32_t n_head;
+    uint32_t n_kv_head;
+    uint32_t head_dim;
+    uint32_t n_ff;
+    uint32_t n_vocab;
+    uint32_t n_ctx_train;
+    uint32_t window;      // of the layers that slide; 0: none does
+    uint32_t window_from; // first layer that slides, where no list says otherwise
+    float norm_eps;
+    bool is_windowed; // the checkpoint wants its window used
+    bool is_tied;
+    bool slides[RG_LAYERS_MAX];
+    rg_rope_params rope;
+} rg_hparams;
+
+typedef enum rg_key_kind { RG_KEY_U32, RG_KEY_F32, RG_KEY_BOOL } rg_key_kind;
+
+/** One number of a family: where it is stored, how it is spelled, what it may be. */
+typedef struct rg_key_rule {
+    size_t offset; // in rg_hparams
+    rg_key_kind kind;
+    const char *gguf; // after "<arch>."; NULL: not in GGUF
+    const char *hf;   // in config.json; NULL: not there
+    double min;
+    double max;
+    bool is_required; // else the field keeps what it has
+} rg_key_rule;
+
+/** A family: everything that a model of it needs beside its files. */
+typedef struct rg_arch {
+    const char *name;             // also the GGUF architecture
+    const char *const *hf_classes; // names in config.json "architectures", NULL at the end
+    bool is_gguf_rope_neighbor;   // GGUF rows of q and k are re-ordered to neighbor pairs
+    bool uses_window;             // a sliding window is on wherever the file gives one
+    const rg_key_rule *keys;
+    size_t n_keys;
+    const rg_weight_rule *weights;
+    size_t n_weights;
+} rg_arch;
+
+extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen3;
+
+/** The families, NULL at the end. In family/table.c. */
+extern const rg_arch *const rg_archs[];
+
+/** The family of a GGUF architecture or an HF class, or NULL. */
+const rg_arch *rg_arch_find_gguf(rg_str name);
+const rg_arch *rg_arch_find_hf(rg_str class_name);
+/** The supported name (GGUF or HF) nearest to an unknown one by edit distance; never NULL. */
+const char *rg_arch_nearest(rg_str name);
+
+// keys and weights that dense decoders share, in family/dense.c
+#define RG_DENSE_KEYS 13
+extern const rg_key_rule rg_dense_keys[RG_DENSE_KEYS];

@@ -1,0 +1,42 @@
+#include "model/block/block.h"
+
+#include <math.h>
+
+// a projection with its bias, where the model has one
+static rg_val project(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg_role bias) {
+    return rg_linear(b->g, x, rg_build_weight(b, weight, layer), rg_build_weight(b, bias, layer));
+}
+
+static rg_val normalize_heads(rg_build *b, uint32_t layer, rg_val x, rg_role role) {
+    const rg_val w = rg_build_weight(b, role, layer);
+    return w == RG_VAL_NONE ? x : rg_rmsnorm(b->g, x, w, b->model->h.norm_eps);
+}
+
+static rg_val turn(rg_build *b, rg_val x, uint32_t n_head) {
+    const rg_hparams *h = &b->model->h;
+    const rg_op_params p = {.n_head = n_head,
+                            .head_dim = h->head_dim,
+                            .n_rot = h->rope.n_rot,
+                            .pairs = h->rope.is_neighbor ? 1 : 0};
+    return rg_rope(b->g, x, b->rope_table, &p);
+}
+
+rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
+    const rg_hparams *h = &b->model->h;
+    rg_val q = project(b, layer, x, RG_ROLE_ATTN_Q, RG_ROLE_ATTN_Q_BIAS);
+    rg_val k = project(b, layer, x, RG_ROLE_ATTN_K, RG_ROLE_ATTN_K_BIAS);
+    const rg_val v = project(b, layer, x, RG_ROLE_ATTN_V, RG_ROLE_ATTN_V_BIAS);
+    q = turn(b, normalize_heads(b, layer, q, RG_ROLE_ATTN_Q_NORM), h->n_head);
+    k = turn(b, normalize_heads(b, layer, k, RG_ROLE_ATTN_K_NORM), h->n_kv_head);
+
+    const rg_op_params p = {.n_head = h->n_head,
+                            .n_kv_head = h->n_kv_head,
+                            .head_dim = h->head_dim,
+                            .v_dim = h->head_dim,
+                            .scale = (float)(1 / sqrt(h->head_dim)),
+                            .window = h->slides[layer] ? h->window : 0};
+    const rg_val state =
+        b->purpose == RG_PURPOSE_TRAIN ? RG_VAL_NONE : rg_graph_state(b->g, layer);
+    return project(b, layer, rg_attention(b->g, q, k, v, state, &p), RG_ROLE_ATTN_O,
+                   RG_ROLE_ATTN_O_BIAS);
+}

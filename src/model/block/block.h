@@ -1,0 +1,28 @@
+/* Blocks: pieces of a network that families share. Each appends its nodes to the graph under construction. */
+#pragma once
+
+#include "model/model.h"
+
+/** A graph under construction, and what all layers share. */
+typedef struct rg_build {
+    const rg_model *model;
+    rg_graph *g;
+    rg_val rope_table; // [n_tok, n_rot]
+    rg_purpose purpose;
+} rg_build;
+
+/** The weight of a role as a value of the graph; RG_VAL_NONE when the model has none. */
+rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer);
+
+/**
+ * Grouped-query attention of one layer: project, normalize heads where the model has norms for it, turn, attend, project back.
+ * Shapes: x [n_tok, n_embd] (already normalized) -> [n_tok, n_embd].
+ * Source: Ainslie et al. 2023, arXiv 2305.13245.
+ */
+rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x);
+
+/**
+ * Gated feed-forward of one layer: down(silu(gate x) * up x).
+ * Source: Shazeer 2020, arXiv 2002.05202.
+ */
+rg_val rg_block_swiglu(rg_build *b, uint32_t layer, rg_val x);

@@ -1,0 +1,26 @@
+/* What the dense decoders share: the keys of their settings. */
+#include "model/arch.h"
+
+#include <float.h>
+#include <stddef.h>
+
+#define AT(field) offsetof(rg_hparams, field)
+
+// clang-format off
+const rg_key_rule rg_dense_keys[RG_DENSE_KEYS] = {
+    // field               kind         GGUF, after the family             HF config.json             least  most     required
+    {AT(n_layer),          RG_KEY_U32,  "block_count",                     "num_hidden_layers",       1, RG_LAYERS_MAX, true},
+    {AT(n_embd),           RG_KEY_U32,  "embedding_length",                "hidden_size",             1, 1 << 20,  true},
+    {AT(n_ff),             RG_KEY_U32,  "feed_forward_length",             "intermediate_size",       1, 1 << 22,  true},
+    {AT(n_head),           RG_KEY_U32,  "attention.head_count",            "num_attention_heads",     1, 1 << 14,  true},
+    {AT(n_kv_head),        RG_KEY_U32,  "attention.head_count_kv",         "num_key_value_heads",     1, 1 << 14,  false},
+    {AT(head_dim),         RG_KEY_U32,  "attention.key_length",            "head_dim",                1, 1 << 12,  false},
+    {AT(n_vocab),          RG_KEY_U32,  "vocab_size",                      "vocab_size",              1, 1 << 24,  false},
+    {AT(n_ctx_train),      RG_KEY_U32,  "context_length",                  "max_position_embeddings", 1, 1u << 31, true},
+    {AT(norm_eps),         RG_KEY_F32,  "attention.layer_norm_rms_epsilon","rms_norm_eps",            1e-12, 1e-1, true},
+    {AT(window),           RG_KEY_U32,  "attention.sliding_window",        "sliding_window",          0, 1u << 31, false},
+    {AT(is_windowed),      RG_KEY_BOOL, NULL,                              "use_sliding_window",      0, 1,        false},
+    {AT(window_from),      RG_KEY_U32,  NULL,                              "max_window_layers",       0, 1u << 31, false},
+    {AT(is_tied),          RG_KEY_BOOL, NULL,                              "tie_word_embeddings",     0, 1,        false},
+};
+// clang-format on

@@ -1,0 +1,18 @@
+/* Qwen2 and Qwen2.5, QwQ, and what was distilled into them: biases on q, k and v. */
+#include "model/family/weights_dense.h"
+
+static const char *const hf_classes[] = {"Qwen2ForCausalLM", NULL};
+
+static const rg_weight_rule weights[] = {
+    RG_WEIGHTS_DENSE,
+    RG_WEIGHTS_QKV_BIAS(RG_NEEDED),
+};
+
+const rg_arch rg_arch_qwen2 = {
+    .name = "qwen2",
+    .hf_classes = hf_classes,
+    .keys = rg_dense_keys,
+    .n_keys = RG_DENSE_KEYS,
+    .weights = weights,
+    .n_weights = RG_N(weights),
+};

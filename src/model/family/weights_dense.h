@@ -1,0 +1,42 @@
+/* Rows of the weight tables that dense decoders share. */
+#pragma once
+
+#include "model/arch.h"
+
+#define RG_NEEDED   false
+#define RG_OPTIONAL true
+
+// clang-format off
+#define RG_WEIGHTS_DENSE                                                                                                            \
+    /* role                  GGUF                         HF                                              shape        missing? */ \
+    {RG_ROLE_EMBED,          "token_embd.weight",         "model.embed_tokens.weight",                    "vocab embd", RG_NEEDED},   \
+    {RG_ROLE_OUTPUT_NORM,    "output_norm.weight",        "model.norm.weight",                            "embd",       RG_NEEDED},   \
+    {RG_ROLE_OUTPUT,         "output.weight",             "lm_head.weight",                               "vocab embd", RG_OPTIONAL}, \
+    {RG_ROLE_ROPE_FREQS,     "rope_freqs.weight",         NULL,                                           "rot2",       RG_OPTIONAL}, \
+    {RG_ROLE_ATTN_NORM,      "blk.%u.attn_norm.weight",   "model.layers.%u.input_layernorm.weight",       "embd",       RG_NEEDED},   \
+    {RG_ROLE_ATTN_Q,         "blk.%u.attn_q.weight",      "model.layers.%u.self_attn.q_proj.weight",      "head*hdim embd", RG_NEEDED}, \
+    {RG_ROLE_ATTN_K,         "blk.%u.attn_k.weight",      "model.layers.%u.self_attn.k_proj.weight",      "kv*hdim embd", RG_NEEDED}, \
+    {RG_ROLE_ATTN_V,         "blk.%u.attn_v.weight",      "model.layers.%u.self_attn.v_proj.weight",      "kv*hdim embd", RG_NEEDED}, \
+    {RG_ROLE_ATTN_O,         "blk.%u.attn_output.weight", "model.layers.%u.self_attn.o_proj.weight",      "embd head*hdim", RG_NEEDED}, \
+    {RG_ROLE_FFN_NORM,       "blk.%u.ffn_norm.weight",    "model.layers.%u.post_attention_layernorm.weight", "embd",    RG_NEEDED},   \
+    {RG_ROLE_FFN_GATE,       "blk.%u.ffn_gate.weight",    "model.layers.%u.mlp.gate_proj.weight",         "ff embd",    RG_NEEDED},   \
+    {RG_ROLE_FFN_UP,         "blk.%u.ffn_up.weight",      "model.layers.%u.mlp.up_proj.weight",           "ff embd",    RG_NEEDED},   \
+    {RG_ROLE_FFN_DOWN,       "blk.%u.ffn_down.weight",    "model.layers.%u.mlp.down_proj.weight",         "embd ff",    RG_NEEDED}
+
+#define RG_WEIGHTS_QKV_BIAS(missing)                                                                                                \
+    {RG_ROLE_ATTN_Q_BIAS,    "blk.%u.attn_q.bias",        "model.layers.%u.self_attn.q_proj.bias",        "head*hdim",  missing},     \
+    {RG_ROLE_ATTN_K_BIAS,    "blk.%u.attn_k.bias",        "model.layers.%u.self_attn.k_proj.bias",        "kv*hdim",    missing},     \
+    {RG_ROLE_ATTN_V_BIAS,    "blk.%u.attn_v.bias",        "model.layers.%u.self_attn.v_proj.bias",        "kv*hdim",    missing},     \
+    {RG_ROLE_ATTN_O_BIAS,    "blk.%u.attn_output.bias",   "model.layers.%u.self_attn.o_proj.bias",        "embd",       RG_OPTIONAL}
+
+#define RG_WEIGHTS_FFN_BIAS                                                                                                         \
+    {RG_ROLE_FFN_GATE_BIAS,  "blk.%u.ffn_gate.bias",      "model.layers.%u.mlp.gate_proj.bias",           "ff",         RG_OPTIONAL}, \
+    {RG_ROLE_FFN_UP_BIAS,    "blk.%u.ffn_up.bias",        "model.layers.%u.mlp.up_proj.bias",             "ff",         RG_OPTIONAL}, \
+    {RG_ROLE_FFN_DOWN_BIAS,  "blk.%u.ffn_down.bias",      "model.layers.%u.mlp.down_proj.bias",           "embd",       RG_OPTIONAL}
+
+#define RG_WEIGHTS_QK_NORM(missing)                                                                                                 \
+    {RG_ROLE_ATTN_Q_NORM,    "blk.%u.attn_q_norm.weight", "model.layers.%u.self_attn.q_norm.weight",      "hdim",       missing},     \
+    {RG_ROLE_ATTN_K_NORM,    "blk.%u.attn_k_norm.weight", "model.layers.%u.self_attn.k_norm.weight",      "hdim",       missing}
+// clang-format on
+
+#define RG_N(table) (sizeof(table) / sizeof *(table))
