@@ -29,6 +29,9 @@ typedef struct rg_act {
     int32_t *sum;
 } rg_act;
 
+/** A Q8 block whose largest magnitude is below this is taken as zero: 127 over it would not be finite. */
+#define RG_ACT_TINY 1e-36f
+
 /** Bytes of storage for rg_act_init; the storage must be aligned to 64. */
 size_t rg_act_bytes(rg_act_form form, size_t n_tok, size_t k);
 /** Lay an rg_act out in storage of rg_act_bytes. */
@@ -95,7 +98,8 @@ typedef void rg_attention_fn(const rg_attn *a, uint32_t kv_head, size_t tok, siz
 typedef void rg_rmsnorm_fn(float *y, size_t ldy, const float *x, size_t ldx, const float *w,
                            size_t rows, size_t n, float eps);
 
-/** y[i] = silu(gate[i]) * up[i], silu(v) = v / (1 + exp(-v)); y may be gate or up. Error: 4 ulp of silu. */
+/** y[i] = silu(gate[i]) * up[i], silu(v) = v / (1 + exp(-v)); y may be gate or up.
+ * Exact: within 4 ulp of silu (and 1e-36, where exp(-v) overflows); the same bits on every path. */
 typedef void rg_swiglu_fn(float *y, const float *gate, const float *up, size_t n);
 
 /** y[i] = a[i] + b[i]; y may be a or b. */

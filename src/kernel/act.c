@@ -1,0 +1,38 @@
+#include "base/mem.h"
+#include "kernel/kernels.h"
+
+// every part of an rg_act starts at a multiple of this, and as much is left unused after it
+#define PART_ALIGN 64
+
+static size_t data_bytes(rg_act_form form, size_t n_tok, size_t k) {
+    static const size_t size[RG_ACT_FORMS] = {
+        [RG_ACT_F32] = sizeof(float), [RG_ACT_BF16] = sizeof(uint16_t), [RG_ACT_Q8] = 1};
+    return rg_round_up(n_tok * k * size[form], PART_ALIGN) + PART_ALIGN;
+}
+
+static size_t scale_bytes(rg_act_form form, size_t n_tok, size_t k) {
+    return form != RG_ACT_Q8
+               ? 0
+               : rg_round_up(n_tok * (k / 32) * sizeof(float), PART_ALIGN) + PART_ALIGN;
+}
+
+static size_t sum_bytes(rg_act_form form, size_t n_tok, size_t k) {
+    return form != RG_ACT_Q8
+               ? 0
+               : rg_round_up(n_tok * (k / 16) * sizeof(int32_t), PART_ALIGN) + PART_ALIGN;
+}
+
+size_t rg_act_bytes(rg_act_form form, size_t n_tok, size_t k) {
+    return data_bytes(form, n_tok, k) + scale_bytes(form, n_tok, k) + sum_bytes(form, n_tok, k);
+}
+
+void rg_act_init(rg_act *act, rg_act_form form, size_t n_tok, size_t k, void *storage) {
+    char *at = storage;
+    *act = (rg_act){.form = form, .n_tok = n_tok, .k = k, .data = at};
+    if (form == RG_ACT_Q8) {
+        at += data_bytes(form, n_tok, k);
+        act->scale = (float *)(void *)at;
+        at += scale_bytes(form, n_tok, k);
+        act->sum = (int32_t *)(void *)at;
+    }
+}
