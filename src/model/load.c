@@ -1,0 +1,368 @@
+/* From a container to a model: every tensor accounted for, every shape checked, few converted. */
+#include "model/model.h"
+#include "model/rope.h"
+#include "model/settings.h"
+
+#include "format/gguf.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct loader {
+    rg_model *model;
+    const rg_source *source;
+    bool *is_used; // by tensor of the source
+    size_t n_tensors;
+    rg_error *err;
+} loader;
+
+// ---- shapes ----
+
+// one factor of a shape: "vocab", "head", ...
+static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
+    const struct {
+        const char *name;
+        size_t value;
+    } words[] = {
+        {"vocab", h->n_vocab}, {"embd", h->n_embd}, {"head", h->n_head},
+        {"kv", h->n_kv_head},  {"hdim", h->head_dim}, {"ff", h->n_ff},
+        {"rot2", h->rope.n_rot / 2},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (rg_str_is(word, words[i].name)) {
+            *out = words[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+// "kv*hdim embd" to numbers, slowest first; the factors are small enough for their products to fit
+static uint32_t shape_of(const rg_hparams *h, const char *text, size_t shape[RG_DIMS_MAX]) {
+    uint32_t n_dims = 0;
+    const char *p = text;
+    while (*p != '\0' && n_dims < RG_DIMS_MAX) {
+        size_t product = 1;
+        for (;;) {
+            const size_t n = strcspn(p, "* ");
+            size_t factor = 0;
+            if (factor_of(h, (rg_str){p, n}, &factor)) {
+                product *= factor;
+            }
+            p += n;
+            if (*p != '*') {
+                break;
+            }
+            p++;
+        }
+        shape[n_dims++] = product;
+        p += *p == ' ';
+    }
+    return n_dims;
+}
+
+static void print_shape(char *text, size_t size, const size_t *shape, uint32_t n_dims) {
+    size_t at = 0;
+    text[0] = '\0';
+    for (uint32_t d = 0; d < n_dims && at < size; d++) {
+        at += (size_t)snprintf(text + at, size - at, d == 0 ? "%zu" : " x %zu", shape[d]);
+    }
+}
+
+static rg_status check_shape(loader *l, const rg_tensor *t, const char *rule) {
+    size_t want[RG_DIMS_MAX] = {0};
+    const uint32_t n_dims = shape_of(&l->model->h, rule, want);
+    bool is_right = t->n_dims == n_dims;
+    for (uint32_t d = 0; is_right && d < n_dims; d++) {
+        is_right = t->shape[d] == want[d];
+    }
+    if (!is_right) {
+        char has[96], needs[96];
+        print_shape(has, sizeof has, t->shape, t->n_dims);
+        print_shape(needs, sizeof needs, want, n_dims);
+        return rg_fail(l->err, RG_E_FORMAT, "tensor %.*s is %s, the settings need %s (%s)",
+                       RG_FMT(t->name), has, needs, rule);
+    }
+    return RG_OK;
+}
+
+// ---- weights made on load ----
+
+static rg_status own(loader *l, rg_tensor *weight, size_t n, float **values) {
+    rg_model *m = l->model;
+    size_t bytes = 0;
+    if (!rg_mul_size(n, sizeof **values, &bytes)) {
+        return rg_fail(l->err, RG_E_LIMIT, "tensor %.*s is too large", RG_FMT(weight->name));
+    }
+    *values = rg_alloc(m->mem, bytes);
+    if (*values == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for the %zu bytes of tensor %.*s", bytes,
+                       RG_FMT(weight->name));
+    }
+    m->owned[m->n_owned++] = *values;
+    m->owned_bytes += bytes;
+    weight->dtype = RG_DTYPE_F32;
+    weight->data = *values;
+    weight->bytes = bytes;
+    return RG_OK;
+}
+
+// vectors (norms, biases) are multiplied and added as f32
+static rg_status widen(loader *l, rg_tensor *weight) {
+    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
+    const void *data = weight->data;
+    const size_t n = rg_tensor_count(weight);
+    float *values = NULL;
+    const bool is_aligned = (uintptr_t)data % sizeof(float) == 0;
+    if (weight->dtype == RG_DTYPE_F32 && is_aligned) {
+        return RG_OK;
+    }
+    const rg_status status = own(l, weight, n, &values);
+    if (status == RG_OK) {
+        info->to_float(values, data, n);
+    }
+    return status;
+}
+
+// E4M3 weights carry one factor for each block of rows and columns beside them
+static rg_status widen_fp8(loader *l, rg_tensor *weight) {
+    char name[512];
+    snprintf(name, sizeof name, "%.*s_scale_inv", RG_FMT(weight->name));
+    const rg_tensor *scale = rg_source_find(l->source, rg_str_of(name));
+    if (scale == NULL) {
+        snprintf(name, sizeof name, "%.*s_scale", RG_FMT(weight->name));
+        scale = rg_source_find(l->source, rg_str_of(name));
+    }
+    if (scale == NULL || weight->n_dims != 2) {
+        return rg_fail(l->err, RG_E_FORMAT, "tensor %.*s is FP8 without %s", RG_FMT(weight->name),
+                       name);
+    }
+    const size_t rows = weight->shape[0];
+    const size_t cols = weight->shape[1];
+    // block sizes as config.json says; a scalar or one factor a row are blocks as well
+    size_t block[2] = {rows, cols};
+    if (scale->n_dims == 2 && scale->shape[1] != 1) {
+        const rg_json *quant =
+            rg_json_find(rg_source_config(l->source), "quantization_config");
+        const rg_json *sizes = rg_json_find(quant, "weight_block_size");
+        for (size_t d = 0; d < 2; d++) {
+            int64_t size = 128;
+            if (sizes != NULL && (!rg_json_i64(rg_json_at(sizes, d), &size) || size < 1)) {
+                return rg_fail(l->err, RG_E_FORMAT, "weight_block_size of config.json is no size");
+            }
+            block[d] = (size_t)size;
+        }
+    } else if (rg_tensor_count(scale) != 1) {
+        block[0] = 1;
+    }
+    const size_t across = (cols + block[1] - 1) / block[1];
+    const size_t down = (rows + block[0] - 1) / block[0];
+    if (rg_tensor_count(scale) != across * down) {
+        return rg_fail(l->err, RG_E_FORMAT, "tensor %s has %zu factors, %zu are needed", name,
+                       rg_tensor_count(scale), across * down);
+    }
+    l->is_used[scale - rg_source_at(l->source, 0)] = true;
+
+    const void *data = weight->data;
+    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
+    const rg_dtype_info *scale_info = rg_dtype_get(scale->dtype);
+    float *values = NULL;
+    const rg_status status = own(l, weight, rows * cols, &values);
+    if (status != RG_OK) {
+        return status;
+    }
+    for (size_t r = 0; r < rows; r++) {
+        float *row = values + r * cols;
+        info->to_float(row, (const char *)data + r * cols, cols);
+        for (size_t c = 0; c < cols; c++) {
+            float factor;
+            const size_t i = r / block[0] * across + c / block[1];
+            scale_info->to_float(&factor,
+                                 (const char *)scale->data + i * scale_info->block_bytes, 1);
+            row[c] *= factor;
+        }
+    }
+    return RG_OK;
+}
+
+static bool is_number_type(rg_dtype dtype) {
+    switch (dtype) {
+    case RG_DTYPE_I8:
+    case RG_DTYPE_I16:
+    case RG_DTYPE_I32:
+    case RG_DTYPE_I64:
+    case RG_DTYPE_U8:
+    case RG_DTYPE_BOOL:
+    case RG_DTYPE_F8_E8M0:
+    case RG_DTYPE_F64:
+        return false;
+    default:
+        return rg_dtype_get(dtype)->to_float != NULL;
+    }
+}
+
+static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, const char *name,
+                      const rg_tensor *t) {
+    rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
+    rg_status status = check_shape(l, t, rule->shape);
+    if (status != RG_OK) {
+        return status;
+    }
+    if (!is_number_type(t->dtype)) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED, "tensor %s is of type %s, which holds no weights",
+                       name, rg_dtype_get(t->dtype)->name);
+    }
+    l->is_used[t - rg_source_at(l->source, 0)] = true;
+    l->model->weight_bytes += t->bytes;
+    const size_t owned_before = l->model->owned_bytes;
+    *weight = *t;
+    if (t->dtype == RG_DTYPE_F8_E4M3) {
+        status = widen_fp8(l, weight);
+    } else if (t->n_dims == 1) {
+        status = widen(l, weight);
+    }
+    l->model->weight_bytes += l->model->owned_bytes - owned_before;
+    return status;
+}
+
+static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t layer) {
+    char name[256];
+    const char *pattern = rg_source_get_kind(l->source) == RG_SOURCE_GGUF ? rule->gguf : rule->hf;
+    if (pattern == NULL) {
+        return RG_OK;
+    }
+    // the one %u of a pattern is the layer
+    const char *mark = strstr(pattern, "%u");
+    if (mark == NULL) {
+        snprintf(name, sizeof name, "%s", pattern);
+    } else {
+        snprintf(name, sizeof name, "%.*s%u%s", (int)(mark - pattern), pattern, layer, mark + 2);
+    }
+    const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
+    if (t != NULL) {
+        return take(l, rule, layer, name, t);
+    }
+    if (rule->is_optional) {
+        return RG_OK;
+    }
+    size_t want[RG_DIMS_MAX] = {0};
+    char needs[96];
+    print_shape(needs, sizeof needs, want, shape_of(&l->model->h, rule->shape, want));
+    return rg_fail(l->err, RG_E_FORMAT, "tensor %s (%s) is missing", name, needs);
+}
+
+static rg_status load_weights(loader *l) {
+    const rg_arch *arch = l->model->arch;
+    for (size_t i = 0; i < arch->n_weights; i++) {
+        const rg_weight_rule *rule = &arch->weights[i];
+        const uint32_t n = rule->role < RG_ROLE_FIRST_LAYER ? 1 : l->model->h.n_layer;
+        for (uint32_t layer = 0; layer < n; layer++) {
+            const rg_status status = load_weight(l, rule, layer);
+            if (status != RG_OK) {
+                return status;
+            }
+        }
+    }
+    return RG_OK;
+}
+
+static rg_status make_inv_freq(loader *l) {
+    rg_model *m = l->model;
+    const uint32_t n = m->h.rope.n_rot / 2;
+    rg_tensor *weight = &m->weights[RG_ROLE_INV_FREQ];
+    float *values = NULL;
+    *weight = (rg_tensor){.name = RG_STR("inv_freq"), .n_dims = 1, .shape = {n}};
+    const rg_status status = own(l, weight, n, &values);
+    if (status == RG_OK) {
+        rg_rope_inv_freq(&m->h.rope, m->weights[RG_ROLE_ROPE_FREQS].data, values);
+    }
+    return status;
+}
+
+// the vocabulary's size follows from the embedding where the settings leave it out
+static rg_status size_vocab(loader *l) {
+    const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
+    for (size_t i = 0; i < l->model->arch->n_weights && l->model->h.n_vocab == 0; i++) {
+        const rg_weight_rule *rule = &l->model->arch->weights[i];
+        const char *name = is_gguf ? rule->gguf : rule->hf;
+        const rg_tensor *t = rule->role == RG_ROLE_EMBED
+                                 ? rg_source_find(l->source, rg_str_of(name))
+                                 : NULL;
+        if (t != NULL && t->n_dims == 2 && t->shape[0] <= INT32_MAX) {
+            l->model->h.n_vocab = (uint32_t)t->shape[0];
+        }
+    }
+    return l->model->h.n_vocab != 0
+               ? RG_OK
+               : rg_fail(l->err, RG_E_FORMAT, "neither settings nor tensors tell the vocabulary's size");
+}
+
+static void note_unused(loader *l) {
+    enum { NAMED = 3 };
+    size_t n = 0;
+    for (size_t i = 0; i < l->n_tensors; i++) {
+        if (!l->is_used[i]) {
+            if (n < NAMED) {
+                rg_buf_format(&l->model->warnings, "tensor %.*s is not used\n",
+                              RG_FMT(rg_source_at(l->source, i)->name));
+            }
+            n++;
+        }
+    }
+    if (n > NAMED) {
+        rg_buf_format(&l->model->warnings, "%zu more tensors are not used\n", n - NAMED);
+    }
+}
+
+rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out,
+                        rg_error *err) {
+    rg_status status = RG_OK;
+    rg_model *m = rg_new(mem, sizeof *m);
+    loader l = {.model = m, .source = source, .n_tensors = rg_source_count(source), .err = err};
+    if (m == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for a model");
+    }
+    m->mem = mem;
+    rg_buf_init(&m->warnings, mem, 1 << 16);
+    RG_TRY(rg_settings_read(source, &m->arch, &m->h, err));
+    RG_TRY(size_vocab(&l));
+    m->n_weights = RG_ROLE_FIRST_LAYER + (size_t)m->h.n_layer * RG_LAYER_ROLES;
+    m->weights = rg_new_array(mem, m->n_weights, sizeof *m->weights);
+    m->owned = rg_new_array(mem, m->n_weights, sizeof *m->owned);
+    l.is_used = rg_new_array(mem, l.n_tensors + 1, sizeof *l.is_used);
+    if (m->weights == NULL || m->owned == NULL || l.is_used == NULL) {
+        status = rg_fail(err, RG_E_MEMORY, "no memory for the table of %zu weights", m->n_weights);
+        goto done;
+    }
+    RG_TRY(load_weights(&l));
+    if (m->h.is_tied) {
+        // a tied checkpoint may carry a copy of its embedding as head: the settings decide
+        m->weights[RG_ROLE_OUTPUT].data = NULL;
+    }
+    RG_TRY(make_inv_freq(&l));
+    note_unused(&l);
+    *out = m;
+    m = NULL;
+
+done:
+    if (status != RG_OK) {
+        rg_error_prefix(err, "%s", rg_source_path(source));
+    }
+    rg_free(mem, l.is_used);
+    rg_model_free(m);
+    return status;
+}
+
+void rg_model_free(rg_model *model) {
+    if (model == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < model->n_owned; i++) {
+        rg_free(model->mem, model->owned[i]);
+    }
+    rg_free(model->mem, model->owned);
+    rg_free(model->mem, model->weights);
+    rg_buf_clear(&model->warnings);
+    rg_free(model->mem, model);
+}
