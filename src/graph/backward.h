@@ -8,7 +8,8 @@
  * @param out    the value whose gradient is given
  * @param dout   gradient of `out`, same shape (an input or a node's output)
  * @param wanted values whose gradients are wanted (weights, inputs, temps), n of them
- * @param grads  receives their gradients; RG_VAL_NONE where `out` does not depend on them
+ * @param grads  receives their gradients; RG_VAL_NONE where `out` does not depend on them; `dout` itself where nothing
+ *               but additions lies between
  * Quantized weights get no gradient of their own; what flows through them does.
  * Errors: kept in the graph, as for every builder call (RG_E_UNSUPPORTED for an op without a rule on the way).
  * Source: Linnainmaa 1970; accumulation by ADD nodes in reverse order of use, so sums have a fixed order.

@@ -213,10 +213,10 @@ static void softmax(candidate *c, size_t n, float temperature) {
     }
 }
 
-// Tokens too unlikely to matter need not be sorted: everything within e^-16 of the best is kept, and if that leaves
-// more than top-p can need, the rest of the probability is under one part in 10^5 for any vocabulary below a million.
+// Tokens too unlikely to matter need not be sorted: what lies further than e^-28 below the best adds up to less than one
+// part in a million for any vocabulary below a million.
 static size_t drop_hopeless(candidate *c, size_t n, float top) {
-    enum { REACH = 16 };
+    enum { REACH = 28 };
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         if (c[i].logit >= top - REACH) {

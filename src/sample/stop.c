@@ -66,17 +66,18 @@ rg_status rg_stop_feed(rg_stop *stop, rg_str bytes, rg_buf *out, bool *hit, rg_e
     if (status != RG_OK) {
         return status;
     }
-    // the first place where a stop string begins or may begin
+    // the first whole stop string ends it; else hold back from the first place where one may begin
+    size_t whole = 0;
+    while (whole < stop->held.size && match_at(stop, whole) != 2) {
+        whole++;
+    }
+    *hit = whole < stop->held.size;
     size_t at = 0;
-    int kind = 0;
-    while (at < stop->held.size && (kind = match_at(stop, at)) == 0) {
+    while (at < whole && (*hit || match_at(stop, at) == 0)) {
         at++;
     }
     rg_buf_put(out, stop->held.data, at);
-    if (kind == 2) {
-        *hit = true;
-        at = stop->held.size;
-    }
+    at = *hit ? stop->held.size : at;
     if (at != 0) {
         memmove(stop->held.data, stop->held.data + at, stop->held.size - at);
         stop->held.size -= at;

@@ -1,0 +1,420 @@
+/*
+ * Every op with a backward rule: its forward result against a double-precision oracle, its gradients against central
+ * differences of that oracle, on every instruction set of this machine, with one and two threads.
+ */
+#include "backend/exec.h"
+#include "graph/backward.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { INPUTS_MAX = 4, SIZE_MAX_VALUES = 4096, T = 6, N_HEAD = 4, N_KV = 2, HEAD = 8, WINDOW = 3 };
+
+/** One input of a case. rows 0: a vector; is_weight: passed as a weight, else as an input; is_ids: not differentiated. */
+typedef struct input {
+    size_t rows;
+    size_t width;
+    bool is_weight;
+    bool is_ids;
+} input;
+
+typedef struct op_case {
+    const char *name;
+    size_t n_in;
+    input in[INPUTS_MAX];
+    size_t out_rows;
+    size_t out_width;
+    rg_val (*build)(rg_graph *g, const rg_val *in);
+    void (*oracle)(double *const *in, double *out);
+} op_case;
+
+static const float EPS = 1e-5f;
+
+// ---- oracles, written from the formulas, in double ----
+
+static rg_val build_linear(rg_graph *g, const rg_val *in) {
+    return rg_linear(g, in[0], in[1], in[2]);
+}
+
+static void oracle_linear(double *const *in, double *out) {
+    for (int t = 0; t < T; t++) {
+        for (int r = 0; r < 7; r++) {
+            out[t * 7 + r] = in[2][r];
+            for (int k = 0; k < 10; k++) {
+                out[t * 7 + r] += in[0][t * 10 + k] * in[1][r * 10 + k];
+            }
+        }
+    }
+}
+
+static rg_val build_rmsnorm(rg_graph *g, const rg_val *in) {
+    return rg_rmsnorm(g, in[0], in[1], EPS);
+}
+
+// rows of 24 are three groups of 8, as heads are
+static void oracle_rmsnorm(double *const *in, double *out) {
+    for (int row = 0; row < T * 3; row++) {
+        double sum = 0;
+        for (int i = 0; i < 8; i++) {
+            sum += in[0][row * 8 + i] * in[0][row * 8 + i];
+        }
+        const double r = 1 / sqrt(sum / 8 + EPS);
+        for (int i = 0; i < 8; i++) {
+            out[row * 8 + i] = in[0][row * 8 + i] * r * in[1][i];
+        }
+    }
+}
+
+static rg_val build_swiglu(rg_graph *g, const rg_val *in) {
+    return rg_swiglu(g, in[0], in[1]);
+}
+
+static void oracle_swiglu(double *const *in, double *out) {
+    for (int i = 0; i < T * 9; i++) {
+        out[i] = in[0][i] / (1 + exp(-in[0][i])) * in[1][i];
+    }
+}
+
+static rg_val build_add(rg_graph *g, const rg_val *in) {
+    return rg_add(g, in[0], rg_add(g, in[1], in[0])); // one input twice: gradients add up
+}
+
+static void oracle_add(double *const *in, double *out) {
+    for (int i = 0; i < T * 9; i++) {
+        out[i] = 2 * in[0][i] + in[1][i];
+    }
+}
+
+static const int32_t ids[T] = {3, 0, 4, 4, 1, 3};
+
+static rg_val build_embed(rg_graph *g, const rg_val *in) {
+    return rg_embed(g, in[1], in[0]);
+}
+
+static void oracle_embed(double *const *in, double *out) {
+    for (int t = 0; t < T; t++) {
+        for (int i = 0; i < 11; i++) {
+            out[t * 11 + i] = in[0][ids[t] * 11 + i];
+        }
+    }
+}
+
+static rg_val build_select(rg_graph *g, const rg_val *in) {
+    return rg_select_rows(g, in[0], in[1]);
+}
+
+static rg_val build_rope(rg_graph *g, const rg_val *in, uint32_t pairs) {
+    const rg_op_params p = {.n_head = 3, .head_dim = HEAD, .n_rot = 6, .pairs = pairs};
+    return rg_rope(g, in[0], rg_rope_table(g, in[1], in[2], 1.25f), &p);
+}
+
+static rg_val build_rope_half(rg_graph *g, const rg_val *in) {
+    return build_rope(g, in, 0);
+}
+
+static rg_val build_rope_neighbor(rg_graph *g, const rg_val *in) {
+    return build_rope(g, in, 1);
+}
+
+static void oracle_rope(double *const *in, double *out, bool is_neighbor) {
+    for (int row = 0; row < T * 3; row++) {
+        const double *x = in[0] + row * HEAD;
+        double *y = out + row * HEAD;
+        y[6] = x[6];
+        y[7] = x[7];
+        for (int i = 0; i < 3; i++) {
+            const double angle = ids[row / 3] * in[2][i];
+            const int a = is_neighbor ? 2 * i : i;
+            const int b = is_neighbor ? 2 * i + 1 : i + 3;
+            y[a] = 1.25 * (x[a] * cos(angle) - x[b] * sin(angle));
+            y[b] = 1.25 * (x[a] * sin(angle) + x[b] * cos(angle));
+        }
+    }
+}
+
+static void oracle_rope_half(double *const *in, double *out) {
+    oracle_rope(in, out, false);
+}
+
+static void oracle_rope_neighbor(double *const *in, double *out) {
+    oracle_rope(in, out, true);
+}
+
+static rg_val build_attention(rg_graph *g, const rg_val *in, size_t window) {
+    const rg_op_params p = {.n_head = N_HEAD,
+                            .n_kv_head = N_KV,
+                            .head_dim = HEAD,
+                            .v_dim = HEAD,
+                            .scale = 0.4f,
+                            .window = window};
+    return rg_attention(g, in[0], in[1], in[2], RG_VAL_NONE, &p);
+}
+
+static rg_val build_causal(rg_graph *g, const rg_val *in) {
+    return build_attention(g, in, 0);
+}
+
+static rg_val build_windowed(rg_graph *g, const rg_val *in) {
+    return build_attention(g, in, WINDOW);
+}
+
+static void oracle_attention(double *const *in, double *out, int window) {
+    for (int t = 0; t < T; t++) {
+        for (int h = 0; h < N_HEAD; h++) {
+            const int kv = h / (N_HEAD / N_KV);
+            double p[T], sum = 0;
+            const int from = window != 0 && t + 1 > window ? t + 1 - window : 0;
+            for (int j = from; j <= t; j++) {
+                double s = 0;
+                for (int i = 0; i < HEAD; i++) {
+                    s += in[0][(t * N_HEAD + h) * HEAD + i] * in[1][(j * N_KV + kv) * HEAD + i];
+                }
+                p[j] = exp((double)0.4f * s);
+                sum += p[j];
+            }
+            for (int i = 0; i < HEAD; i++) {
+                double v = 0;
+                for (int j = from; j <= t; j++) {
+                    v += p[j] / sum * in[2][(j * N_KV + kv) * HEAD + i];
+                }
+                out[(t * N_HEAD + h) * HEAD + i] = v;
+            }
+        }
+    }
+}
+
+static void oracle_causal(double *const *in, double *out) {
+    oracle_attention(in, out, 0);
+}
+
+static void oracle_windowed(double *const *in, double *out) {
+    oracle_attention(in, out, WINDOW);
+}
+
+// clang-format off
+static const op_case cases[] = {
+    {"linear",   3, {{T, 10, false, false}, {7, 10, true, false}, {0, 7, true, false}}, T, 7, build_linear, oracle_linear},
+    {"rmsnorm",  2, {{T, 24, false, false}, {0, 8, true, false}}, T, 24, build_rmsnorm, oracle_rmsnorm},
+    {"swiglu",   2, {{T, 9, false, false}, {T, 9, false, false}}, T, 9, build_swiglu, oracle_swiglu},
+    {"add",      2, {{T, 9, false, false}, {T, 9, false, false}}, T, 9, build_add, oracle_add},
+    {"embed",    2, {{5, 11, true, false}, {0, T, false, true}}, T, 11, build_embed, oracle_embed},
+    {"select",   2, {{5, 11, false, false}, {0, T, false, true}}, T, 11, build_select, oracle_embed},
+    {"rope half",     3, {{T, 24, false, false}, {0, T, false, true}, {0, 3, true, true}}, T, 24, build_rope_half, oracle_rope_half},
+    {"rope neighbor", 3, {{T, 24, false, false}, {0, T, false, true}, {0, 3, true, true}}, T, 24, build_rope_neighbor, oracle_rope_neighbor},
+    {"attention",     3, {{T, N_HEAD * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {T, N_KV * HEAD, false, false}},
+     T, N_HEAD * HEAD, build_causal, oracle_causal},
+    {"attention, windowed", 3, {{T, N_HEAD * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {T, N_KV * HEAD, false, false}},
+     T, N_HEAD * HEAD, build_windowed, oracle_windowed},
+};
+// clang-format on
+
+// ---- running one case ----
+
+typedef struct bench {
+    const op_case *c;
+    float values[INPUTS_MAX][SIZE_MAX_VALUES];
+    double exact[INPUTS_MAX][SIZE_MAX_VALUES];
+    float dout[SIZE_MAX_VALUES];
+    rg_tensor weights[INPUTS_MAX];
+    const void *inputs[INPUTS_MAX + 1];
+} bench;
+
+static size_t size_of(const input *in) {
+    return (in->rows == 0 ? 1 : in->rows) * in->width;
+}
+
+static void fill(bench *b) {
+    srand(7);
+    for (size_t i = 0; i < b->c->n_in; i++) {
+        for (size_t k = 0; k < size_of(&b->c->in[i]); k++) {
+            b->values[i][k] = (float)rand() / (float)RAND_MAX * 2 - 1;
+            b->exact[i][k] = b->values[i][k];
+        }
+    }
+    for (size_t k = 0; k < b->c->out_rows * b->c->out_width; k++) {
+        b->dout[k] = (float)rand() / (float)RAND_MAX * 2 - 1;
+    }
+}
+
+static double loss(bench *b) {
+    static double out[SIZE_MAX_VALUES];
+    double *in[INPUTS_MAX];
+    double sum = 0;
+    for (size_t i = 0; i < b->c->n_in; i++) {
+        in[i] = b->exact[i];
+    }
+    b->c->oracle(in, out);
+    for (size_t k = 0; k < b->c->out_rows * b->c->out_width; k++) {
+        sum += out[k] * b->dout[k];
+    }
+    return sum;
+}
+
+static bool is_index(const input *in) {
+    return in->is_ids && !in->is_weight;
+}
+
+// the case as a graph: weights and inputs as the case says, the gradient of the output as one more input
+static rg_val make_graph(bench *b, rg_graph *g, rg_val *in, rg_val *dout) {
+    for (size_t i = 0; i < b->c->n_in; i++) {
+        const input *spec = &b->c->in[i];
+        if (spec->is_weight) {
+            b->weights[i] = (rg_tensor){.dtype = RG_DTYPE_F32,
+                                        .n_dims = spec->rows == 0 ? 1 : 2,
+                                        .shape = {spec->rows == 0 ? spec->width : spec->rows,
+                                                  spec->rows == 0 ? 0 : spec->width},
+                                        .data = b->values[i]};
+            in[i] = rg_graph_weight(g, (uint32_t)i, &b->weights[i]);
+        } else {
+            b->inputs[i] = is_index(spec) ? (const void *)ids : b->values[i];
+            in[i] = rg_graph_input(g, (uint32_t)i, is_index(spec) ? RG_DTYPE_I32 : RG_DTYPE_F32,
+                                   spec->rows == 0 ? spec->width : spec->rows,
+                                   spec->rows == 0 ? 0 : spec->width);
+        }
+    }
+    b->inputs[INPUTS_MAX] = b->dout;
+    *dout = rg_graph_input(g, INPUTS_MAX, RG_DTYPE_F32, b->c->out_rows, b->c->out_width);
+    const rg_val out = b->c->build(g, in);
+    rg_graph_keep(g, out);
+    return out;
+}
+
+static void assert_near(const char *name, const char *what, size_t k, double got, double want) {
+    if (!(fabs(got - want) <= 2e-5 * (1 + fabs(want)))) {
+        fail_msg("%s: %s %zu is %.9g, the oracle has %.9g", name, what, k, got, want);
+    }
+}
+
+static void check_forward(bench *b, const float *out) {
+    static double want[SIZE_MAX_VALUES];
+    double *in[INPUTS_MAX];
+    for (size_t i = 0; i < b->c->n_in; i++) {
+        in[i] = b->exact[i];
+    }
+    b->c->oracle(in, want);
+    for (size_t k = 0; k < b->c->out_rows * b->c->out_width; k++) {
+        assert_near(b->c->name, "output", k, out[k], want[k]);
+    }
+}
+
+static void check_gradient(bench *b, size_t i, const float *grad) {
+    const double h = 1e-5;
+    for (size_t k = 0; k < size_of(&b->c->in[i]); k++) {
+        const double kept = b->exact[i][k];
+        b->exact[i][k] = kept + h;
+        const double above = loss(b);
+        b->exact[i][k] = kept - h;
+        const double below = loss(b);
+        b->exact[i][k] = kept;
+        char what[32];
+        snprintf(what, sizeof what, "gradient of input %zu,", i);
+        assert_near(b->c->name, what, k, grad[k], (above - below) / (2 * h));
+    }
+}
+
+static void run_case(const op_case *c, rg_cpu cpu, unsigned n_threads) {
+    static bench b;
+    rg_error err = {0};
+    rg_graph g;
+    rg_kernels kernels;
+    rg_exec *exec = NULL;
+    rg_pool *pool = NULL;
+    rg_val in[INPUTS_MAX], wanted[INPUTS_MAX], grads[INPUTS_MAX], dout;
+    size_t n_wanted = 0;
+    b.c = c;
+    fill(&b);
+    rg_kernels_select(&kernels, cpu);
+    rg_graph_init(&g, rg_mem_heap());
+    const rg_val out = make_graph(&b, &g, in, &dout);
+    for (size_t i = 0; i < c->n_in; i++) {
+        if (!c->in[i].is_ids) {
+            wanted[n_wanted++] = in[i];
+        }
+    }
+    rg_graph_backward(&g, out, dout, wanted, n_wanted, grads);
+    if (rg_graph_check(&g, &err) != RG_OK) {
+        fail_msg("%s: %s", c->name, err.text);
+    }
+    const rg_exec_options options = {.kernels = &kernels, .is_exact = true, .n_threads = n_threads};
+    assert_int_equal(rg_exec_new(rg_mem_heap(), &g, &options, &exec, &err), RG_OK);
+    assert_int_equal(rg_pool_new(rg_mem_heap(), n_threads, &pool, &err), RG_OK);
+    void *arena = rg_new(rg_mem_heap(), rg_exec_arena_bytes(exec));
+    void *scratch = rg_new(rg_mem_heap(), rg_exec_scratch_bytes(n_threads));
+    const rg_bindings bindings = {.pool = pool,
+                                  .arena = arena,
+                                  .scratch = scratch,
+                                  .weights = b.weights,
+                                  .inputs = b.inputs};
+    assert_int_equal(rg_exec_run(exec, &bindings, &err), RG_OK);
+    check_forward(&b, rg_exec_value(exec, arena, out));
+    for (size_t i = 0, w = 0; i < c->n_in; i++) {
+        if (!c->in[i].is_ids) {
+            assert_int_not_equal(grads[w], RG_VAL_NONE);
+            check_gradient(&b, i,
+                           grads[w] == dout ? b.dout : rg_exec_value(exec, arena, grads[w]));
+            w++;
+        }
+    }
+    rg_free(rg_mem_heap(), arena);
+    rg_free(rg_mem_heap(), scratch);
+    rg_pool_free(pool);
+    rg_exec_free(exec);
+    rg_graph_clear(&g);
+}
+
+static void every_gradient_matches_central_differences(void **state) {
+    (void)state;
+    const rg_cpu cpu = rg_cpu_detect();
+    for (int level = RG_CPU_SCALAR; level <= RG_CPU_AVX512; level++) {
+        for (unsigned n_threads = 1; n_threads <= 2; n_threads++) {
+            for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                run_case(&cases[i], rg_cpu_mask(cpu, (rg_cpu_level)level), n_threads);
+            }
+        }
+    }
+}
+
+static void refuses_ids_outside_their_table(void **state) {
+    (void)state;
+    rg_error err = {0};
+    rg_graph g;
+    rg_kernels kernels;
+    rg_exec *exec = NULL;
+    rg_pool *pool = NULL;
+    float table[2 * 4] = {0};
+    float arena[256] __attribute__((aligned(64)));
+    const rg_tensor w = {.dtype = RG_DTYPE_F32, .n_dims = 2, .shape = {2, 4}, .data = table};
+    rg_kernels_select(&kernels, rg_cpu_detect());
+    rg_graph_init(&g, rg_mem_heap());
+    rg_graph_keep(&g, rg_embed(&g, rg_graph_input(&g, 0, RG_DTYPE_I32, 1, 0),
+                               rg_graph_weight(&g, 0, &w)));
+    const rg_exec_options options = {.kernels = &kernels, .n_threads = 1};
+    assert_int_equal(rg_exec_new(rg_mem_heap(), &g, &options, &exec, &err), RG_OK);
+    assert_int_equal(rg_pool_new(rg_mem_heap(), 1, &pool, &err), RG_OK);
+    assert_true(rg_exec_arena_bytes(exec) <= sizeof arena);
+    static const int32_t bad[] = {-1, 2, INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < 4; i++) {
+        const void *inputs[] = {&bad[i]};
+        const rg_bindings b = {.pool = pool, .arena = arena, .weights = &w, .inputs = inputs};
+        assert_int_equal(rg_exec_run(exec, &b, &err), RG_E_ARG);
+        assert_non_null(strstr(err.text, "token id"));
+    }
+    rg_pool_free(pool);
+    rg_exec_free(exec);
+    rg_graph_clear(&g);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_gradient_matches_central_differences),
+        cmocka_unit_test(refuses_ids_outside_their_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
