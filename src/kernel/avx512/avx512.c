@@ -1,0 +1,8 @@
+#include "kernel/avx512/avx512.h"
+
+void rg_kernels_avx512(rg_kernels *k) {
+    k->name = "avx512";
+    if (k->cpu.has_avx512_vnni) {
+        rg_avx512_set_int(k);
+    }
+}

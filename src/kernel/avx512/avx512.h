@@ -1,0 +1,25 @@
+/* avx512/ needs AVX-512 F, BW, VL and DQ; the whole-number tiles also VNNI, the bf16 products BF16.
+ */
+#pragma once
+
+#include "kernel/integer.h"
+#include "kernel/peak.h"
+
+/** Replace the entries of the table that are faster here; VNNI and BF16 ones only where the cpu has
+ * them. */
+void rg_kernels_avx512(rg_kernels *k);
+
+// the entries, by file
+void rg_avx512_set_int(rg_kernels *k);
+void rg_avx512_set_float(rg_kernels *k);
+void rg_avx512_set_bf16(rg_kernels *k);
+void rg_avx512_set_rows(rg_kernels *k);
+rg_attention_fn rg_avx512_attention;
+
+// whole-number tiles (VNNI), and the unpackers (no VNNI flags)
+rg_int_tile_fn rg_avx512_int_tile;
+extern const rg_int_type rg_avx512_int_types[RG_DTYPE_COUNT];
+
+// peak.h
+double rg_avx512_peak_run(rg_cpu cpu, rg_peak kind, size_t n_steps);
+uint64_t rg_avx512_peak_read(const void *data, size_t bytes);
