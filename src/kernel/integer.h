@@ -32,8 +32,13 @@ typedef struct rg_panel {
     float min[RG_CHUNK / 16 * RG_PANEL_ROWS];
 } rg_panel;
 
-/** Unpack n values (whole blocks, at most RG_CHUNK) from each of 16 rows; rows may repeat. */
-typedef void rg_unpack_fn(rg_panel *panel, const uint8_t *const row[RG_PANEL_ROWS], size_t n);
+/**
+ * Unpack n values (whole blocks, at most RG_CHUNK) from each of 16 rows; rows may repeat.
+ * @param next  as many bytes as this call reads, of rows that come later: worth a prefetch, from
+ * first to last so that the processor sees one stream; may lie outside the matrix
+ */
+typedef void rg_unpack_fn(rg_panel *panel, const uint8_t *const row[RG_PANEL_ROWS], size_t n,
+                          const uint8_t *next);
 
 /** How a type is unpacked. */
 typedef struct rg_int_type {
@@ -97,15 +102,19 @@ static inline void rg_int_product(const rg_int_type *type, rg_int_tile_fn *multi
         for (size_t k = 0; k < x->k; k += RG_CHUNK) {
             tile.n = x->k - k < RG_CHUNK ? x->k - k : RG_CHUNK;
             tile.is_first = k == 0;
+            const size_t k_bytes = k / block * block_bytes;
+            const size_t n_bytes = tile.n / block * block_bytes;
             for (size_t p = 0; p * RG_PANEL_ROWS < n_rows; p++) {
                 const uint8_t *rows[RG_PANEL_ROWS];
                 for (size_t i = 0; i < RG_PANEL_ROWS; i++) {
                     const size_t at = p * RG_PANEL_ROWS + i;
                     rows[i] = (const uint8_t *)w +
-                              (r + (at < n_rows ? at : n_rows - 1)) * w_stride +
-                              k / block * block_bytes;
+                              (r + (at < n_rows ? at : n_rows - 1)) * w_stride + k_bytes;
                 }
-                type->unpack(&panels[p], rows, tile.n);
+                // the next 32 rows, in as many parts as these have chunks
+                type->unpack(&panels[p], rows, tile.n,
+                             (const uint8_t *)w + (r + RG_TILE_ROWS) * w_stride +
+                                 RG_TILE_ROWS * k_bytes + p * RG_PANEL_ROWS * n_bytes);
             }
             for (size_t t = 0; t < x->n_tok; t += RG_TILE_TOKENS) {
                 const size_t left = x->n_tok - t;

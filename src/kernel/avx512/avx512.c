@@ -2,7 +2,11 @@
 
 void rg_kernels_avx512(rg_kernels *k) {
     k->name = "avx512";
+    rg_avx512_set_float(k);
     if (k->cpu.has_avx512_vnni) {
         rg_avx512_set_int(k);
+    }
+    if (k->cpu.has_avx512_bf16) {
+        rg_avx512_set_bf16(k);
     }
 }

@@ -8,6 +8,13 @@ static inline __m512i masked(__m512i v, uint32_t mask) {
     return _mm512_and_si512(v, _mm512_set1_epi32((int)mask));
 }
 
+// ask for the lines of `bytes` at p
+static inline void prefetch(const uint8_t *p, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += 64) {
+        _mm_prefetch((const char *)p + i, _MM_HINT_T1);
+    }
+}
+
 // the f16 at row[i] + at of 16 rows
 static inline __m256i gather_f16(const uint8_t *const row[16], size_t at) {
     uint16_t h[16];
@@ -29,11 +36,13 @@ static inline void unpack_heads(float *scale, const uint8_t *const row[16], size
     }
 }
 
-static void unpack_q8_0(rg_panel *panel, const uint8_t *const row[16], size_t n) {
+static void unpack_q8_0(rg_panel *panel, const uint8_t *const row[16], size_t n,
+                        const uint8_t *next) {
     __m512i *q = (__m512i *)(void *)panel->q;
     for (size_t b = 0; b < n / 32; b++, q += 8) {
         __m512i v[8];
         rg_transpose_32(v, row, 34 * b + 2);
+        prefetch(next + 544 * b, 544);
         for (int j = 0; j < 8; j++) {
             _mm512_storeu_si512(q + j, _mm512_xor_si512(v[j], _mm512_set1_epi8((char)0x80)));
         }
@@ -41,11 +50,13 @@ static void unpack_q8_0(rg_panel *panel, const uint8_t *const row[16], size_t n)
     unpack_heads(panel->scale, row, n / 32, 34);
 }
 
-static void unpack_q4_0(rg_panel *panel, const uint8_t *const row[16], size_t n) {
+static void unpack_q4_0(rg_panel *panel, const uint8_t *const row[16], size_t n,
+                        const uint8_t *next) {
     __m512i *q = (__m512i *)(void *)panel->q;
     for (size_t b = 0; b < n / 32; b++, q += 8) {
         __m512i v[4];
         rg_transpose_16(v, row, 18 * b + 2);
+        prefetch(next + 288 * b, 288);
         for (int j = 0; j < 4; j++) {
             _mm512_storeu_si512(q + j, masked(v[j], 0x0F0F0F0F));
             _mm512_storeu_si512(q + j + 4, masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F));
@@ -78,13 +89,15 @@ static inline void unpack_heads_k(float *scale, float *min, const uint8_t *const
                 dmin);
 }
 
-static void unpack_q4_k(rg_panel *panel, const uint8_t *const row[16], size_t n) {
+static void unpack_q4_k(rg_panel *panel, const uint8_t *const row[16], size_t n,
+                        const uint8_t *next) {
     __m512i *q = (__m512i *)(void *)panel->q;
     for (size_t b = 0; b < n / 256; b++) {
         unpack_heads_k(panel->scale + 128 * b, panel->min + 128 * b, row, 144 * b);
         for (size_t p = 0; p < 4; p++, q += 16) {
             __m512i v[8];
             rg_transpose_32(v, row, 144 * b + 16 + 32 * p);
+            prefetch(next + (4 * b + p) * 576, 576);
             for (int j = 0; j < 8; j++) {
                 _mm512_storeu_si512(q + j, masked(v[j], 0x0F0F0F0F));
                 _mm512_storeu_si512(q + j + 8, masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F));
@@ -93,7 +106,8 @@ static void unpack_q4_k(rg_panel *panel, const uint8_t *const row[16], size_t n)
     }
 }
 
-static void unpack_q5_k(rg_panel *panel, const uint8_t *const row[16], size_t n) {
+static void unpack_q5_k(rg_panel *panel, const uint8_t *const row[16], size_t n,
+                        const uint8_t *next) {
     __m512i *q = (__m512i *)(void *)panel->q;
     for (size_t b = 0; b < n / 256; b++) {
         unpack_heads_k(panel->scale + 128 * b, panel->min + 128 * b, row, 176 * b);
@@ -102,6 +116,7 @@ static void unpack_q5_k(rg_panel *panel, const uint8_t *const row[16], size_t n)
         for (size_t p = 0; p < 4; p++, q += 16) {
             __m512i v[8];
             rg_transpose_32(v, row, 176 * b + 48 + 32 * p);
+            prefetch(next + (4 * b + p) * 704, 704);
             for (int j = 0; j < 8; j++) {
                 // the next two fifth bits, moved to bit 4
                 const __m512i a = masked(_mm512_slli_epi32(high[j], 4), 0x10101010);
@@ -127,7 +142,8 @@ static inline void unpack_heads_q6(float *scale, const uint8_t *const row[16], s
     }
 }
 
-static void unpack_q6_k(rg_panel *panel, const uint8_t *const row[16], size_t n) {
+static void unpack_q6_k(rg_panel *panel, const uint8_t *const row[16], size_t n,
+                        const uint8_t *next) {
     __m512i *q = (__m512i *)(void *)panel->q;
     for (size_t b = 0; b < n / 256; b++) {
         for (size_t i = 0; i < 2; i++, q += 32) {
@@ -136,6 +152,7 @@ static void unpack_q6_k(rg_panel *panel, const uint8_t *const row[16], size_t n)
             for (size_t half = 0; half < 2; half++) {
                 __m512i v[8];
                 rg_transpose_32(v, row, 210 * b + 64 * i + 32 * half);
+                prefetch(next + (4 * b + 2 * i + half) * 840, 840);
                 for (int j = 0; j < 8; j++) {
                     // low nibbles take bits 0-1 (second half: 2-3) of high, high nibbles bits 4-5
                     // (6-7)
@@ -157,7 +174,8 @@ static void unpack_q6_k(rg_panel *panel, const uint8_t *const row[16], size_t n)
 
 // rows unpacked one by one, then laid side by side
 static inline void unpack_plain(rg_panel *panel, const uint8_t *const row[16], size_t n,
-                                rg_unpack_row_fn *unpack_row, size_t group) {
+                                const uint8_t *next, rg_unpack_row_fn *unpack_row, size_t group,
+                                size_t n_bytes) {
     static const size_t floats = RG_CHUNK / 16;
     uint8_t q[16][RG_CHUNK];
     float scale[16][RG_CHUNK / 16] = {{0}};
@@ -167,6 +185,7 @@ static inline void unpack_plain(rg_panel *panel, const uint8_t *const row[16], s
     const uint8_t *min_row[16];
     for (size_t i = 0; i < 16; i++) {
         unpack_row(q[i], scale[i], min[i], row[i], n);
+        prefetch(next + i * n_bytes, n_bytes);
         q_row[i] = q[i];
         scale_row[i] = (const uint8_t *)scale[i];
         min_row[i] = (const uint8_t *)min[i];
@@ -184,18 +203,19 @@ static inline void unpack_plain(rg_panel *panel, const uint8_t *const row[16], s
     }
 }
 
-#define PLAIN(name, group)                                                                         \
-    static void unpack_##name(rg_panel *panel, const uint8_t *const row[16], size_t n) {           \
-        unpack_plain(panel, row, n, rg_unpack_##name, group);                                      \
+#define PLAIN(name, group, block, bytes)                                                           \
+    static void unpack_##name(rg_panel *panel, const uint8_t *const row[16], size_t n,             \
+                              const uint8_t *next) {                                               \
+        unpack_plain(panel, row, n, next, rg_unpack_##name, group, n / block * bytes);             \
     }
-PLAIN(q4_1, 32)
-PLAIN(q5_0, 32)
-PLAIN(q5_1, 32)
-PLAIN(q2_k, 16)
-PLAIN(q3_k, 16)
-PLAIN(iq4_nl, 32)
-PLAIN(iq4_xs, 32)
-PLAIN(mxfp4, 32)
+PLAIN(q4_1, 32, 32, 20)
+PLAIN(q5_0, 32, 32, 22)
+PLAIN(q5_1, 32, 32, 24)
+PLAIN(q2_k, 16, 256, 84)
+PLAIN(q3_k, 16, 256, 110)
+PLAIN(iq4_nl, 32, 32, 18)
+PLAIN(iq4_xs, 32, 256, 136)
+PLAIN(mxfp4, 32, 32, 17)
 #undef PLAIN
 
 const rg_int_type rg_avx512_int_types[RG_DTYPE_COUNT] = {
