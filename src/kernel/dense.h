@@ -17,7 +17,8 @@
 
 /** What a tile multiplies. */
 typedef struct rg_dense_tile {
-    const float *panels; // 2, each [RG_DENSE_CHUNK][16]
+    const float *panels; // 2, each [n][16] or more
+    size_t panel_stride; // floats from one to the next
     size_t n;            // double words
     const char *x;       // tokens x_stride bytes apart
     size_t x_stride;
@@ -98,7 +99,8 @@ static inline void rg_dense_product(const rg_dense *d, float *y, size_t ldy, con
                                     size_t w_stride, const rg_act *x, size_t row, size_t row_end,
                                     void *scratch) {
     rg_dense_scratch *s = scratch;
-    rg_dense_tile tile = {.panels = s->panels[0], .ldy = ldy};
+    rg_dense_tile tile = {
+        .panels = s->panels[0], .panel_stride = RG_DENSE_CHUNK * RG_PANEL_ROWS, .ldy = ldy};
     const size_t chunk = RG_DENSE_CHUNK * d->word_values;
     for (size_t r = row; r < row_end; r += RG_DENSE_ROWS) {
         const size_t n_rows = row_end - r < RG_DENSE_ROWS ? row_end - r : RG_DENSE_ROWS;

@@ -2,7 +2,9 @@
 
 void rg_kernels_avx512(rg_kernels *k) {
     k->name = "avx512";
+    rg_avx512_set_rows(k);
     rg_avx512_set_float(k);
+    k->attention = rg_avx512_attention;
     if (k->cpu.has_avx512_vnni) {
         rg_avx512_set_int(k);
     }

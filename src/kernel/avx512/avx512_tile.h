@@ -20,7 +20,7 @@ static void transpose(float *panel, const uint8_t *const row[16], size_t n) {
 static inline __attribute__((always_inline)) void multiply_tile(const rg_dense_tile *tile,
                                                                 int n_tok) {
     const float *w0 = tile->panels;
-    const float *w1 = tile->panels + RG_DENSE_CHUNK * RG_PANEL_ROWS;
+    const float *w1 = tile->panels + tile->panel_stride;
     const char *x = tile->x;
     const size_t stride = tile->x_stride;
     __m512 sum[2][TILE_TOKENS];

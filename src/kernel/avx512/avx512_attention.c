@@ -1,0 +1,266 @@
+#include "kernel/attention.h"
+#include "kernel/avx512/avx512.h"
+#include "kernel/avx512/avx512_exp.h"
+#include "kernel/scalar/scalar.h"
+
+#define STEP(sum, w, x) _mm512_fmadd_ps(w, x, sum)
+#include "kernel/avx512/avx512_tile.h"
+
+enum { FEW = 4 }; // queries that take values straight from the cache
+
+// 16 f16 of each of 16 rows: out[d * 16 + row]
+static inline void transpose_f16(float *out, const uint8_t *const row[16]) {
+    __m512i z[8]; // rows i and i + 8, two quarters each
+    for (int i = 0; i < 8; i++) {
+        const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)row[i]);
+        const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)row[i + 8]);
+        z[i] = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+    }
+    __m512i a[8];
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm512_unpacklo_epi16(z[i], z[i + 1]);
+        a[i + 1] = _mm512_unpackhi_epi16(z[i], z[i + 1]);
+    }
+    __m512i b[8];
+    for (int i = 0; i < 8; i += 4) {
+        b[i] = _mm512_unpacklo_epi32(a[i], a[i + 2]);
+        b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 2]);
+        b[i + 2] = _mm512_unpacklo_epi32(a[i + 1], a[i + 3]);
+        b[i + 3] = _mm512_unpackhi_epi32(a[i + 1], a[i + 3]);
+    }
+    for (int i = 0; i < 8; i++) {
+        // quarters: value i of rows 0..7, value i + 8 of rows 0..7, the same of rows 8..15
+        const __m512i v = i % 2 == 0 ? _mm512_unpacklo_epi64(b[i / 2], b[i / 2 + 4])
+                                     : _mm512_unpackhi_epi64(b[i / 2], b[i / 2 + 4]);
+        const __m512i w = _mm512_shuffle_i32x4(v, v, 0xD8);
+        _mm512_storeu_ps(out + 16 * i, _mm512_cvtph_ps(_mm512_castsi512_si256(w)));
+        _mm512_storeu_ps(out + 16 * (i + 8), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(w, 1)));
+    }
+}
+
+// 16 keys side by side
+static void key_panel(float *panel, const uint8_t *const key[16], size_t dim, bool is_f16) {
+    const size_t bytes = dim * (is_f16 ? 2 : 4);
+    const uint8_t *row[16];
+    uint8_t tail[16][32];
+    for (size_t at = 0; at < bytes; at += 32) {
+        const size_t left = bytes - at;
+        for (size_t i = 0; i < 16; i++) {
+            row[i] = key[i] + at;
+            if (left < 32) {
+                memset(tail[i], 0, sizeof tail[i]);
+                memcpy(tail[i], row[i], left);
+                row[i] = tail[i];
+            }
+        }
+        if (is_f16) {
+            transpose_f16(panel + at / 2 * 16, row);
+        } else {
+            transpose(panel + at / 4 * 16, row, 8);
+        }
+    }
+}
+
+static inline __m512 load_value(const uint8_t *row, size_t at, __mmask16 mask, bool is_f16) {
+    return is_f16 ? _mm512_cvtph_ps(
+                        _mm256_maskz_loadu_epi16(mask, (const uint16_t *)(const void *)row + at))
+                  : _mm512_maskz_loadu_ps(mask, (const float *)(const void *)row + at);
+}
+
+static inline __mmask16 rest_mask(size_t left) {
+    return left < 16 ? (__mmask16)((1u << left) - 1) : 0xFFFF;
+}
+
+static void value_panels(const rg_attn_block *b, bool is_f16) {
+    for (size_t d = 0; d < b->a->v_dim; d += 16) {
+        const __mmask16 mask = rest_mask(b->a->v_dim - d);
+        for (size_t j = 0; j < b->n_pos; j++) {
+            _mm512_storeu_ps(b->v_panels + (d / 16 * RG_ATTN_TILE + j) * 16,
+                             load_value(b->v_row[j], d, mask, is_f16));
+        }
+    }
+}
+
+// scores of all queries with all positions of the tile
+static void scores(const rg_attn_block *b, bool is_f16) {
+    const size_t dim = b->a->k_dim;
+    const size_t stride = rg_round_up(dim, 16) * 16;
+    for (size_t p = 0; p * 16 < b->n_pos; p++) {
+        const uint8_t *row[16];
+        for (size_t i = 0; i < 16; i++) {
+            row[i] = b->k_row[p * 16 + i < b->n_pos ? p * 16 + i : b->n_pos - 1];
+        }
+        key_panel(b->k_panels + p * stride, row, dim, is_f16);
+    }
+    for (size_t p = 0; p * 16 < b->n_pos; p += 2) {
+        rg_dense_tile tile = {.panels = b->k_panels + p * stride,
+                              .panel_stride = stride,
+                              .n = dim,
+                              .x_stride = dim * sizeof(float),
+                              .ldy = RG_ATTN_TILE,
+                              .row_mask = UINT32_MAX,
+                              .is_first = true};
+        for (size_t i = 0; i < b->n; i += TILE_TOKENS) {
+            tile.x = (const char *)(b->q + i * dim);
+            tile.y = b->p + i * RG_ATTN_TILE + p * 16;
+            multiply(&tile, b->n - i < TILE_TOKENS ? b->n - i : TILE_TOKENS);
+        }
+    }
+}
+
+// scores of one query to weights, its earlier sums to the new top
+static void soften(const rg_attn_block *b, size_t i, size_t lo, size_t hi) {
+    float *p = b->p + i * RG_ATTN_TILE;
+    const uint64_t visible = (hi == 64 ? ~0ull : (1ull << hi) - 1) & ~((1ull << lo) - 1);
+    const __m512 lowest = _mm512_set1_ps(-INFINITY);
+    __m512 s[4];
+    __m512 most = lowest;
+    for (int j = 0; j < 4; j++) {
+        s[j] = _mm512_mask_loadu_ps(lowest, (__mmask16)(visible >> 16 * j), p + 16 * j);
+        most = _mm512_max_ps(s[j], most);
+    }
+    float top = _mm512_reduce_max_ps(most);
+    top = top > b->top[i] ? top : b->top[i];
+    const float base = top == -INFINITY ? 0 : top;
+    const float keep = rg_exp(b->top[i] - base);
+    __m512 sum = _mm512_setzero_ps();
+    for (int j = 0; j < 4; j++) {
+        const __m512 e = _mm512_maskz_mov_ps((__mmask16)(visible >> 16 * j),
+                                             rg_exp_16(_mm512_sub_ps(s[j], _mm512_set1_ps(base))));
+        sum = _mm512_add_ps(sum, e);
+        _mm512_storeu_ps(p + 16 * j, e);
+    }
+    b->sum[i] = b->sum[i] * keep + _mm512_reduce_add_ps(sum);
+    b->top[i] = top;
+    if (keep != 1.0f) {
+        float *out = b->out + i * b->a->v_dim;
+        for (size_t d = 0; d < b->a->v_dim; d += 16) {
+            const __mmask16 mask = rest_mask(b->a->v_dim - d);
+            const __m512 v = _mm512_maskz_loadu_ps(mask, out + d);
+            _mm512_mask_storeu_ps(out + d, mask, _mm512_mul_ps(v, _mm512_set1_ps(keep)));
+        }
+    }
+}
+
+// out += weights * values for queries [i, i + n) that all see positions [lo, hi)
+static void add_values(const rg_attn_block *b, size_t i, size_t n, size_t lo, size_t hi) {
+    const size_t dim = b->a->v_dim;
+    for (size_t d = 0; d < dim; d += 32) {
+        const size_t left = dim - d;
+        rg_dense_tile tile = {.panels = b->v_panels + (d / 16 * RG_ATTN_TILE + lo) * 16,
+                              .panel_stride = RG_ATTN_TILE * 16,
+                              .n = hi - lo,
+                              .x_stride = RG_ATTN_TILE * sizeof(float),
+                              .ldy = dim,
+                              .row_mask = left < 32 ? (1u << left) - 1 : UINT32_MAX};
+        for (size_t t = i; t < i + n; t += TILE_TOKENS) {
+            tile.x = (const char *)(b->p + t * RG_ATTN_TILE + lo);
+            tile.y = b->out + t * dim + d;
+            multiply(&tile, i + n - t < TILE_TOKENS ? i + n - t : TILE_TOKENS);
+        }
+    }
+}
+
+// the same for few queries, straight from the cache: the same sums in the same order
+static inline __attribute__((always_inline)) void
+add_values_few(const rg_attn_block *b, size_t query, int n, size_t lo, size_t hi, bool is_f16) {
+    const size_t dim = b->a->v_dim;
+    for (size_t d = 0; d < dim; d += 64) {
+        __mmask16 mask[4];
+        __m512 sum[FEW][4];
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) {
+            const size_t at = d + 16 * (size_t)v;
+            mask[v] = at < dim ? rest_mask(dim - at) : 0;
+#pragma GCC unroll 4
+            for (int i = 0; i < n; i++) {
+                sum[i][v] = _mm512_setzero_ps();
+            }
+        }
+        for (size_t j = lo; j < hi; j++) {
+            __m512 value[4];
+#pragma GCC unroll 4
+            for (int v = 0; v < 4; v++) {
+                value[v] = load_value(b->v_row[j], d + 16 * (size_t)v, mask[v], is_f16);
+            }
+#pragma GCC unroll 4
+            for (int i = 0; i < n; i++) {
+                const __m512 w = _mm512_set1_ps(b->p[(query + (size_t)i) * RG_ATTN_TILE + j]);
+#pragma GCC unroll 4
+                for (int v = 0; v < 4; v++) {
+                    sum[i][v] = _mm512_fmadd_ps(value[v], w, sum[i][v]);
+                }
+            }
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < n; i++) {
+            float *out = b->out + (query + (size_t)i) * dim + d;
+#pragma GCC unroll 4
+            for (int v = 0; v < 4; v++) {
+                const __m512 old = _mm512_maskz_loadu_ps(mask[v], out + 16 * v);
+                _mm512_mask_storeu_ps(out + 16 * v, mask[v], _mm512_add_ps(old, sum[i][v]));
+            }
+        }
+    }
+}
+
+static void add_values_few_of(const rg_attn_block *b, size_t i, size_t n, size_t lo, size_t hi) {
+    const bool is_f16 = b->a->kv_dtype == RG_DTYPE_F16;
+    switch (n) {
+#define CASE(count)                                                                                \
+    case count:                                                                                    \
+        if (is_f16) {                                                                              \
+            add_values_few(b, i, count, lo, hi, true);                                             \
+        } else {                                                                                   \
+            add_values_few(b, i, count, lo, hi, false);                                            \
+        }                                                                                          \
+        break;
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+#undef CASE
+    default:
+        break;
+    }
+}
+
+static void run_tile(rg_attn_block *b) {
+    const bool is_f16 = b->a->kv_dtype == RG_DTYPE_F16;
+    scores(b, is_f16);
+    const bool is_few = b->n <= FEW;
+    if (!is_few) {
+        value_panels(b, is_f16);
+    }
+    // runs of queries that see the same part of the tile go together
+    size_t run = 0;
+    size_t run_lo = 0;
+    size_t run_hi = 0;
+    for (size_t i = 0; i <= b->n; i++) {
+        size_t lo = 0;
+        size_t hi = 0;
+        if (i < b->n) {
+            rg_attn_visible(b, i, &lo, &hi);
+            if (hi > lo) {
+                soften(b, i, lo, hi);
+            }
+        }
+        if (i == b->n || lo != run_lo || hi != run_hi) {
+            if (run_hi > run_lo && i > run) {
+                (is_few ? add_values_few_of : add_values)(b, run, i - run, run_lo, run_hi);
+            }
+            run = i;
+            run_lo = lo;
+            run_hi = hi;
+        }
+    }
+}
+
+void rg_avx512_attention(const rg_attn *a, uint32_t kv_head, size_t tok, size_t tok_end,
+                         void *scratch) {
+    if (a->k_dim > RG_ATTN_DIM_MAX || a->v_dim > RG_ATTN_DIM_MAX) {
+        rg_scalar_attention(a, kv_head, tok, tok_end, scratch);
+        return;
+    }
+    rg_attn_run(a, kv_head, tok, tok_end, run_tile, scratch);
+}
