@@ -29,6 +29,9 @@ typedef struct rg_attn_block {
     size_t n_pos;
     const uint8_t *k_row[RG_ATTN_TILE];
     const uint8_t *v_row[RG_ATTN_TILE];
+    size_t n_next;
+    const uint8_t *k_next[RG_ATTN_TILE];
+    const uint8_t *v_next[RG_ATTN_TILE];
     // in scratch
     float *q;        // [n][k_dim]
     float *out;      // [n][v_dim], not yet divided by sum
@@ -88,15 +91,21 @@ static inline void rg_attn_lay_out(rg_attn_block *b, void *scratch) {
     b->sum = at;
 }
 
-static inline void rg_attn_find_rows(rg_attn_block *b) {
+// rows of n positions from start on
+static inline void rg_attn_find_rows(const rg_attn_block *b, size_t start, size_t n,
+                                     const uint8_t *k_row[], const uint8_t *v_row[]) {
     const rg_attn *a = b->a;
     const size_t size = a->kv_dtype == RG_DTYPE_F16 ? 2 : 4;
-    for (size_t j = 0; j < b->n_pos; j++) {
-        const size_t pos = b->start + j;
-        const size_t row = b->kv_head * a->page_len + pos % a->page_len;
-        const size_t page = pos / a->page_len;
-        b->k_row[j] = (const uint8_t *)a->k_pages[page] + row * a->k_dim * size;
-        b->v_row[j] = (const uint8_t *)a->v_pages[page] + row * a->v_dim * size;
+    size_t page = start / a->page_len;
+    size_t at = start % a->page_len;
+    for (size_t j = 0; j < n; j++) {
+        const size_t row = b->kv_head * a->page_len + at;
+        k_row[j] = (const uint8_t *)a->k_pages[page] + row * a->k_dim * size;
+        v_row[j] = (const uint8_t *)a->v_pages[page] + row * a->v_dim * size;
+        if (++at == a->page_len) {
+            at = 0;
+            page++;
+        }
     }
 }
 
@@ -115,9 +124,15 @@ static inline void rg_attn_run_block(rg_attn_block *b, rg_attn_tile_fn *run_tile
     memset(b->out, 0, b->n * a->v_dim * sizeof *b->out);
     const size_t end = a->pos + rg_attn_token(b, b->n - 1) + 1;
     b->start = rg_attn_from(a, rg_attn_token(b, 0)) / RG_ATTN_TILE * RG_ATTN_TILE;
+    const size_t n_first = end - b->start < RG_ATTN_TILE ? end - b->start : RG_ATTN_TILE;
+    rg_attn_find_rows(b, b->start, n_first, b->k_next, b->v_next);
     for (; b->start < end; b->start += RG_ATTN_TILE) {
-        b->n_pos = end - b->start < RG_ATTN_TILE ? end - b->start : RG_ATTN_TILE;
-        rg_attn_find_rows(b);
+        const size_t left = end - b->start;
+        b->n_pos = left < RG_ATTN_TILE ? left : RG_ATTN_TILE;
+        b->n_next = left - b->n_pos < RG_ATTN_TILE ? left - b->n_pos : RG_ATTN_TILE;
+        memcpy(b->k_row, b->k_next, sizeof b->k_row);
+        memcpy(b->v_row, b->v_next, sizeof b->v_row);
+        rg_attn_find_rows(b, b->start + b->n_pos, b->n_next, b->k_next, b->v_next);
         run_tile(b);
     }
     for (size_t i = 0; i < b->n; i++) {

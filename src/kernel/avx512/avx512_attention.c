@@ -81,6 +81,20 @@ static void value_panels(const rg_attn_block *b, bool is_f16) {
     }
 }
 
+// ask for the rows of the next tile that lie where these 16 do
+static void prefetch_next(const rg_attn_block *b, size_t from, bool is_f16) {
+    const size_t k_bytes = b->a->k_dim * (is_f16 ? 2 : 4);
+    const size_t v_bytes = b->a->v_dim * (is_f16 ? 2 : 4);
+    for (size_t j = from; j < b->n_next && j < from + 16; j++) {
+        for (size_t i = 0; i < k_bytes; i += 64) {
+            _mm_prefetch((const char *)b->k_next[j] + i, _MM_HINT_T1);
+        }
+        for (size_t i = 0; i < v_bytes; i += 64) {
+            _mm_prefetch((const char *)b->v_next[j] + i, _MM_HINT_T1);
+        }
+    }
+}
+
 // scores of all queries with all positions of the tile
 static void scores(const rg_attn_block *b, bool is_f16) {
     const size_t dim = b->a->k_dim;
@@ -90,6 +104,7 @@ static void scores(const rg_attn_block *b, bool is_f16) {
         for (size_t i = 0; i < 16; i++) {
             row[i] = b->k_row[p * 16 + i < b->n_pos ? p * 16 + i : b->n_pos - 1];
         }
+        prefetch_next(b, p * 16, is_f16);
         key_panel(b->k_panels + p * stride, row, dim, is_f16);
     }
     for (size_t p = 0; p * 16 < b->n_pos; p += 2) {
