@@ -8,14 +8,16 @@
 
 #include "kernel/integer.h"
 
-#include <math.h>
-
 typedef void rg_unpack_row_fn(uint8_t *q, float *scale, float *min, const uint8_t *p, size_t n);
 
 static inline float rg_load_f16(const uint8_t *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
+#ifdef __F16C__
+    return _cvtsh_ss(h);
+#else
     return rg_f32_of_f16(h);
+#endif
 }
 
 static inline uint32_t rg_load_u32(const uint8_t *p) {
