@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "kernel/avx2/avx2.h"
 #include "kernel/avx2/avx2_transpose.h"
-#include "kernel/unpack.h"
+#include "kernel/avx2/avx2_unpack.h"
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -1,8 +1,8 @@
 /* Unpackers of whole-number panels. No VNNI flags here: gcc 12 would turn plain loops over bytes
  * into wrong dot products. */
+#include "kernel/avx2/avx2_unpack.h"
 #include "kernel/avx512/avx512.h"
 #include "kernel/avx512/avx512_transpose.h"
-#include "kernel/unpack.h"
 
 static inline __m512i masked(__m512i v, uint32_t mask) {
     return _mm512_and_si512(v, _mm512_set1_epi32((int)mask));
