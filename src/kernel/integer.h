@@ -40,13 +40,19 @@ typedef struct rg_panel {
 typedef void rg_unpack_fn(rg_panel *panel, const uint8_t *const row[RG_PANEL_ROWS], size_t n,
                           const uint8_t *next);
 
+/** n values of one row, whole blocks: q [n], scale and min [n / group]. */
+typedef void rg_unpack_row_fn(uint8_t *q, float *scale, float *min, const uint8_t *p, size_t n);
+
 /** How a type is unpacked. */
 typedef struct rg_int_type {
     rg_unpack_fn *unpack;
+    rg_unpack_row_fn *unpack_row;
     uint8_t group;  // 16 or 32 values share a scale
     uint8_t offset; // subtracted from q
     bool has_min;
     bool is_wide; // q may exceed 63
+    // one token goes row by row; else by panels: whichever was measured faster
+    bool is_row_faster;
 } rg_int_type;
 
 /** What a tile multiplies: up to 6 tokens by two panels. */

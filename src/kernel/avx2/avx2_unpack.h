@@ -9,8 +9,6 @@
 #include "kernel/integer.h"
 #include "kernel/x86.h"
 
-typedef void rg_unpack_row_fn(uint8_t *q, float *scale, float *min, const uint8_t *p, size_t n);
-
 static inline float rg_load_f16(const uint8_t *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);

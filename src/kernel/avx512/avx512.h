@@ -20,6 +20,11 @@ rg_attention_fn rg_avx512_attention;
 rg_int_tile_fn rg_avx512_int_tile;
 extern const rg_int_type rg_avx512_int_types[RG_DTYPE_COUNT];
 
+// the way of one token (VNNI)
+bool rg_avx512_one_fits(const rg_act *x);
+void rg_avx512_one(rg_dtype dtype, float *y, const void *w, size_t w_stride, const rg_act *x,
+                   size_t row, size_t row_end, void *scratch);
+
 // peak.h
 double rg_avx512_peak_run(rg_cpu cpu, rg_peak kind, size_t n_steps);
 uint64_t rg_avx512_peak_read(const void *data, size_t bytes);

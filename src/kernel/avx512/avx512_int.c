@@ -145,8 +145,13 @@ void rg_avx512_int_tile(const rg_int_tile *tile, const rg_int_type *type, size_t
 #define MATMUL(id, name, gguf, block, bytes)                                                       \
     static void matmul_##id(float *y, size_t ldy, const void *w, size_t w_stride, const rg_act *x, \
                             size_t row, size_t row_end, void *scratch) {                           \
-        rg_int_product(&rg_avx512_int_types[RG_DTYPE_##id], rg_avx512_int_tile, block, bytes, y,   \
-                       ldy, w, w_stride, x, row, row_end, scratch);                                \
+        const rg_int_type *type = &rg_avx512_int_types[RG_DTYPE_##id];                             \
+        if (type->is_row_faster && rg_avx512_one_fits(x)) {                                        \
+            rg_avx512_one(RG_DTYPE_##id, y, w, w_stride, x, row, row_end, scratch);                \
+            return;                                                                                \
+        }                                                                                          \
+        rg_int_product(type, rg_avx512_int_tile, block, bytes, y, ldy, w, w_stride, x, row,        \
+                       row_end, scratch);                                                          \
     }
 RG_DTYPE_LIST(MATMUL)
 #undef MATMUL

@@ -1,0 +1,212 @@
+/*
+ * Products of one token: every row is read once from its first byte to its last, the order in
+ * which memory is fastest. First the whole-number sums of each group of a row, then the f32 steps
+ * of 16 rows side by side, in the order of the tile of avx512_int.c: the same bits. No plain loop
+ * over bytes may be written in this file: see avx512_unpack.c.
+ */
+#include "base/mem.h"
+#include "kernel/avx512/avx512.h"
+#include "kernel/avx512/avx512_transpose.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+// sums, scales and minimums of 16 rows, by group
+typedef struct sheet {
+    size_t stride; // groups of a row, rounded up
+    float *scale;  // [16][stride]
+    float *min;    // [16][stride]
+    int32_t *sum;  // [16][stride]
+} sheet;
+
+// z[i] = dot products in fours of bytes [64 i, 64 i + 64): to sums of 32, or of 16, of all eight in
+// order
+INLINE void store_sums(int32_t *sum, const __m512i z[8], int group) {
+    __m512i t[4];
+    __m512i u[2]; // quarter j: sums of quarter j of four vectors
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_add_epi32(_mm512_unpacklo_epi32(z[2 * i], z[2 * i + 1]),
+                                _mm512_unpackhi_epi32(z[2 * i], z[2 * i + 1]));
+    }
+    for (int i = 0; i < 2; i++) {
+        u[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(t[2 * i], t[2 * i + 1]),
+                                _mm512_unpackhi_epi64(t[2 * i], t[2 * i + 1]));
+    }
+    if (group == 16) {
+        const __m512i order =
+            _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_storeu_si512(sum, _mm512_permutexvar_epi32(order, u[0]));
+        _mm512_storeu_si512(sum + 16, _mm512_permutexvar_epi32(order, u[1]));
+        return;
+    }
+    const __m512i v = _mm512_add_epi32(_mm512_shuffle_i32x4(u[0], u[1], 0x88),
+                                       _mm512_shuffle_i32x4(u[0], u[1], 0xDD));
+    const __m512i order = _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+    _mm512_storeu_si512(sum, _mm512_permutexvar_epi32(order, v));
+}
+
+// 64 bytes of a token, fewer at the end of a chunk
+INLINE __m512i load_x(const int8_t *x, size_t at, size_t n, bool is_whole) {
+    if (is_whole) {
+        return _mm512_loadu_si512(x + at);
+    }
+    const __mmask64 mask = at >= n ? 0 : n - at >= 64 ? ~0ull : (1ull << (n - at)) - 1;
+    return _mm512_maskz_loadu_epi8(mask, x + at);
+}
+
+// a chunk of unpacked bytes; those behind n may be anything
+INLINE void dot_bytes(int32_t *sum, const uint8_t *q, const int8_t *x, size_t n, bool is_whole,
+                      int group) {
+    __m512i z[8];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++) {
+        z[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_loadu_si512(q + 64 * i),
+                                   load_x(x, 64 * i, n, is_whole));
+    }
+    store_sums(sum, z, group);
+}
+
+// two neighbouring blocks of Q8_0 as unsigned bytes
+INLINE __m512i load_q8_0(const uint8_t *p) {
+    const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(p + 2));
+    const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + 36));
+    return _mm512_xor_si512(_mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1),
+                            _mm512_set1_epi8((char)0x80));
+}
+
+// a whole chunk of Q8_0 straight from the file
+INLINE void dot_q8_0(int32_t *sum, const uint8_t *p, const int8_t *x) {
+    __m512i z[8];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++) {
+        z[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), load_q8_0(p + 68 * i),
+                                   _mm512_loadu_si512(x + 64 * i));
+    }
+    store_sums(sum, z, 32);
+}
+
+// the scales at the head of 16 blocks of Q8_0
+INLINE void heads_q8_0(float *scale, const uint8_t *p) {
+    uint16_t h[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) {
+        memcpy(&h[i], p + 34 * i, sizeof h[i]);
+    }
+    const __m256i v = _mm256_setr_epi16((short)h[0], (short)h[1], (short)h[2], (short)h[3],
+                                        (short)h[4], (short)h[5], (short)h[6], (short)h[7],
+                                        (short)h[8], (short)h[9], (short)h[10], (short)h[11],
+                                        (short)h[12], (short)h[13], (short)h[14], (short)h[15]);
+    _mm512_storeu_ps(scale, _mm512_cvtph_ps(v));
+}
+
+// one row: scales, minimums and sums of all its groups
+INLINE void sum_row(const sheet *s, size_t i, const rg_int_type *type, bool is_q8_0, int group,
+                    size_t chunk_bytes, const uint8_t *row, const rg_act *x) {
+    uint8_t q[RG_CHUNK] __attribute__((aligned(64)));
+    for (size_t k = 0; k < x->k; k += RG_CHUNK, row += chunk_bytes) {
+        const size_t n = x->k - k < RG_CHUNK ? x->k - k : RG_CHUNK;
+        const size_t at = i * s->stride + k / (size_t)group;
+        const int8_t *data = (const int8_t *)x->data + k;
+        if (is_q8_0 && n == RG_CHUNK) {
+            dot_q8_0(s->sum + at, row, data);
+            heads_q8_0(s->scale + at, row);
+            continue;
+        }
+        type->unpack_row(q, s->scale + at, s->min + at, row, n);
+        if (n == RG_CHUNK) {
+            dot_bytes(s->sum + at, q, data, n, true, group);
+        } else {
+            dot_bytes(s->sum + at, q, data, n, false, group);
+        }
+    }
+}
+
+// groups [g, g + 8) of 16 rows side by side
+INLINE void side_by_side(__m512i out[8], const void *rows, size_t stride, size_t g) {
+    const uint8_t *row[16];
+    for (size_t i = 0; i < 16; i++) {
+        row[i] = (const uint8_t *)rows + (i * stride + g) * 4;
+    }
+    rg_transpose_32(out, row, 0);
+}
+
+// the f32 steps of one chunk of 16 rows
+INLINE __m512 add_groups(const sheet *s, const rg_int_type *type, int group, const rg_act *x,
+                         size_t k, size_t n) {
+    const size_t first = k / (size_t)group;
+    const size_t n_groups = n / (size_t)group;
+    const int32_t *x_sum = x->sum + k / 16;
+    const float *x_scale = x->scale + k / 32;
+    __m512 total = _mm512_setzero_ps();
+    __m512 f = _mm512_setzero_ps();
+    for (size_t g = 0; g < n_groups; g += 8) {
+        __m512i sum[8];
+        __m512i scale[8];
+        __m512i min[8] = {_mm512_setzero_si512()};
+        side_by_side(sum, s->sum, s->stride, first + g);
+        side_by_side(scale, s->scale, s->stride, first + g);
+        if (type->has_min) {
+            side_by_side(min, s->min, s->stride, first + g);
+        }
+        for (size_t j = 0; j < 8 && g + j < n_groups; j++) {
+            const size_t b = (g + j) * (size_t)group / 32;
+            const int32_t all =
+                group == 16 ? x_sum[g + j] : x_sum[2 * (g + j)] + x_sum[2 * (g + j) + 1];
+            __m512i v = sum[j];
+            if (type->has_min) {
+                const __m512 part = _mm512_set1_ps(x_scale[b] * (float)all);
+                total = _mm512_fnmadd_ps(_mm512_castsi512_ps(min[j]), part, total);
+            } else {
+                v = _mm512_add_epi32(v, _mm512_set1_epi32(-(int32_t)type->offset * all));
+            }
+            const __m512 w = _mm512_castsi512_ps(scale[j]);
+            f = group == 16 && j % 2 == 1 ? _mm512_fmadd_ps(_mm512_cvtepi32_ps(v), w, f)
+                                          : _mm512_mul_ps(_mm512_cvtepi32_ps(v), w);
+            if (group == 32 || j % 2 == 1) {
+                total = _mm512_fmadd_ps(f, _mm512_set1_ps(x_scale[b]), total);
+            }
+        }
+    }
+    return total;
+}
+
+INLINE void product(const rg_int_type *type, bool is_q8_0, int group, size_t chunk_bytes, float *y,
+                    const uint8_t *w, size_t w_stride, const rg_act *x, size_t row, size_t row_end,
+                    void *scratch) {
+    sheet s = {.stride = rg_round_up(x->k / 16, 32)};
+    s.scale = scratch;
+    s.min = s.scale + 16 * s.stride;
+    s.sum = (int32_t *)(void *)(s.min + 16 * s.stride);
+    for (size_t r = row; r < row_end; r += 16) {
+        const size_t n_rows = row_end - r < 16 ? row_end - r : 16;
+        const __mmask16 mask = (__mmask16)((1u << n_rows) - 1);
+        for (size_t i = 0; i < n_rows; i++) {
+            sum_row(&s, i, type, is_q8_0, group, chunk_bytes, w + (r + i) * w_stride, x);
+        }
+        __m512 total = _mm512_setzero_ps();
+        for (size_t k = 0; k < x->k; k += RG_CHUNK) {
+            const size_t n = x->k - k < RG_CHUNK ? x->k - k : RG_CHUNK;
+            const __m512 part = add_groups(&s, type, group, x, k, n);
+            total = k == 0 ? part : _mm512_add_ps(total, part);
+        }
+        _mm512_mask_storeu_ps(y + r, mask, total);
+    }
+}
+
+bool rg_avx512_one_fits(const rg_act *x) {
+    const size_t row_bytes = rg_round_up(x->k / 16, 32) * sizeof(float);
+    return x->n_tok == 1 && row_bytes * 16 * 3 <= RG_SCRATCH_BYTES;
+}
+
+void rg_avx512_one(rg_dtype dtype, float *y, const void *w, size_t w_stride, const rg_act *x,
+                   size_t row, size_t row_end, void *scratch) {
+    const rg_int_type *type = &rg_avx512_int_types[dtype];
+    const rg_dtype_info *info = rg_dtype_get(dtype);
+    const size_t chunk_bytes = RG_CHUNK / info->block * info->block_bytes;
+    if (dtype == RG_DTYPE_Q8_0) {
+        product(type, true, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+    } else if (type->group == 32) {
+        product(type, false, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+    } else {
+        product(type, false, 16, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+    }
+}
