@@ -9,13 +9,6 @@ extern "C" {
 
 typedef struct raga_template raga_template;
 
-/** A stretch of rendered text and whether special tokens may be recognized in it. */
-typedef struct raga_text_run {
-    size_t begin;
-    size_t end;
-    bool is_trusted;
-} raga_text_run;
-
 /**
  * Parse a Jinja chat template.
  * Errors: RAGA_E_FORMAT with the line; RAGA_E_LIMIT.
@@ -27,18 +20,18 @@ RAGA_API void raga_template_free(raga_template *t);
 RAGA_API const raga_template *raga_model_template(const raga_model *model);
 
 /**
- * Render one JSON object {"messages": [...], "tools": [...] or null, "kwargs": {...}} to the text of the prompt.
+ * One line of `raga template --jsonl`: {"messages": .., "tools": .., "kwargs": {..}} gives {"rendered": ..} or
+ * {"error": ..}. Fails only for lack of memory.
  * @param clock  "2026-01-15T09:05:07Z" fixes strftime_now; NULL: now
- * @param text   receives the prompt, owned by the caller: raga_free()
- * Errors: RAGA_E_FORMAT (bad JSON; the template refused: err holds its own words), RAGA_E_LIMIT.
+ * @param out  one JSON object without a newline, owned by the caller: raga_free()
  */
-RAGA_API raga_status raga_template_render(const raga_template *t, const char *json, size_t size,
-                                          const char *clock, char **text, size_t *text_size,
-                                          raga_error *err) RAGA_MUST_CHECK;
+RAGA_API raga_status raga_template_json_line(const raga_template *t, const char *line, size_t size,
+                                             const char *clock, char **out, size_t *out_size,
+                                             raga_error *err) RAGA_MUST_CHECK;
 
 /**
  * The token ids of a conversation, as the model's template writes it, BOS where it belongs, never twice. Special tokens are
- * recognized in what the template wrote, never in what the messages hold.
+ * recognized in what the template wrote, never in what the messages hold. A model without a template gets ChatML.
  * @param json  as above; kwargs may be absent; add_generation_prompt is true unless kwargs say otherwise
  * @param ids   receives the ids, owned by the caller: raga_free()
  */

@@ -41,6 +41,14 @@ RAGA_API raga_status raga_detokenize_bytes(const raga_tokenizer *tokenizer, cons
 RAGA_API raga_status raga_detokenize(const raga_tokenizer *tokenizer, const int32_t *ids, size_t n,
                                      bool skip_special, char **text, size_t *size,
                                      raga_error *err) RAGA_MUST_CHECK;
+/**
+ * One line of `raga tokenize --jsonl`: {"text": ..} gives {"ids": [..]}, {"ids": [..]} gives {"text": .., "bytes_hex": ..};
+ * what cannot be done gives {"error": ..}. Fails only for lack of memory.
+ * @param out  one JSON object without a newline, owned by the caller: raga_free()
+ */
+RAGA_API raga_status raga_tokenize_json_line(const raga_tokenizer *tokenizer, const char *line,
+                                             size_t size, unsigned flags, char **out,
+                                             size_t *out_size, raga_error *err) RAGA_MUST_CHECK;
 RAGA_API size_t raga_tokenizer_vocab(const raga_tokenizer *tokenizer);
 /** True for a token that ends an answer. */
 RAGA_API bool raga_tokenizer_is_end(const raga_tokenizer *tokenizer, int32_t id);

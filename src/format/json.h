@@ -85,3 +85,6 @@ void rg_json_reader_clear(rg_json_reader *r);
 rg_status rg_json_next(rg_json_reader *r, rg_json_event *event, rg_error *err) RG_MUST_CHECK;
 /** Skip the value that comes next (or the rest of nothing), containers whole. */
 rg_status rg_json_skip(rg_json_reader *r, rg_error *err) RG_MUST_CHECK;
+
+/** Append a tree as JSON text, numbers as they were written; NULL is null. */
+void rg_json_write(rg_buf *out, const rg_json *json);

@@ -1,0 +1,137 @@
+#include "api/api_internal.h"
+
+enum { TREE_BYTES_MAX = 512 << 20 };
+
+raga_status raga_template_new(const char *source, size_t size, raga_template **out,
+                              raga_error *error) {
+    rg_error err = {0};
+    if (source == NULL || out == NULL) {
+        return api_bad(error, "no template or no place for it");
+    }
+    raga_template *t = rg_new(rg_mem_heap(), sizeof *t);
+    if (t == NULL) {
+        return api_fail(error, rg_fail(&err, RG_E_MEMORY, "no memory for a template"), &err);
+    }
+    const rg_status status =
+        rg_template_new(rg_mem_heap(), (rg_str){source, size}, &t->tpl, &err);
+    if (status != RG_OK) {
+        raga_template_free(t);
+        return api_fail(error, status, &err);
+    }
+    *out = t;
+    return RAGA_OK;
+}
+
+void raga_template_free(raga_template *t) {
+    if (t != NULL) {
+        rg_template_free(t->tpl);
+        rg_free(rg_mem_heap(), t);
+    }
+}
+
+const raga_template *raga_model_template(const raga_model *m) {
+    return m->tpl.tpl == NULL ? NULL : &m->tpl;
+}
+
+raga_status raga_template_json_line(const raga_template *t, const char *line, size_t size,
+                                    const char *clock, char **out, size_t *out_size,
+                                    raga_error *error) {
+    rg_error err = {0};
+    rg_template_clock at = {0};
+    rg_buf answer;
+    if (t == NULL || (line == NULL && size != 0) || out == NULL || out_size == NULL) {
+        return api_bad(error, "no template, no line or no place for the answer");
+    }
+    rg_buf_init(&answer, rg_mem_heap(), 0);
+    rg_status status = RG_OK;
+    if (clock != NULL) {
+        status = rg_template_clock_parse(rg_str_of(clock), &at, &err);
+    }
+    if (status == RG_OK) {
+        status = rg_template_line(t->tpl, rg_mem_heap(), (rg_str){line, size}, at, &answer, &err);
+    }
+    if (status != RG_OK) {
+        rg_buf_clear(&answer);
+        return api_fail(error, status, &err);
+    }
+    return api_hand_over(&answer, out, out_size, error);
+}
+
+// ---- a conversation as ids ----
+
+static rg_status encode(const raga_model *m, const rg_rendered *r, rg_ids *ids, rg_error *err) {
+    const rg_tokenizer *tok = m->tokenizer.tokenizer;
+    rg_token_run *runs = rg_new_array(rg_mem_heap(), r->n_runs + 1, sizeof *runs);
+    if (runs == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for %zu stretches of text", r->n_runs);
+    }
+    for (size_t i = 0; i < r->n_runs; i++) {
+        runs[i] = (rg_token_run){r->runs[i].begin, r->runs[i].end, r->runs[i].is_trusted};
+    }
+    // the tokenizer's BOS, unless the template wrote it
+    const rg_str bos = rg_tokenizer_bytes(tok, rg_tokenizer_bos(tok));
+    const bool has_bos = bos.size != 0 && rg_str_starts(r->text, bos);
+    const rg_status status =
+        rg_tokenizer_encode_runs(tok, r->text, runs, r->n_runs, 0, ids, err);
+    rg_free(rg_mem_heap(), runs);
+    if (status == RG_OK && rg_tokenizer_adds_bos(tok) && !has_bos) {
+        const int32_t id = rg_tokenizer_bos(tok);
+        rg_buf_put(&ids->buf, &id, sizeof id);
+        memmove(ids->buf.data + sizeof id, ids->buf.data, ids->buf.size - sizeof id);
+        memcpy(ids->buf.data, &id, sizeof id);
+    }
+    return status == RG_OK ? rg_buf_check(&ids->buf, "token ids", err) : status;
+}
+
+static void read_request(const rg_json *root, rg_chat_request *request) {
+    request->messages = rg_json_find(root, "messages");
+    request->tools = rg_json_find(root, "tools");
+    if (request->tools != NULL && request->tools->kind == RG_JSON_NULL) {
+        request->tools = NULL;
+    }
+    request->kwargs = rg_json_find(root, "kwargs");
+    request->add_generation_prompt = true;
+    (void)rg_json_bool(rg_json_find(request->kwargs, "add_generation_prompt"),
+                       &request->add_generation_prompt);
+}
+
+raga_status raga_chat_ids(const raga_model *m, const char *json, size_t size, int32_t **ids,
+                          size_t *n, raga_error *error) {
+    rg_error err = {0};
+    rg_arena arena;
+    rg_rendered rendered = {0};
+    rg_chat_request request = {0};
+    rg_ids list;
+    const rg_json *root = NULL;
+    size_t bytes = 0;
+    rg_status status = RG_OK;
+    if (m == NULL || json == NULL || ids == NULL || n == NULL) {
+        return api_bad(error, "no model, no messages or no place for the ids");
+    }
+    if (m->chat == NULL) {
+        return api_bad(error, "this model has no tokenizer: give token ids (--ids)");
+    }
+    rg_arena_init(&arena, rg_mem_heap(), TREE_BYTES_MAX);
+    rg_ids_init(&list, rg_mem_heap());
+    RG_TRY(rg_json_parse(&arena, (rg_str){json, size}, &root, &err));
+    read_request(root, &request);
+    status = rg_chat_format_render(m->chat, &request, &rendered, &err);
+    if (status != RG_OK && rendered.failure == RG_TEMPLATE_RAISED) {
+        rg_fail(&err, status, "%.*s", RG_FMT(rendered.raised)); // the template's own words
+    }
+    if (status == RG_OK) {
+        status = encode(m, &rendered, &list, &err);
+    }
+    rg_rendered_clear(&rendered);
+
+done:
+    rg_arena_clear(&arena);
+    if (status != RG_OK) {
+        rg_ids_clear(&list);
+        return api_fail(error, status, &err);
+    }
+    rg_buf_reserve(&list.buf, 1);
+    *ids = (int32_t *)(void *)rg_buf_take(&list.buf, &bytes);
+    *n = bytes / sizeof **ids;
+    return RAGA_OK;
+}

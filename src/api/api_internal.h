@@ -1,0 +1,72 @@
+/*
+ * api/ is the thin skin of the public interface: it checks arguments and hands over. It relies on the rooms below.
+ *
+ * api_internal.h: the public handles, and the way from internal errors to public ones.
+ */
+#pragma once
+
+#include "chat/chat_format.h"
+#include "chat/template_line.h"
+#include "engine/engine.h"
+#include "format/gguf.h"
+#include "format/hf_dir.h"
+#include "model/model.h"
+#include "model/source.h"
+#include "raga/chat.h"
+#include "raga/model.h"
+#include "raga/session.h"
+#include "raga/status.h"
+#include "raga/system.h"
+#include "raga/tokenizer.h"
+#include "token/tokenizer.h"
+
+struct raga_tokenizer {
+    rg_tokenizer *tokenizer;
+};
+
+struct raga_template {
+    rg_template *tpl;
+};
+
+/** Sampling defaults of a model; NAN or negative: it states none. */
+typedef struct api_defaults {
+    float temperature;
+    float top_p;
+    float min_p;
+    float repetition_penalty;
+    int32_t top_k;
+    bool is_greedy;
+} api_defaults;
+
+struct raga_model {
+    rg_source *source;
+    rg_model *model;
+    rg_engine *engine; // NULL: opened for its facts
+    rg_engine_options options;
+    struct raga_tokenizer tokenizer; // tokenizer NULL: the model has none
+    struct raga_template tpl;        // tpl NULL: the model has none
+    rg_chat_format *chat;            // NULL: the model has no tokenizer
+    api_defaults defaults;
+    int32_t ends[16]; // beyond those the tokenizer knows
+    size_t n_ends;
+    char name[256];
+    char tokenizer_kind[128];
+    char untested[512];
+    char notes[4096]; // warnings of container, model and tokenizer
+};
+
+struct raga_session {
+    raga_model *model;
+    rg_session *session;
+};
+
+/** The public twin of an internal failure. */
+raga_status api_fail(raga_error *out, rg_status status, const rg_error *err);
+/** A failure of the caller's. */
+raga_status api_bad(raga_error *out, const char *sentence);
+
+/** A finished text, terminated, becomes the caller's. */
+raga_status api_hand_over(rg_buf *buf, char **out, size_t *size, raga_error *error);
+
+/** Sampling defaults and end tokens of generation_config.json or GGUF metadata. */
+void api_read_defaults(raga_model *m);
