@@ -51,8 +51,6 @@ typedef struct rg_int_type {
     uint8_t offset; // subtracted from q
     bool has_min;
     bool is_wide; // q may exceed 63
-    // one token goes row by row; else by panels: whichever was measured faster
-    bool is_row_faster;
 } rg_int_type;
 
 /** What a tile multiplies: up to 6 tokens by two panels. */

@@ -218,18 +218,14 @@ PLAIN(iq4_xs, 32, 256, 136)
 PLAIN(mxfp4, 32, 32, 17)
 #undef PLAIN
 
-const rg_int_type rg_avx512_int_types[RG_DTYPE_COUNT] =
-    {
+const rg_int_type rg_avx512_int_types[RG_DTYPE_COUNT] = {
 #define ROW(id, name, group_, offset_, min_, wide_)                                                \
     [RG_DTYPE_##id] = {.unpack = unpack_##name,                                                    \
                        .unpack_row = rg_unpack_##name,                                             \
                        .group = group_,                                                            \
                        .offset = offset_,                                                          \
                        .has_min = min_,                                                            \
-                       .is_wide = wide_,
-        .is_row_faster = RG_DTYPE_##id != RG_DTYPE_Q4_0 && RG_DTYPE_##id != RG_DTYPE_Q4_K &&
-                         RG_DTYPE_##id != RG_DTYPE_Q5_K && RG_DTYPE_##id != RG_DTYPE_Q6_K},
-                  RG_INT_TYPES(ROW)
+                       .is_wide = wide_},
+    RG_INT_TYPES(ROW)
 #undef ROW
-}
-;
+};
