@@ -105,7 +105,6 @@ INLINE void multiply_half(const rg_int_tile *tile, size_t p, size_t half, int gr
     }
     for (size_t b = 0; b < tile->n / 32; b++) {
         __m256 f[RG_TILE_TOKENS];
-#pragma GCC unroll 2
         for (int part = 0; part < 32 / group; part++) {
             const size_t g = b * (32 / (size_t)group) + (size_t)part;
             __m256i s[RG_TILE_TOKENS];

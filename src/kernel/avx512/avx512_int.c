@@ -70,7 +70,6 @@ INLINE void multiply(const rg_int_tile *tile, int group, bool has_min, int n_tok
     }
     for (size_t b = 0; b < tile->n / 32; b++) {
         __m512 f[2][RG_TILE_TOKENS];
-#pragma GCC unroll 2
         for (int half = 0; half < 32 / group; half++) {
             const size_t g = b * (32 / (size_t)group) + (size_t)half;
             __m512i s[2][RG_TILE_TOKENS];
