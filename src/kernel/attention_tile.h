@@ -16,8 +16,9 @@ static void scores(const rg_attn_block *b, bool is_f16) {
         for (size_t i = 0; i < 16; i++) {
             row[i] = b->k_row[p * 16 + i < b->n_pos ? p * 16 + i : b->n_pos - 1];
         }
-        prefetch_next(b, p * 16, is_f16);
-        key_panel(b->k_panels + p * stride, row, dim, is_f16);
+        const size_t n_next = b->n_next > p * 16 ? b->n_next - p * 16 : 0;
+        key_panel(b->k_panels + p * stride, row, b->k_next + p * 16, n_next < 16 ? n_next : 16, dim,
+                  is_f16);
     }
     for (size_t p = 0; p * 16 < b->n_pos; p += 2) {
         rg_dense_tile tile = {.panels = b->k_panels + p * stride,

@@ -24,9 +24,13 @@ static inline __m256 load_eight(const uint8_t *row, size_t at, size_t left, bool
     return _mm256_loadu_ps((const float *)from);
 }
 
-// 16 keys side by side
-static void key_panel(float *panel, const uint8_t *const key[16], size_t dim, bool is_f16) {
+// 16 keys side by side, asking for those of the next tile
+static void key_panel(float *panel, const uint8_t *const key[16], const uint8_t *const next[],
+                      size_t n_next, size_t dim, bool is_f16) {
     for (size_t at = 0; at < dim; at += 8) {
+        for (size_t i = 0; at % (is_f16 ? 32 : 16) == 0 && i < n_next; i++) {
+            _mm_prefetch((const char *)next[i] + at * (is_f16 ? 2 : 4), _MM_HINT_T1);
+        }
         for (size_t half = 0; half < 2; half++) {
             __m256i v[8];
             for (size_t i = 0; i < 8; i++) {
@@ -46,19 +50,6 @@ static void value_panels(const rg_attn_block *b, bool is_f16) {
         for (size_t d = 0; d < dim; d += 8) {
             _mm256_storeu_ps(b->v_panels + (d / 16 * RG_ATTN_TILE + j) * 16 + d % 16,
                              load_eight(b->v_row[j], d, dim - d, is_f16));
-        }
-    }
-}
-
-static void prefetch_next(const rg_attn_block *b, size_t from, bool is_f16) {
-    const size_t k_bytes = b->a->k_dim * (is_f16 ? 2 : 4);
-    const size_t v_bytes = b->a->v_dim * (is_f16 ? 2 : 4);
-    for (size_t j = from; j < b->n_next && j < from + 16; j++) {
-        for (size_t i = 0; i < k_bytes; i += 64) {
-            _mm_prefetch((const char *)b->k_next[j] + i, _MM_HINT_T1);
-        }
-        for (size_t i = 0; i < v_bytes; i += 64) {
-            _mm_prefetch((const char *)b->v_next[j] + i, _MM_HINT_T1);
         }
     }
 }

@@ -8,12 +8,12 @@
 
 enum { FEW = 4 }; // queries that take values straight from the cache
 
-// 16 f16 of each of 16 rows: out[d * 16 + row]
-static inline void transpose_f16(float *out, const uint8_t *const row[16]) {
+// 16 f16 of each of 16 rows, from byte `at` on: out[d * 16 + row]
+static inline void transpose_f16(float *out, const uint8_t *const row[16], size_t at) {
     __m512i z[8]; // rows i and i + 8, two quarters each
     for (int i = 0; i < 8; i++) {
-        const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)row[i]);
-        const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)row[i + 8]);
+        const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(row[i] + at));
+        const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(row[i + 8] + at));
         z[i] = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
     }
     __m512i a[8];
@@ -38,26 +38,39 @@ static inline void transpose_f16(float *out, const uint8_t *const row[16]) {
     }
 }
 
-// 16 keys side by side
-static void key_panel(float *panel, const uint8_t *const key[16], size_t dim, bool is_f16) {
-    const size_t bytes = dim * (is_f16 ? 2 : 4);
-    const uint8_t *row[16];
-    uint8_t tail[16][32];
-    for (size_t at = 0; at < bytes; at += 32) {
-        const size_t left = bytes - at;
+// 32 bytes of 16 keys side by side
+static inline void transpose_part(float *panel, const uint8_t *const row[16], size_t at,
+                                  bool is_f16) {
+    if (is_f16) {
+        transpose_f16(panel, row, at);
+    } else {
+        const uint8_t *part[16];
         for (size_t i = 0; i < 16; i++) {
-            row[i] = key[i] + at;
-            if (left < 32) {
-                memset(tail[i], 0, sizeof tail[i]);
-                memcpy(tail[i], row[i], left);
-                row[i] = tail[i];
-            }
+            part[i] = row[i] + at;
         }
-        if (is_f16) {
-            transpose_f16(panel + at / 2 * 16, row);
-        } else {
-            transpose(panel + at / 4 * 16, row, 8);
+        rg_transpose_rows(panel, part, 8);
+    }
+}
+
+// 16 keys side by side, asking for those of the next tile
+static void key_panel(float *panel, const uint8_t *const key[16], const uint8_t *const next[],
+                      size_t n_next, size_t dim, bool is_f16) {
+    const size_t size = is_f16 ? 2 : 4;
+    const size_t whole = dim * size / 32 * 32;
+    for (size_t at = 0; at < whole; at += 32) {
+        transpose_part(panel + at / size * 16, key, at, is_f16);
+        for (size_t i = 0; at % 64 == 0 && i < n_next; i++) {
+            _mm_prefetch((const char *)next[i] + at, _MM_HINT_T1);
         }
+    }
+    if (whole < dim * size) {
+        // the rest through a copy with zeros
+        uint8_t tail[16][32] = {{0}};
+        const uint8_t *row[16];
+        for (size_t i = 0; i < 16; i++) {
+            row[i] = memcpy(tail[i], key[i] + whole, dim * size - whole);
+        }
+        transpose_part(panel + whole / size * 16, row, 0, is_f16);
     }
 }
 
@@ -77,20 +90,6 @@ static void value_panels(const rg_attn_block *b, bool is_f16) {
         for (size_t j = 0; j < b->n_pos; j++) {
             _mm512_storeu_ps(b->v_panels + (d / 16 * RG_ATTN_TILE + j) * 16,
                              load_value(b->v_row[j], d, mask, is_f16));
-        }
-    }
-}
-
-// ask for the rows of the next tile that lie where these 16 do
-static void prefetch_next(const rg_attn_block *b, size_t from, bool is_f16) {
-    const size_t k_bytes = b->a->k_dim * (is_f16 ? 2 : 4);
-    const size_t v_bytes = b->a->v_dim * (is_f16 ? 2 : 4);
-    for (size_t j = from; j < b->n_next && j < from + 16; j++) {
-        for (size_t i = 0; i < k_bytes; i += 64) {
-            _mm_prefetch((const char *)b->k_next[j] + i, _MM_HINT_T1);
-        }
-        for (size_t i = 0; i < v_bytes; i += 64) {
-            _mm_prefetch((const char *)b->v_next[j] + i, _MM_HINT_T1);
         }
     }
 }
@@ -146,6 +145,10 @@ add_values_of(const rg_attn_block *b, size_t query, int n, size_t lo, size_t hi,
             }
         }
         for (size_t j = lo; j < hi; j++) {
+            if (j < b->n_next) {
+                _mm_prefetch((const char *)b->v_next[j] + d * (is_f16 ? 2 : 4), _MM_HINT_T1);
+                _mm_prefetch((const char *)b->v_next[j] + d * (is_f16 ? 2 : 4) + 64, _MM_HINT_T1);
+            }
             __m512 value[4];
 #pragma GCC unroll 4
             for (int v = 0; v < 4; v++) {

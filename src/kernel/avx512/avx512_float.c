@@ -40,7 +40,7 @@ static rg_to_float_fn *to_float_of(rg_dtype dtype) {
     static void matmul_##id(float *y, size_t ldy, const void *w, size_t w_stride, const rg_act *x, \
                             size_t row, size_t row_end, void *scratch) {                           \
         const rg_dense dense = {.to_float = to_float_of(RG_DTYPE_##id),                            \
-                                .transpose = transpose,                                            \
+                                .transpose = rg_transpose_rows,                                    \
                                 .multiply = multiply,                                              \
                                 .n_tok_max = TILE_TOKENS,                                          \
                                 .word_values = 1,                                                  \

@@ -7,16 +7,6 @@
 
 #define TILE_TOKENS 12
 
-static void transpose(float *panel, const uint8_t *const row[16], size_t n) {
-    for (size_t i = 0; i < n; i += 8) {
-        __m512i v[8];
-        rg_transpose_32(v, row, i * 4);
-        for (size_t j = 0; j < 8; j++) {
-            _mm512_storeu_si512(panel + (i + j) * 16, v[j]);
-        }
-    }
-}
-
 static inline __attribute__((always_inline)) void multiply_tile(const rg_dense_tile *tile,
                                                                 int n_tok) {
     const float *w0 = tile->panels;

@@ -56,3 +56,14 @@ static inline void rg_transpose_16(__m512i out[4], const uint8_t *const row[16],
     out[2] = _mm512_unpacklo_epi64(t1, t3);
     out[3] = _mm512_unpackhi_epi64(t1, t3);
 }
+
+// n double words (a multiple of 8) of 16 rows, side by side
+static inline void rg_transpose_rows(float *panel, const uint8_t *const row[16], size_t n) {
+    for (size_t i = 0; i < n; i += 8) {
+        __m512i v[8];
+        rg_transpose_32(v, row, i * 4);
+        for (size_t j = 0; j < 8; j++) {
+            _mm512_storeu_si512(panel + (i + j) * 16, v[j]);
+        }
+    }
+}
