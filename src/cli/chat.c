@@ -1,0 +1,98 @@
+#include "cli/chat.h"
+
+#include "cli/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void cli_chat_clear(cli_chat *chat) {
+    free(chat->messages);
+    chat->messages = NULL;
+}
+
+void cli_chat_reset(cli_chat *chat) {
+    cli_chat_clear(chat);
+    raga_session_truncate(chat->session, 0);
+    if (chat->system != NULL) {
+        (void)cli_chat_add(chat, "system", chat->system, strlen(chat->system));
+    }
+}
+
+bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t size) {
+    char *grown = NULL;
+    size_t grown_size = 0;
+    FILE *out = open_memstream(&grown, &grown_size);
+    if (out == NULL) {
+        return false;
+    }
+    fprintf(out, "%s%s{\"role\":\"%s\",\"content\":", chat->messages == NULL ? "" : chat->messages,
+            chat->messages == NULL ? "" : ",", role);
+    cli_json_text(out, text, size);
+    fputc('}', out);
+    if (fclose(out) != 0) {
+        free(grown);
+        return false;
+    }
+    free(chat->messages);
+    chat->messages = grown;
+    return true;
+}
+
+/** Collects the answer while it is shown. */
+typedef struct collector {
+    raga_step_fn *step;
+    void *arg;
+    FILE *text;
+} collector;
+
+static bool collect(void *arg, const raga_step *step) {
+    const collector *c = arg;
+    fwrite(step->text, 1, step->text_size, c->text);
+    return c->step(c->arg, step);
+}
+
+// evaluate only what the session does not hold already; the last token is always evaluated anew, for its logits
+static size_t reuse(raga_session *s, const int32_t *ids, size_t n) {
+    const size_t had = raga_session_count(s);
+    const int32_t *old = raga_session_ids(s);
+    size_t same = 0;
+    while (same < had && same + 1 < n && old[same] == ids[same]) {
+        same++;
+    }
+    raga_session_truncate(s, same);
+    return same;
+}
+
+raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_error *err) {
+    char *json = NULL;
+    char *answer = NULL;
+    size_t json_size = 0;
+    size_t answer_size = 0;
+    int32_t *ids = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&json, &json_size);
+    if (out == NULL || fprintf(out, "{\"messages\":[%s]}", chat->messages) < 0 || fclose(out) != 0) {
+        free(json);
+        err->status = RAGA_E_MEMORY;
+        return RAGA_E_MEMORY;
+    }
+    raga_status status = raga_chat_ids(chat->model, json, json_size, &ids, &n, err);
+    free(json);
+    collector c = {step, arg, open_memstream(&answer, &answer_size)};
+    if (status == RAGA_OK && c.text != NULL) {
+        const size_t same = reuse(chat->session, ids, n);
+        chat->last = (raga_result){.size = sizeof chat->last};
+        status = raga_generate(chat->session, ids + same, n - same, &chat->generate, collect, &c,
+                               &chat->last, err);
+        chat->has_last = status == RAGA_OK;
+    }
+    raga_free(ids);
+    if (c.text != NULL) {
+        fclose(c.text);
+    }
+    if (status == RAGA_OK && !cli_chat_add(chat, "assistant", answer, answer_size)) {
+        status = RAGA_E_MEMORY;
+    }
+    free(answer);
+    return status;
+}

@@ -1,0 +1,31 @@
+/* A conversation with a model: messages kept as JSON, only what is new evaluated. */
+#pragma once
+
+#include "raga/chat.h"
+#include "raga/session.h"
+
+#include <stdio.h>
+
+typedef struct cli_chat {
+    raga_model *model;
+    raga_session *session;
+    raga_generate_options generate;
+    char *messages; // JSON objects with commas between, without the brackets; free()
+    const char *system;
+    raga_result last;
+    bool has_last;
+} cli_chat;
+
+/** Forget all messages but the system's. */
+void cli_chat_reset(cli_chat *chat);
+void cli_chat_clear(cli_chat *chat);
+
+/** Add a message; false when memory is short. */
+bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t size);
+
+/**
+ * Answer the messages so far: render, reuse what the session shares with the new prompt, generate, and keep the answer as
+ * the assistant's message.
+ * @param step  as of raga_generate
+ */
+raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_error *err);

@@ -1,0 +1,318 @@
+#include "cli/chat_loop.h"
+
+#include "cli/chat.h"
+#include "cli/options.h"
+#include "cli/output.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef RAGA_WITH_EDIT
+#include <histedit.h>
+#endif
+
+enum { HISTORY_LINES = 1000 };
+
+typedef struct loop {
+    cli_chat chat;
+#ifdef RAGA_WITH_EDIT
+    EditLine *edit;
+    History *history;
+    char history_path[4096];
+#endif
+    bool is_continued; // the prompt of a line that goes on
+    bool is_over;
+} loop;
+
+static raga_session *answering;
+static volatile sig_atomic_t n_interrupts;
+
+static void on_interrupt(int signo) {
+    (void)signo;
+    n_interrupts++;
+    if (answering != NULL) {
+        raga_session_cancel(answering);
+    }
+}
+
+// ---- reading lines ----
+
+#ifdef RAGA_WITH_EDIT
+
+static char *edit_prompt(EditLine *edit) {
+    loop *l = NULL;
+    el_get(edit, EL_CLIENTDATA, &l);
+    return l->is_continued ? ". " : "> ";
+}
+
+static void open_history(loop *l) {
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    char folder[4000];
+    HistEvent event;
+    if (state != NULL && state[0] != '\0') {
+        snprintf(folder, sizeof folder, "%s", state);
+    } else if (home != NULL) {
+        snprintf(folder, sizeof folder, "%s/.local/state", home);
+    } else {
+        return;
+    }
+    snprintf(l->history_path, sizeof l->history_path, "%s/raga", folder);
+    // each part of the path that is missing
+    for (char *p = l->history_path + 1; *p != '\0'; p++) {
+        if (*p == '/') {
+            *p = '\0';
+            (void)mkdir(l->history_path, 0700);
+            *p = '/';
+        }
+    }
+    (void)mkdir(l->history_path, 0700);
+    strncat(l->history_path, "/history", sizeof l->history_path - strlen(l->history_path) - 1);
+    history(l->history, &event, H_LOAD, l->history_path);
+}
+
+static void open_lines(loop *l) {
+    HistEvent event;
+    l->edit = el_init("raga", stdin, stdout, stderr);
+    l->history = history_init();
+    history(l->history, &event, H_SETSIZE, HISTORY_LINES);
+    history(l->history, &event, H_SETUNIQUE, 1);
+    open_history(l);
+    el_set(l->edit, EL_CLIENTDATA, l);
+    el_set(l->edit, EL_PROMPT, edit_prompt);
+    el_set(l->edit, EL_EDITOR, "emacs");
+    el_set(l->edit, EL_HIST, history, l->history);
+    el_set(l->edit, EL_SIGNAL, 0);
+}
+
+static void close_lines(loop *l) {
+    HistEvent event;
+    if (l->history_path[0] != '\0') {
+        history(l->history, &event, H_SAVE, l->history_path);
+    }
+    history_end(l->history);
+    el_end(l->edit);
+}
+
+static const char *next_line(loop *l, size_t *size) {
+    int n = 0;
+    HistEvent event;
+    const char *line = el_gets(l->edit, &n);
+    if (line != NULL && n > 1) {
+        history(l->history, &event, H_ENTER, line);
+    }
+    *size = n > 0 ? (size_t)n : 0;
+    return n > 0 ? line : NULL;
+}
+
+#else
+
+static void open_lines(loop *l) {
+    (void)l;
+}
+
+static void close_lines(loop *l) {
+    (void)l;
+}
+
+static const char *next_line(loop *l, size_t *size) {
+    static char *line;
+    static size_t capacity;
+    printf(l->is_continued ? ". " : "> ");
+    fflush(stdout);
+    const ssize_t n = getline(&line, &capacity, stdin);
+    *size = n > 0 ? (size_t)n : 0;
+    return n > 0 ? line : NULL;
+}
+
+#endif
+
+// One entry: a line, lines that end in a backslash, or a block between lines of """. NULL at the end of input; free() it.
+static char *read_entry(loop *l, size_t *size) {
+    char *entry = NULL;
+    bool is_block = false;
+    FILE *out = open_memstream(&entry, size);
+    l->is_continued = false;
+    for (bool goes_on = true; goes_on && out != NULL;) {
+        size_t n = 0;
+        errno = 0;
+        const char *line = next_line(l, &n);
+        if (line == NULL) {
+            fclose(out);
+            free(entry);
+            return NULL;
+        }
+        n -= n > 0 && line[n - 1] == '\n';
+        if (n >= 3 && memcmp(line, "\"\"\"", 3) == 0) {
+            is_block = !is_block;
+            goes_on = is_block;
+            l->is_continued = is_block;
+            continue;
+        }
+        const bool is_joined = !is_block && n > 0 && line[n - 1] == '\\';
+        fwrite(line, 1, is_joined ? n - 1 : n, out);
+        if (is_joined || is_block) {
+            fputc('\n', out);
+        }
+        goes_on = is_joined || is_block;
+        l->is_continued = goes_on;
+    }
+    if (out != NULL) {
+        fclose(out);
+    }
+    return entry;
+}
+
+// ---- commands ----
+
+static void cmd_help_text(loop *l, const char *rest) {
+    (void)l;
+    (void)rest;
+    printf("/help           show this\n/reset          forget the conversation\n"
+           "/system TEXT    set the system message and start anew\n"
+           "/save FILE      write the conversation as JSON\n/stats          speed and seed of the last answer\n"
+           "/quit           leave (Ctrl-D too)\n"
+           "A line that ends in \\ goes on; \"\"\" on lines of their own enclose a block. Ctrl-C stops an answer.\n");
+}
+
+static void cmd_reset(loop *l, const char *rest) {
+    (void)rest;
+    cli_chat_reset(&l->chat);
+}
+
+static void cmd_system(loop *l, const char *rest) {
+    static char text[16384];
+    snprintf(text, sizeof text, "%s", rest);
+    l->chat.system = text[0] == '\0' ? NULL : text;
+    cli_chat_reset(&l->chat);
+}
+
+static void cmd_save(loop *l, const char *rest) {
+    FILE *out = rest[0] == '\0' ? NULL : fopen(rest, "we");
+    if (out == NULL) {
+        cli_error("cannot write \"%s\": /save FILE", rest);
+        return;
+    }
+    fprintf(out, "{\"messages\":[%s]}\n", l->chat.messages == NULL ? "" : l->chat.messages);
+    if (fclose(out) != 0) {
+        cli_error("cannot write %s", rest);
+    }
+}
+
+static void cmd_stats(loop *l, const char *rest) {
+    (void)rest;
+    const raga_result *r = &l->chat.last;
+    if (!l->chat.has_last) {
+        printf("no answer yet\n");
+        return;
+    }
+    printf("%zu prompt tokens, %.2f s to the first; %zu generated, %.1f tokens/s; seed %llu; stopped: %s\n",
+           r->n_prompt, r->prompt_s, r->n_generated,
+           r->generate_s > 0 ? (double)r->n_generated / r->generate_s : 0,
+           (unsigned long long)r->seed, r->stop);
+    printf("%zu of %zu tokens of context used\n", raga_session_count(l->chat.session),
+           raga_model_ctx(l->chat.model));
+}
+
+static void cmd_quit(loop *l, const char *rest) {
+    (void)rest;
+    l->is_over = true;
+}
+
+static void run_command(loop *l, const char *entry) {
+    static const struct {
+        const char *name;
+        void (*fn)(loop *l, const char *rest);
+    } table[] = {{"/help", cmd_help_text}, {"/reset", cmd_reset}, {"/system", cmd_system},
+                 {"/save", cmd_save},      {"/stats", cmd_stats}, {"/quit", cmd_quit}};
+    const size_t n = strcspn(entry, " \t\n");
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strlen(table[i].name) == n && memcmp(entry, table[i].name, n) == 0) {
+            const char *rest = entry + n + strspn(entry + n, " \t");
+            table[i].fn(l, rest);
+            return;
+        }
+    }
+    cli_error("there is no command %.*s; /help lists them", (int)n, entry);
+}
+
+// ---- answers ----
+
+static bool show_step(void *arg, const raga_step *step) {
+    (void)arg;
+    fwrite(step->text, 1, step->text_size, stdout);
+    return fflush(stdout) == 0;
+}
+
+static void answer(loop *l, const char *entry, size_t size) {
+    raga_error err = {0};
+    if (!cli_chat_add(&l->chat, "user", entry, size)) {
+        cli_error("no memory for the message");
+        return;
+    }
+    answering = l->chat.session;
+    const raga_status status = cli_chat_answer(&l->chat, show_step, NULL, &err);
+    answering = NULL;
+    printf("\n");
+    if (status != RAGA_OK) {
+        cli_failed(&err);
+    } else if (strcmp(l->chat.last.stop, "length") == 0) {
+        fprintf(stderr, "%s(stopped after %zu tokens: --max-tokens allows more)%s\n", cli_dim(),
+                l->chat.last.n_generated, cli_plain());
+    } else if (strcmp(l->chat.last.stop, "context") == 0) {
+        fprintf(stderr, "%s(the context of %zu tokens is full: /reset, or --ctx)%s\n", cli_dim(),
+                raga_model_ctx(l->chat.model), cli_plain());
+    }
+}
+
+int cli_chat_loop(raga_model *model, const raga_generate_options *options, const char *system) {
+    raga_error err = {0};
+    loop l = {.chat = {.model = model, .generate = *options, .system = system}};
+    raga_model_facts facts = {.size = sizeof facts};
+    if (raga_session_new(model, &l.chat.session, &err) != RAGA_OK) {
+        return cli_failed(&err);
+    }
+    raga_model_get_facts(model, &facts);
+    fprintf(stderr, "%s%s: %s, context %zu tokens, %u threads. /help lists commands, Ctrl-D leaves.%s\n",
+            cli_dim(), facts.name, facts.file_type, raga_model_ctx(model), raga_model_threads(model),
+            cli_plain());
+    cli_chat_reset(&l.chat);
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    open_lines(&l);
+    while (!l.is_over) {
+        size_t size = 0;
+        const int before = n_interrupts;
+        char *entry = read_entry(&l, &size);
+        if (entry == NULL) {
+            // Ctrl-C at the prompt drops the line; a second one at once leaves, as Ctrl-D does
+            if (n_interrupts == before + 1 && !feof(stdin)) {
+                printf("\n(Ctrl-C again, or Ctrl-D, to leave)\n");
+                clearerr(stdin);
+                char *again = read_entry(&l, &size);
+                if (again == NULL) {
+                    break;
+                }
+                entry = again;
+            } else {
+                printf("\n");
+                break;
+            }
+        }
+        if (entry[0] == '/') {
+            run_command(&l, entry);
+        } else if (strspn(entry, " \t\n") != size) {
+            answer(&l, entry, size);
+        }
+        free(entry);
+    }
+    close_lines(&l);
+    cli_chat_clear(&l.chat);
+    raga_session_free(l.chat.session);
+    return CLI_OK;
+}

@@ -1,0 +1,278 @@
+#include "cli/chat.h"
+#include "cli/chat_loop.h"
+#include "cli/commands.h"
+#include "cli/open_model.h"
+#include "cli/output.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct run {
+    cli_model m;
+    const char *prompt;
+    const char *system;
+    const char *ids;
+    int64_t max_tokens, top_k, seed, n_logprobs, last_n;
+    double temperature, top_p, min_p, typical_p, repeat_penalty, presence, frequency;
+    bool has_temperature, has_seed, is_raw, is_json, has_stats;
+    cli_list stop;
+} run;
+
+static raga_session *interrupted; // what Ctrl-C stops; set before the handler is
+
+static void on_interrupt(int signo) {
+    (void)signo;
+    if (interrupted != NULL) {
+        raga_session_cancel(interrupted);
+    }
+}
+
+/** One answer on its way to standard output, and as ids for --json. */
+typedef struct printer {
+    bool is_json;
+    FILE *ids;
+    FILE *text;
+    FILE *logprobs;
+    size_t n;
+} printer;
+
+static bool print_step(void *arg, const raga_step *step) {
+    printer *p = arg;
+    if (!p->is_json) {
+        fwrite(step->text, 1, step->text_size, stdout);
+        return fflush(stdout) == 0;
+    }
+    fwrite(step->text, 1, step->text_size, p->text);
+    if (step->id >= 0) {
+        fprintf(p->ids, p->n == 0 ? "%d" : ",%d", step->id);
+        fprintf(p->logprobs, "%s{\"id\":%d,\"logprob\":%.6f,\"top\":[", p->n == 0 ? "" : ",",
+                step->id, (double)step->logprob);
+        for (size_t i = 0; i < step->n_top; i++) {
+            fprintf(p->logprobs, "%s{\"id\":%d,\"logprob\":%.6f}", i == 0 ? "" : ",",
+                    step->top[i].id, (double)step->top[i].logprob);
+        }
+        fprintf(p->logprobs, "]}");
+        p->n++;
+    }
+    return true;
+}
+
+static raga_generate_options read_generate(const run *r) {
+    return (raga_generate_options){.size = sizeof(raga_generate_options),
+                                   .max_tokens = (size_t)r->max_tokens,
+                                   .has_temperature = r->has_temperature,
+                                   .temperature = (float)r->temperature,
+                                   .top_k = (int32_t)r->top_k,
+                                   .top_p = (float)r->top_p,
+                                   .min_p = (float)r->min_p,
+                                   .typical_p = (float)r->typical_p,
+                                   .repetition_penalty = (float)r->repeat_penalty,
+                                   .presence_penalty = (float)r->presence,
+                                   .frequency_penalty = (float)r->frequency,
+                                   .penalty_last_n = (uint32_t)r->last_n,
+                                   .has_seed = r->has_seed,
+                                   .seed = (uint64_t)r->seed,
+                                   .stop = r->stop.items,
+                                   .n_stop = r->stop.n,
+                                   .n_logprobs = (uint32_t)r->n_logprobs};
+}
+
+static void print_json(const printer *p, const raga_result *res, const char *ids, const char *text,
+                       size_t text_size, const char *logprobs, bool has_logprobs) {
+    (void)p;
+    printf("{\"ids\":[%s],\"text\":", ids);
+    cli_json_text(stdout, text, text_size);
+    printf(",\"prompt_tokens\":%zu,\"stop\":\"%s\",\"seed\":%llu,\"prompt_s\":%.4f,\"generate_s\":%.4f",
+           res->n_prompt, res->stop, (unsigned long long)res->seed, res->prompt_s, res->generate_s);
+    if (has_logprobs) {
+        printf(",\"logprobs\":[%s]", logprobs);
+    }
+    printf("}\n");
+}
+
+static void print_stats(const raga_model *model, const raga_result *res) {
+    fprintf(stderr,
+            "%s%zu prompt tokens, %.2f s to the first; %zu generated, %.1f tokens/s; seed %llu; context %zu; "
+            "stopped: %s%s\n",
+            cli_dim(), res->n_prompt, res->prompt_s, res->n_generated,
+            res->generate_s > 0 ? (double)res->n_generated / res->generate_s : 0,
+            (unsigned long long)res->seed, raga_model_ctx(model), res->stop, cli_plain());
+}
+
+// ids of the prompt: given, raw text, or a conversation of one message
+static raga_status prompt_ids(const run *r, raga_model *model, const char *prompt, size_t size,
+                              int32_t **ids, size_t *n, raga_error *err) {
+    const raga_tokenizer *tok = raga_model_tokenizer(model);
+    if (r->is_raw) {
+        return raga_tokenize(tok, prompt, size,
+                             RAGA_TOKENIZE_PARSE_SPECIAL | RAGA_TOKENIZE_ADD_SPECIAL, ids, n, err);
+    }
+    char *json = NULL;
+    size_t json_size = 0;
+    FILE *out = open_memstream(&json, &json_size);
+    if (out == NULL) {
+        return err->status = RAGA_E_MEMORY;
+    }
+    fputs("{\"messages\":[", out);
+    if (r->system != NULL) {
+        fputs("{\"role\":\"system\",\"content\":", out);
+        cli_json_text(out, r->system, strlen(r->system));
+        fputs("},", out);
+    }
+    fputs("{\"role\":\"user\",\"content\":", out);
+    cli_json_text(out, prompt, size);
+    fputs("}]}", out);
+    raga_status status = RAGA_E_MEMORY;
+    if (fclose(out) == 0) {
+        status = raga_chat_ids(model, json, json_size, ids, n, err);
+    }
+    free(json);
+    return status;
+}
+
+static int answer_once(const run *r, raga_model *model, const int32_t *ids, size_t n) {
+    raga_error err = {0};
+    raga_session *session = NULL;
+    raga_result result = {.size = sizeof result};
+    const raga_generate_options options = read_generate(r);
+    char *texts[3] = {NULL, NULL, NULL};
+    size_t sizes[3] = {0, 0, 0};
+    if (raga_session_new(model, &session, &err) != RAGA_OK) {
+        return cli_failed(&err);
+    }
+    printer p = {.is_json = r->is_json,
+                 .ids = open_memstream(&texts[0], &sizes[0]),
+                 .text = open_memstream(&texts[1], &sizes[1]),
+                 .logprobs = open_memstream(&texts[2], &sizes[2])};
+    interrupted = session;
+    signal(SIGINT, on_interrupt);
+    const raga_status status =
+        raga_generate(session, ids, n, &options, print_step, &p, &result, &err);
+    signal(SIGINT, SIG_DFL);
+    interrupted = NULL;
+    fclose(p.ids);
+    fclose(p.text);
+    fclose(p.logprobs);
+    int exit_status = status == RAGA_OK ? CLI_OK : cli_failed(&err);
+    if (status == RAGA_OK) {
+        if (r->is_json) {
+            print_json(&p, &result, texts[0], texts[1], sizes[1], texts[2], r->n_logprobs > 0);
+        } else {
+            printf("\n");
+        }
+        if (r->has_stats) {
+            print_stats(model, &result);
+        }
+        exit_status = strcmp(result.stop, "cancelled") == 0 ? CLI_INTERRUPTED : CLI_OK;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        free(texts[i]);
+    }
+    raga_session_free(session);
+    return exit_status;
+}
+
+static int answer_text(const run *r, raga_model *model, const char *prompt, size_t size) {
+    raga_error err = {0};
+    int32_t *ids = NULL;
+    size_t n = 0;
+    if (raga_model_tokenizer(model) == NULL) {
+        cli_error("%s has no tokenizer: give token ids (--ids)", r->m.path);
+        return CLI_FAILED;
+    }
+    if (prompt_ids(r, model, prompt, size, &ids, &n, &err) != RAGA_OK) {
+        return cli_failed(&err);
+    }
+    const int status = answer_once(r, model, ids, n);
+    raga_free(ids);
+    return status;
+}
+
+static int answer_ids(const run *r, raga_model *model) {
+    int32_t *ids = NULL;
+    const long n = cli_read_ids(r->ids, &ids);
+    const int status = n < 0 ? CLI_USAGE : answer_once(r, model, ids, (size_t)n);
+    free(ids);
+    return status;
+}
+
+static int answer(const run *r, raga_model *model) {
+    if (r->ids != NULL) {
+        return answer_ids(r, model);
+    }
+    if (r->prompt != NULL) {
+        return answer_text(r, model, r->prompt, strlen(r->prompt));
+    }
+    if (isatty(STDIN_FILENO) && !r->is_json) {
+        const raga_generate_options options = read_generate(r);
+        return cli_chat_loop(model, &options, r->system);
+    }
+    size_t size = 0;
+    char *prompt = cli_read_all("-", &size);
+    if (prompt == NULL) {
+        return CLI_FAILED;
+    }
+    // the newline that ends a line of input is not part of the question
+    while (!r->is_raw && size > 0 && prompt[size - 1] == '\n') {
+        size--;
+    }
+    const int status = answer_text(r, model, prompt, size);
+    free(prompt);
+    return status;
+}
+
+int cmd_run(int argc, char **argv) {
+    run r = {0};
+    const char *words[2] = {NULL, NULL};
+    const cli_option options[] = {
+        {"--max-tokens,-n", CLI_INT, &r.max_tokens, "N", "most tokens of an answer (4096)", 1, 1e9, NULL},
+        {"--temp", CLI_REAL, &r.temperature, "X", "temperature; 0 takes the likeliest (the model's, else 0.8)", 0, 100, &r.has_temperature},
+        {"--top-k", CLI_INT, &r.top_k, "N", "of the N likeliest; -1 off (the model's, else 40)", -1, 1e9, NULL},
+        {"--top-p", CLI_REAL, &r.top_p, "X", "of the likeliest that reach this mass (the model's, else 0.95)", 0, 1, NULL},
+        {"--min-p", CLI_REAL, &r.min_p, "X", "at least this share of the likeliest; -1 off (0.05)", -1, 1, NULL},
+        {"--typical", CLI_REAL, &r.typical_p, "X", "locally typical mass (off)", 0, 1, NULL},
+        {"--repeat-penalty", CLI_REAL, &r.repeat_penalty, "X", "divides the logits of recent tokens (the model's, else 1)", 0.01, 100, NULL},
+        {"--presence-penalty", CLI_REAL, &r.presence, "X", "taken once from recent tokens (0)", -100, 100, NULL},
+        {"--frequency-penalty", CLI_REAL, &r.frequency, "X", "taken for each time (0)", -100, 100, NULL},
+        {"--penalty-last-n", CLI_INT, &r.last_n, "N", "tokens that penalties see (64)", 1, 65536, NULL},
+        {"--seed", CLI_INT, &r.seed, "N", "repeat an answer (chosen, and told by --stats)", 0, 9e15, &r.has_seed},
+        {"--stop", CLI_LIST, &r.stop, "TEXT", "stop at this text; may be given again", 0, 0, NULL},
+        {"--system", CLI_TEXT, &r.system, "TEXT", "the system message", 0, 0, NULL},
+        {"--raw", CLI_FLAG, &r.is_raw, NULL, "no chat template: go on from the text", 0, 0, NULL},
+        {"--ids", CLI_TEXT, &r.ids, "LIST", "token ids as prompt: 1,2,3 or @FILE", 0, 0, NULL},
+        {"--logprobs", CLI_INT, &r.n_logprobs, "N", "with --json: log-probabilities, of the N likeliest too", 1, 20, NULL},
+        {"--json", CLI_FLAG, &r.is_json, NULL, "print one JSON object", 0, 0, NULL},
+        {"--stats", CLI_FLAG, &r.has_stats, NULL, "tokens, speed and seed on stderr", 0, 0, NULL},
+        CLI_MODEL_OPTIONS(r.m),
+    };
+    const cli_spec spec = {
+        .usage = "raga run MODEL [PROMPT]",
+        .about = "Chat with a model. With a prompt, or text on standard input, it answers once.",
+        .options = options,
+        .n_options = sizeof options / sizeof *options,
+        .words = words,
+        .words_min = 0,
+        .words_max = 2,
+        .examples = "  raga run model.gguf\n  raga run model.gguf \"Why is the sky blue?\"\n"
+                    "  raga run model.gguf --ids 1,2,3 -n 16 --temp 0 --json\n"};
+    const int status = cli_parse(&spec, argc, argv);
+    if (status != CLI_GO_ON) {
+        return status;
+    }
+    r.m.path = words[0];
+    r.prompt = words[1];
+    if (r.m.path == NULL) {
+        cli_error("no model named: raga run MODEL, a GGUF file or a Hugging Face directory "
+                  "(https://huggingface.co has both)");
+        return CLI_USAGE;
+    }
+    raga_model *model = cli_open_model(&r.m);
+    if (model == NULL) {
+        return CLI_FAILED;
+    }
+    const int exit_status = answer(&r, model);
+    raga_model_close(model);
+    return exit_status;
+}

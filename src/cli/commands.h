@@ -1,0 +1,7 @@
+/* The commands: each takes its own arguments, argv[0] being its name, and returns the exit status. */
+#pragma once
+
+typedef int cli_command_fn(int argc, char **argv);
+
+cli_command_fn cmd_run, cmd_logits, cmd_tokenize, cmd_template, cmd_show, cmd_bench, cmd_doctor,
+    cmd_version;

@@ -1,0 +1,65 @@
+/* raga: the table of commands. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "raga/system.h"
+
+#include <signal.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    cli_command_fn *fn;
+    const char *help;
+} commands[] = {
+    {"run", cmd_run, "chat with a model, or answer one prompt"},
+    {"show", cmd_show, "what a model is, and what running it takes"},
+    {"tokenize", cmd_tokenize, "text to token ids and back"},
+    {"template", cmd_template, "render a chat template"},
+    {"logits", cmd_logits, "write a model's logits to a file"},
+    {"bench", cmd_bench, "measure prefill and decode against the machine's limits"},
+    {"doctor", cmd_doctor, "what this machine has, and what is missing"},
+    {"version", cmd_version, "the version"},
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static int help(void) {
+    printf("raga %s: open-weight models on the machine in front of you\n\nusage: raga COMMAND ...\n\n",
+           raga_version());
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    }
+    printf("\n`raga COMMAND --help` says more. A model is a GGUF file or a Hugging Face directory:\n"
+           "  raga run model.gguf \"Why is the sky blue?\"\n");
+    return CLI_OK;
+}
+
+int main(int argc, char **argv) {
+    // a reader that goes away is an error of writing, not the end of the process
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        help();
+        return CLI_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return help();
+    }
+    name = strcmp(name, "--version") == 0 ? "version" : name;
+    size_t best = 0;
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            const int status = commands[i].fn(argc - 1, argv + 1);
+            return fflush(stdout) == 0 || status != CLI_OK ? status : CLI_FAILED;
+        }
+        best = cli_distance(name, commands[i].name) < cli_distance(name, commands[best].name) ? i
+                                                                                               : best;
+    }
+    if (cli_distance(name, commands[best].name) <= 3) {
+        cli_error("there is no command \"%s\"; did you mean \"%s\"?", name, commands[best].name);
+    } else {
+        cli_error("there is no command \"%s\"; `raga help` lists them", name);
+    }
+    return CLI_USAGE;
+}

@@ -1,0 +1,37 @@
+#include "cli/open_model.h"
+
+#include "cli/output.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static bool show_progress(void *arg, double share, const char *what) {
+    (void)arg;
+    if (isatty(STDERR_FILENO)) {
+        enum { WIDTH = 30 };
+        const int done = (int)(share * WIDTH);
+        fprintf(stderr, "\r%s [%.*s%*s] %3.0f %%%s", what, done,
+                "##############################", WIDTH - done, "", share * 100,
+                share >= 1 ? "\r\033[K" : "");
+    }
+    return true;
+}
+
+raga_model *cli_open_model(const cli_model *m) {
+    raga_error err = {0};
+    raga_model *model = NULL;
+    const raga_model_options options = {.size = sizeof options,
+                                        .path = m->path,
+                                        .n_threads = (unsigned)m->n_threads,
+                                        .n_ctx = (size_t)m->n_ctx,
+                                        .memory_bytes = m->memory_bytes,
+                                        .is_exact = m->is_exact,
+                                        .kv_type = m->kv_type,
+                                        .quant = m->quant,
+                                        .progress = show_progress};
+    if (raga_model_open(&options, &model, &err) != RAGA_OK) {
+        cli_failed(&err);
+        return NULL;
+    }
+    return model;
+}

@@ -1,0 +1,26 @@
+/* What commands print with: errors on stderr, JSON, numbers for people, colors on terminals only. */
+#pragma once
+
+#include "raga/status.h"
+
+#include <stdio.h>
+
+/** "raga: ..." on stderr. */
+void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/** The library's sentence on stderr; the exit status of a failure. */
+int cli_failed(const raga_error *err);
+
+/** Begin and end of dim text on stderr; nothing where there is no terminal, or NO_COLOR is set. */
+const char *cli_dim(void);
+const char *cli_plain(void);
+
+/** A JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */
+void cli_json_text(FILE *out, const char *text, size_t size);
+/** "1.2 GiB". Borrowed until the fourth next call. */
+const char *cli_bytes(uint64_t bytes);
+
+/** All of a file or of standard input ("-"); free() it. NULL with a message when it cannot be read. */
+char *cli_read_all(const char *path, size_t *size);
+
+/** "1,2,3" or "@FILE" with the same. Returns the number of ids, or -1 with a message. free() *ids. */
+long cli_read_ids(const char *text, int32_t **ids);
