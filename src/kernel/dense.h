@@ -30,10 +30,12 @@ typedef struct rg_dense_tile {
 
 /** What differs between instruction sets and types. */
 typedef struct rg_dense {
-    // n f32 from blocks; NULL: rows are double words already
+    // n f32 from blocks; NULL: the bytes of a row are what transpose takes
     rg_to_float_fn *to_float;
-    // double words of 16 rows side by side; n a multiple of 8
-    void (*transpose)(float *panel, const uint8_t *const row[16], size_t n);
+    // n times 32 bytes of 16 rows become double words side by side; next is worth a prefetch, as in
+    // integer.h
+    void (*transpose)(float *panel, const uint8_t *const row[16], size_t n, const uint8_t *next);
+    size_t part_words; // double words that 32 bytes become: 8, or 16 when transpose widens f16
     void (*multiply)(const rg_dense_tile *tile, size_t n_tok);
     size_t n_tok_max;   // of a tile
     size_t word_values; // values in a double word: 1, or 2 of bf16
@@ -51,24 +53,24 @@ typedef struct rg_dense_scratch {
 
 // one chunk of 16 rows to a panel
 static inline void rg_dense_panel(const rg_dense *d, rg_dense_scratch *s, float *panel,
-                                  const uint8_t *row[RG_PANEL_ROWS], size_t n_values) {
-    size_t bytes = n_values * 4 / d->word_values;
+                                  const uint8_t *row[RG_PANEL_ROWS], size_t n_values,
+                                  const uint8_t *next) {
     for (size_t i = 0; d->to_float != NULL && i < RG_PANEL_ROWS; i++) {
         d->to_float(s->rows[i], row[i], n_values);
         row[i] = (const uint8_t *)s->rows[i];
     }
-    // eight double words at a time, the rest through a copy with zeros
-    const size_t n_whole = bytes / 32 * 8;
-    d->transpose(panel, row, n_whole);
-    bytes -= n_whole * 4;
-    if (bytes > 0) {
+    // 32 bytes at a time, the rest through a copy with zeros
+    const size_t bytes = n_values * 32 / (d->part_words * d->word_values);
+    const size_t n_parts = bytes / 32;
+    d->transpose(panel, row, n_parts, next);
+    if (bytes % 32 > 0) {
         const uint8_t *tail[RG_PANEL_ROWS];
         for (size_t i = 0; i < RG_PANEL_ROWS; i++) {
             memset(s->tail[i], 0, sizeof s->tail[i]);
-            memcpy(s->tail[i], row[i] + n_whole * 4, bytes);
+            memcpy(s->tail[i], row[i] + n_parts * 32, bytes % 32);
             tail[i] = s->tail[i];
         }
-        d->transpose(panel + n_whole * RG_PANEL_ROWS, tail, 8);
+        d->transpose(panel + n_parts * d->part_words * RG_PANEL_ROWS, tail, 1, next);
     }
 }
 
@@ -117,7 +119,12 @@ static inline void rg_dense_product(const rg_dense *d, float *y, size_t ldy, con
                               (r + (at < n_rows ? at : n_rows - 1)) * w_stride +
                               k / d->block * d->block_bytes;
                 }
-                rg_dense_panel(d, s, s->panels[p], rows, n_values);
+                // the next 32 rows, in as many parts as these have chunks
+                const size_t n_bytes = n_values / d->block * d->block_bytes;
+                rg_dense_panel(d, s, s->panels[p], rows, n_values,
+                               (const uint8_t *)w + (r + RG_DENSE_ROWS) * w_stride +
+                                   RG_DENSE_ROWS * (k / d->block * d->block_bytes) +
+                                   p * RG_PANEL_ROWS * n_bytes);
             }
             rg_dense_tokens(d, s, &tile, x, k, n_values, y + r);
         }

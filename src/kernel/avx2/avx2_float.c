@@ -44,6 +44,7 @@ static rg_to_float_fn *to_float_of(rg_dtype dtype) {
                             size_t row, size_t row_end, void *scratch) {                           \
         const rg_dense dense = {.to_float = to_float_of(RG_DTYPE_##id),                            \
                                 .transpose = transpose,                                            \
+                                .part_words = 8,                                                   \
                                 .multiply = multiply,                                              \
                                 .n_tok_max = TILE_TOKENS,                                          \
                                 .word_values = 1,                                                  \

@@ -7,7 +7,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 // rows unpacked one by one, then laid side by side
-INLINE void unpack(rg_panel *panel, const uint8_t *const row[16], size_t n,
+INLINE void unpack(rg_panel *panel, const uint8_t *const row[16], size_t n, const uint8_t *next,
                    rg_unpack_row_fn *unpack_row, size_t group) {
     uint8_t q[16][RG_CHUNK];
     float scale[16][RG_CHUNK / 16] = {{0}};
@@ -22,17 +22,16 @@ INLINE void unpack(rg_panel *panel, const uint8_t *const row[16], size_t n,
         min_row[i] = (const uint8_t *)min[i];
     }
     // four bytes travel like one float
-    transpose((float *)(void *)panel->q, q_row, n / 4);
-    const size_t n_groups = rg_round_up(n / group, 8);
-    transpose(panel->scale, scale_row, n_groups);
-    transpose(panel->min, min_row, n_groups);
+    transpose((float *)(void *)panel->q, q_row, n / 32, next);
+    const size_t n_parts = rg_round_up(n / group, 8) / 8;
+    transpose(panel->scale, scale_row, n_parts, next);
+    transpose(panel->min, min_row, n_parts, next);
 }
 
 #define UNPACK(id, name, group, offset, has_min, is_wide)                                          \
     static void unpack_##name(rg_panel *panel, const uint8_t *const row[16], size_t n,             \
                               const uint8_t *next) {                                               \
-        (void)next;                                                                                \
-        unpack(panel, row, n, rg_unpack_##name, group);                                            \
+        unpack(panel, row, n, next, rg_unpack_##name, group);                                      \
     }
 RG_INT_TYPES(UNPACK)
 #undef UNPACK

@@ -27,18 +27,22 @@ static inline void transpose_8(__m256i v[8]) {
     }
 }
 
-// n double words (a multiple of 8) of 16 rows, side by side
-static inline void transpose(float *panel, const uint8_t *const row[16], size_t n) {
-    for (size_t i = 0; i < n; i += 8) {
+// n times 32 bytes of 16 rows side by side, asking for as many bytes at next
+static inline void transpose(float *panel, const uint8_t *const row[16], size_t n,
+                             const uint8_t *next) {
+    for (size_t i = 0; i < n; i++) {
         for (size_t half = 0; half < 2; half++) {
             __m256i v[8];
             for (size_t j = 0; j < 8; j++) {
                 v[j] =
-                    _mm256_loadu_si256((const __m256i *)(const void *)(row[8 * half + j] + 4 * i));
+                    _mm256_loadu_si256((const __m256i *)(const void *)(row[8 * half + j] + 32 * i));
             }
             transpose_8(v);
             for (size_t j = 0; j < 8; j++) {
-                _mm256_storeu_si256((__m256i *)(void *)(panel + (i + j) * 16 + 8 * half), v[j]);
+                _mm256_storeu_si256((__m256i *)(void *)(panel + (8 * i + j) * 16 + 8 * half), v[j]);
+            }
+            for (size_t j = 0; j < 4; j++) {
+                _mm_prefetch((const char *)next + 512 * i + 256 * half + 64 * j, _MM_HINT_T1);
             }
         }
     }

@@ -8,47 +8,15 @@
 
 enum { FEW = 4 }; // queries that take values straight from the cache
 
-// 16 f16 of each of 16 rows, from byte `at` on: out[d * 16 + row]
-static inline void transpose_f16(float *out, const uint8_t *const row[16], size_t at) {
-    __m512i z[8]; // rows i and i + 8, two quarters each
-    for (int i = 0; i < 8; i++) {
-        const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(row[i] + at));
-        const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(row[i + 8] + at));
-        z[i] = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
-    }
-    __m512i a[8];
-    for (int i = 0; i < 8; i += 2) {
-        a[i] = _mm512_unpacklo_epi16(z[i], z[i + 1]);
-        a[i + 1] = _mm512_unpackhi_epi16(z[i], z[i + 1]);
-    }
-    __m512i b[8];
-    for (int i = 0; i < 8; i += 4) {
-        b[i] = _mm512_unpacklo_epi32(a[i], a[i + 2]);
-        b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 2]);
-        b[i + 2] = _mm512_unpacklo_epi32(a[i + 1], a[i + 3]);
-        b[i + 3] = _mm512_unpackhi_epi32(a[i + 1], a[i + 3]);
-    }
-    for (int i = 0; i < 8; i++) {
-        // quarters: value i of rows 0..7, value i + 8 of rows 0..7, the same of rows 8..15
-        const __m512i v = i % 2 == 0 ? _mm512_unpacklo_epi64(b[i / 2], b[i / 2 + 4])
-                                     : _mm512_unpackhi_epi64(b[i / 2], b[i / 2 + 4]);
-        const __m512i w = _mm512_shuffle_i32x4(v, v, 0xD8);
-        _mm512_storeu_ps(out + 16 * i, _mm512_cvtph_ps(_mm512_castsi512_si256(w)));
-        _mm512_storeu_ps(out + 16 * (i + 8), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(w, 1)));
-    }
-}
-
 // 32 bytes of 16 keys side by side
 static inline void transpose_part(float *panel, const uint8_t *const row[16], size_t at,
                                   bool is_f16) {
     if (is_f16) {
-        transpose_f16(panel, row, at);
+        rg_transpose_f16(panel, row, at);
     } else {
-        const uint8_t *part[16];
-        for (size_t i = 0; i < 16; i++) {
-            part[i] = row[i] + at;
-        }
-        rg_transpose_rows(panel, part, 8);
+        __m512i v[8];
+        rg_transpose_32(v, row, at);
+        memcpy(panel, v, sizeof v);
     }
 }
 

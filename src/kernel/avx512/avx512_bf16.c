@@ -9,6 +9,7 @@
 static void matmul(float *y, size_t ldy, const void *w, size_t w_stride, const rg_act *x,
                    size_t row, size_t row_end, void *scratch) {
     const rg_dense dense = {.transpose = rg_transpose_rows,
+                            .part_words = 8,
                             .multiply = multiply,
                             .n_tok_max = TILE_TOKENS,
                             .word_values = 2,

@@ -5,12 +5,12 @@
 #define STEP(sum, w, x) _mm512_fmadd_ps(w, x, sum)
 #include "kernel/avx512/avx512_tile.h"
 
-static void f16_to_float(float *dst, const void *src, size_t n) {
-    const uint16_t *from = src;
-    for (size_t i = 0; i < n; i += 16) {
-        const __mmask16 mask = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xFFFF;
-        const __m256i h = _mm256_maskz_loadu_epi16(mask, from + i);
-        _mm512_mask_storeu_ps(dst + i, mask, _mm512_cvtph_ps(h));
+// 16 f16 of each row at a time
+static void transpose_f16(float *panel, const uint8_t *const row[16], size_t n,
+                          const uint8_t *next) {
+    for (size_t i = 0; i < n; i++) {
+        rg_transpose_f16(panel + i * 256, row, i * 32);
+        rg_prefetch_512(next + i * 512);
     }
 }
 
@@ -26,9 +26,8 @@ static void bf16_to_float(float *dst, const void *src, size_t n) {
 static rg_to_float_fn *to_float_of(rg_dtype dtype) {
     switch (dtype) {
     case RG_DTYPE_F32:
-        return NULL;
     case RG_DTYPE_F16:
-        return f16_to_float;
+        return NULL;
     case RG_DTYPE_BF16:
         return bf16_to_float;
     default:
@@ -40,7 +39,9 @@ static rg_to_float_fn *to_float_of(rg_dtype dtype) {
     static void matmul_##id(float *y, size_t ldy, const void *w, size_t w_stride, const rg_act *x, \
                             size_t row, size_t row_end, void *scratch) {                           \
         const rg_dense dense = {.to_float = to_float_of(RG_DTYPE_##id),                            \
-                                .transpose = rg_transpose_rows,                                    \
+                                .transpose = RG_DTYPE_##id == RG_DTYPE_F16 ? transpose_f16         \
+                                                                           : rg_transpose_rows,    \
+                                .part_words = RG_DTYPE_##id == RG_DTYPE_F16 ? 16 : 8,              \
                                 .multiply = multiply,                                              \
                                 .n_tok_max = TILE_TOKENS,                                          \
                                 .word_values = 1,                                                  \

@@ -57,13 +57,53 @@ static inline void rg_transpose_16(__m512i out[4], const uint8_t *const row[16],
     out[3] = _mm512_unpackhi_epi64(t1, t3);
 }
 
-// n double words (a multiple of 8) of 16 rows, side by side
-static inline void rg_transpose_rows(float *panel, const uint8_t *const row[16], size_t n) {
-    for (size_t i = 0; i < n; i += 8) {
+// ask for 512 bytes: what 16 rows of 32 take
+static inline void rg_prefetch_512(const uint8_t *p) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        _mm_prefetch((const char *)p + 64 * i, _MM_HINT_T1);
+    }
+}
+
+// n times 32 bytes of 16 rows side by side, asking for as many bytes at next
+static inline void rg_transpose_rows(float *panel, const uint8_t *const row[16], size_t n,
+                                     const uint8_t *next) {
+    for (size_t i = 0; i < n; i++) {
         __m512i v[8];
-        rg_transpose_32(v, row, i * 4);
+        rg_transpose_32(v, row, i * 32);
+        rg_prefetch_512(next + i * 512);
         for (size_t j = 0; j < 8; j++) {
-            _mm512_storeu_si512(panel + (i + j) * 16, v[j]);
+            _mm512_storeu_si512(panel + (i * 8 + j) * 16, v[j]);
         }
+    }
+}
+
+// 16 f16 of each of 16 rows, from byte `at` on: out[d * 16 + row]
+static inline void rg_transpose_f16(float *out, const uint8_t *const row[16], size_t at) {
+    __m512i z[8]; // rows i and i + 8, two quarters each
+    for (int i = 0; i < 8; i++) {
+        const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(row[i] + at));
+        const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(row[i + 8] + at));
+        z[i] = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+    }
+    __m512i a[8];
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm512_unpacklo_epi16(z[i], z[i + 1]);
+        a[i + 1] = _mm512_unpackhi_epi16(z[i], z[i + 1]);
+    }
+    __m512i b[8];
+    for (int i = 0; i < 8; i += 4) {
+        b[i] = _mm512_unpacklo_epi32(a[i], a[i + 2]);
+        b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 2]);
+        b[i + 2] = _mm512_unpacklo_epi32(a[i + 1], a[i + 3]);
+        b[i + 3] = _mm512_unpackhi_epi32(a[i + 1], a[i + 3]);
+    }
+    for (int i = 0; i < 8; i++) {
+        // quarters: value i of rows 0..7, value i + 8 of rows 0..7, the same of rows 8..15
+        const __m512i v = i % 2 == 0 ? _mm512_unpacklo_epi64(b[i / 2], b[i / 2 + 4])
+                                     : _mm512_unpackhi_epi64(b[i / 2], b[i / 2 + 4]);
+        const __m512i w = _mm512_shuffle_i32x4(v, v, 0xD8);
+        _mm512_storeu_ps(out + 16 * i, _mm512_cvtph_ps(_mm512_castsi512_si256(w)));
+        _mm512_storeu_ps(out + 16 * (i + 8), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(w, 1)));
     }
 }
