@@ -1,8 +1,10 @@
 /*
  * Attention in tiles, as far as instruction sets share it. Queries of one kv head (tokens times the
- * heads that share it) are copied side by side, scaled; keys of 64 positions become panels [dim][16
- * positions], values panels [position][16 dims], so that scores and sums are products of the same
- * float tile that dense.h drives.
+ * heads that share it) are copied side by side, scaled. Keys and values of 64 positions become
+ * panels, so that scores and weighted sums are products of the float tile that dense.h drives:
+ *
+ *      keys    [dim][16 positions]     scores [query][64]  = queries times keys
+ *      values  [position][16 dims]     out    [query][dim] = weights times values
  *
  * Tiles start at multiples of 64 positions and every sum runs in the same order, so a query's
  * result depends neither on the queries beside it nor on how a prompt was cut.

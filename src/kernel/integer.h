@@ -1,6 +1,6 @@
 /*
  * Products of whole-number weights and 8-bit activations, as far as instruction sets share them:
- * the panel, the unpackers in plain C, and the walk over rows, values and tokens.
+ * the panel, and the walk over rows, values and tokens.
  *
  * Every block type is "value = scale * (q - offset) - min" for each group of 16 or 32 values along
  * k, with q an unsigned byte below 256. Sixteen rows are unpacked into a panel:
@@ -34,8 +34,8 @@ typedef struct rg_panel {
 
 /**
  * Unpack n values (whole blocks, at most RG_CHUNK) from each of 16 rows; rows may repeat.
- * @param next  as many bytes as this call reads, of rows that come later: worth a prefetch, from
- * first to last so that the processor sees one stream; may lie outside the matrix
+ * @param next  as many bytes as this call reads, of rows that come later: worth a prefetch, spread
+ *              over the work and in order; may lie outside the matrix
  */
 typedef void rg_unpack_fn(rg_panel *panel, const uint8_t *const row[RG_PANEL_ROWS], size_t n,
                           const uint8_t *next);

@@ -17,10 +17,10 @@ typedef enum rg_act_form { RG_ACT_F32, RG_ACT_BF16, RG_ACT_Q8, RG_ACT_FORMS } rg
  *
  *   RG_ACT_F32   data: float    [n_tok][k]
  *   RG_ACT_BF16  data: uint16_t [n_tok][k], rounded to nearest even
- *   RG_ACT_Q8    data: int8_t   [n_tok][k]; blocks of 32: x ~ scale * q with scale = max|x| / 127,
- * q rounded to nearest (ties to even), |q| <= 127; scale: float [n_tok][k/32]; sum: int32_t
- * [n_tok][k/16], the sum of each 16 q, for weights that carry an offset or a minimum. k is a
- * multiple of 32.
+ *   RG_ACT_Q8    data: int8_t   [n_tok][k]; blocks of 32: x ~ scale * q with
+ *                scale = max|x| / 127, q rounded to nearest (ties to even), |q| <= 127;
+ *                scale: float [n_tok][k/32]; sum: int32_t [n_tok][k/16], the sum of each 16 q,
+ *                for weights that carry an offset or a minimum. k is a multiple of 32.
  */
 typedef struct rg_act {
     rg_act_form form;
@@ -31,8 +31,7 @@ typedef struct rg_act {
     int32_t *sum;
 } rg_act;
 
-/** A Q8 block whose largest magnitude is below this is taken as zero: 127 over it would not be
- * finite. */
+/** A Q8 block whose largest magnitude is below this has q 0: 127 over it may not be finite. */
 #define RG_ACT_TINY 1e-36f
 
 /** Bytes of storage for rg_act_init; the storage must be aligned to 64. */
@@ -50,9 +49,11 @@ typedef void rg_act_fill_fn(rg_act *act, const float *x, size_t ldx, size_t from
 /**
  * y[t][r] = sum_k x[t][k] * w[r][k] for rows r in [row, row_end), all tokens of x.
  *
- * Shapes: w [rows, k] of the table row's type, rows `w_stride` bytes apart, any alignment; y f32
- * with row stride ldy. Scratch: RG_SCRATCH_BYTES per thread, aligned to 64. Never reads past
- * row_end's last byte. Exact:  the result of a row does not depend on the slice it is computed in.
+ * Shapes:  w [rows, k] of the table row's type, rows `w_stride` bytes apart, any alignment;
+ *          y f32 with row stride ldy. Never reads past the last byte of row_end - 1.
+ * Scratch: RG_SCRATCH_BYTES per thread, aligned to 64.
+ * Exact:   a result depends neither on the slice it is computed in nor on the tokens beside it.
+ *          AVX2 and AVX-512 give the same bits, but for the products of bf16 activations.
  */
 typedef void rg_matmul_fn(float *y, size_t ldy, const void *w, size_t w_stride, const rg_act *x,
                           size_t row, size_t row_end, void *scratch);
@@ -86,23 +87,31 @@ typedef struct rg_attn {
 
 /**
  * Attention of queries [tok, tok_end) for one kv head, all query heads that share it; online
- * softmax in f32, the score matrix is never materialised (tiles in scratch). Values of masked
- * positions are never read. Source: Dao et al. 2022, arXiv 2205.14135.
+ * softmax in f32, the score matrix is never materialised (tiles in scratch).
+ *
+ * Masked: positions that no query of the call sees are not read, those that a query does not see
+ *         have no part in its result.
+ * Exact:  a query's result does not depend on the queries beside it, nor on how a prompt was cut.
+ * Source: Dao et al. 2022, arXiv 2205.14135.
  */
 typedef void rg_attention_fn(const rg_attn *a, uint32_t kv_head, size_t tok, size_t tok_end,
                              void *scratch);
 
 /**
  * RMS normalisation of each row: y[i] = w[i] * x[i] / sqrt(mean(x^2) + eps).
- * Shapes: x [rows, n] f32 with row stride ldx, y likewise with ldy, y == x allowed; w [n] f32,
- * NULL: ones. Exact:  sixteen partial sums (lane i takes elements i, i+16, ...), then a fixed tree:
- * the same bits on every path. Source: Zhang and Sennrich 2019, arXiv 1910.07467.
+ * Shapes: x [rows, n] f32 with row stride ldx, y likewise with ldy, y == x allowed;
+ *         w [n] f32, NULL: ones.
+ * Exact:  sixteen partial sums (lane i takes elements i, i+16, ...), then a fixed tree: the same
+ *         bits on every path.
+ * Source: Zhang and Sennrich 2019, arXiv 1910.07467.
  */
 typedef void rg_rmsnorm_fn(float *y, size_t ldy, const float *x, size_t ldx, const float *w,
                            size_t rows, size_t n, float eps);
 
-/** y[i] = silu(gate[i]) * up[i], silu(v) = v / (1 + exp(-v)); y may be gate or up.
- * Exact: within 4 ulp of silu (and 1e-36, where exp(-v) overflows); the same bits on every path. */
+/**
+ * y[i] = silu(gate[i]) * up[i], silu(v) = v / (1 + exp(-v)); y may be gate or up.
+ * Exact: within 4 ulp of silu (and 1e-36, where exp(-v) overflows); the same bits on every path.
+ */
 typedef void rg_swiglu_fn(float *y, const float *gate, const float *up, size_t n);
 
 /** y[i] = a[i] + b[i]; y may be a or b. */
@@ -129,14 +138,12 @@ typedef struct rg_matmul_row {
     const char *note; // which kernel, for `raga doctor`
 } rg_matmul_row;
 
-/** The table. Filled from general to special; every entry is set. Read-only after that, share
- * freely. */
+/** The table. Filled from general to special, every entry set. Read-only after that. */
 typedef struct rg_kernels {
     rg_cpu cpu;
     const char *name;                           // "scalar", "avx2", "avx512"
     rg_matmul_row matmul[RG_DTYPE_COUNT];       // activations as rounded as the type deserves
-    rg_matmul_row matmul_exact[RG_DTYPE_COUNT]; // f32 activations, weights expanded to f32: the
-                                                // oracle's maths
+    rg_matmul_row matmul_exact[RG_DTYPE_COUNT]; // f32 activations, weights expanded to f32
     rg_act_fill_fn *act_fill[RG_ACT_FORMS];
     rg_attention_fn *attention;
     rg_rmsnorm_fn *rmsnorm;

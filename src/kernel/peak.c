@@ -1,9 +1,13 @@
 #include "kernel/peak.h"
 
+#include "kernel/avx2/avx2.h"
 #include "kernel/avx512/avx512.h"
 
 double rg_peak_run(rg_cpu cpu, rg_peak kind, size_t n_steps) {
-    return cpu.has_avx512 ? rg_avx512_peak_run(cpu, kind, n_steps) : 0;
+    if (cpu.has_avx512 && (kind != RG_PEAK_INT8 || cpu.has_avx512_vnni)) {
+        return rg_avx512_peak_run(cpu, kind, n_steps);
+    }
+    return cpu.has_avx2 ? rg_avx2_peak_run(kind, n_steps) : 0;
 }
 
 uint64_t rg_peak_read(rg_cpu cpu, const void *data, size_t bytes) {

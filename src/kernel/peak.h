@@ -1,5 +1,7 @@
-/* What the machine can do at most: bursts of arithmetic in registers, and sequential reading. For
- * `raga doctor` and bench/. */
+/*
+ * What the machine can do at most: bursts of arithmetic in registers, and sequential reading.
+ * For `raga doctor` and bench/.
+ */
 #pragma once
 
 #include "base/cpu.h"
@@ -14,6 +16,8 @@ typedef enum rg_peak { RG_PEAK_F32, RG_PEAK_BF16, RG_PEAK_INT8, RG_PEAKS } rg_pe
  */
 double rg_peak_run(rg_cpu cpu, rg_peak kind, size_t n_steps);
 
-/** Read bytes (a multiple of 512, aligned to 64) once, in order. @return  something that depends on
- * all of them */
+/**
+ * Read bytes (a multiple of 512, aligned to 64) once, in order.
+ * @return  something that depends on all of them
+ */
 uint64_t rg_peak_read(rg_cpu cpu, const void *data, size_t bytes);

@@ -1,8 +1,7 @@
 /*
- * Rows of whole-number blocks to bytes: value = scale * (q - offset) - min. AVX2 is enough, AVX-512
- * uses them too. Every function takes n values, whole blocks, and writes q [n], scale and min [n /
- * group]. The layouts are those of tensor/codec_block.c and codec_k.c, which say the same in
- * floats.
+ * Rows of whole-number blocks to bytes: value = scale * (q - offset) - min. AVX2 is enough, and
+ * AVX-512 uses them too. Every function takes n values, whole blocks, and writes q [n], scale and
+ * min [n / group]. The layouts are those of tensor/codec_block.c and codec_k.c, in bytes.
  */
 #pragma once
 

@@ -1,12 +1,12 @@
-/* avx512/ needs AVX-512 F, BW, VL and DQ; the whole-number tiles also VNNI, the bf16 products BF16.
+/*
+ * avx512/ needs AVX-512 F, BW, VL and DQ; whole-number products also VNNI, bf16 ones BF16.
  */
 #pragma once
 
 #include "kernel/integer.h"
 #include "kernel/peak.h"
 
-/** Replace the entries of the table that are faster here; VNNI and BF16 ones only where the cpu has
- * them. */
+/** Replace the entries of the table that are faster here and that the cpu can run. */
 void rg_kernels_avx512(rg_kernels *k);
 
 // the entries, by file

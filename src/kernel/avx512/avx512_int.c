@@ -1,5 +1,7 @@
-/* Whole-number tiles by VNNI. No plain loop over bytes may be written in this file: see
- * avx512_unpack.c. */
+/*
+ * Whole-number tiles by VNNI.
+ * No plain loop over bytes may be written in this file: see avx512_unpack.c.
+ */
 #include "kernel/avx512/avx512.h"
 #include "kernel/x86.h"
 

@@ -1,5 +1,7 @@
-/* The float tile of AVX-512: two panels by up to 12 tokens. Define STEP(sum, w, x) before including
- * this. */
+/*
+ * The float tile of AVX-512: two panels by up to 12 tokens.
+ * Define STEP(sum, w, x) before including this.
+ */
 #pragma once
 
 #include "kernel/avx512/avx512_transpose.h"

@@ -1,5 +1,7 @@
-/* Unpackers of whole-number panels. No VNNI flags here: gcc 12 would turn plain loops over bytes
- * into wrong dot products. */
+/*
+ * Unpackers of whole-number panels. No VNNI flags here: with them gcc 12 turns plain products of
+ * unsigned and signed bytes into dot products that are wrong.
+ */
 #include "kernel/avx2/avx2_unpack.h"
 #include "kernel/avx512/avx512.h"
 #include "kernel/avx512/avx512_transpose.h"
