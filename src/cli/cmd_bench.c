@@ -25,6 +25,7 @@ typedef struct figures {
     double prefill[REPEATS_MAX]; // tokens a second
     double decode[REPEATS_MAX];
     raga_limits limits; // the best of those measured between the repeats
+    uint64_t peak_bytes; // of memory, before the buffers of the limits
     size_t n;
 } figures;
 
@@ -91,6 +92,9 @@ static raga_status run(const bench *b, raga_model *model, const int32_t *ids, fi
     if (status == RAGA_OK) {
         status = measure(b, s, ids, &ignored, &ignored, err); // warms caches and plans
     }
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    f->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
     for (int64_t i = 0; i < b->n_repeats && status == RAGA_OK; i++) {
         raga_limits limits = {.size = sizeof limits};
         status = raga_system_measure(raga_model_threads(model), &limits, err);
@@ -117,16 +121,13 @@ static double prefill_limit(const raga_model_facts *facts, const raga_limits *l)
 
 static void print(const bench *b, raga_model *model, const figures *f) {
     raga_model_facts facts = {.size = sizeof facts};
-    struct rusage usage;
     raga_model_get_facts(model, &facts);
-    getrusage(RUSAGE_SELF, &usage);
     const double prefill = median(f->prefill, f->n);
     const double decode = median(f->decode, f->n);
     // every weight is read once a token; the cache of `depth` tokens is not counted
     const double decode_limit = f->limits.read_gb_s * 1e9 / (double)facts.file_bytes;
     const double prefill_share = prefill / prefill_limit(&facts, &f->limits);
     const double decode_share = decode / decode_limit;
-    const unsigned long long rss = (unsigned long long)usage.ru_maxrss * 1024;
     if (b->is_json) {
         printf("{\"model\":");
         cli_json_text(stdout, facts.name, strlen(facts.name));
@@ -136,7 +137,7 @@ static void print(const bench *b, raga_model *model, const figures *f) {
                "\"limits\":{\"read_gb_s\":%.1f,\"int8_gop_s\":%.1f,\"bf16_gop_s\":%.1f,\"f32_gop_s\":%.1f}}\n",
                facts.file_type, raga_model_threads(model), raga_model_ctx(model),
                (long long)b->n_prompt, (long long)b->n_decode, (long long)b->depth, f->n, prefill,
-               decode, f->load_s, rss, prefill_share, decode_share, f->limits.read_gb_s,
+               decode, f->load_s, (unsigned long long)f->peak_bytes, prefill_share, decode_share, f->limits.read_gb_s,
                f->limits.int8_gop_s, f->limits.bf16_gop_s, f->limits.f32_gop_s);
         return;
     }
@@ -146,7 +147,7 @@ static void print(const bench *b, raga_model *model, const figures *f) {
            (long long)b->n_prompt, prefill, 100 * prefill_share);
     printf("decode  %5lld  %8.2f tokens/s  %5.1f %% of the memory limit (behind %lld tokens)\n",
            (long long)b->n_decode, decode, 100 * decode_share, (long long)b->depth);
-    printf("load %.3f s, peak memory %s\n", f->load_s, cli_bytes(rss));
+    printf("load %.3f s, peak memory %s\n", f->load_s, cli_bytes(f->peak_bytes));
 }
 
 int cmd_bench(int argc, char **argv) {
