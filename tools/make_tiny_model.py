@@ -54,7 +54,8 @@ def tokenizer():
 
 def weights(n_vocab):
     rng = random.Random(1)
-    shapes = {"model.embed_tokens.weight": (n_vocab, WIDTH), "model.norm.weight": (WIDTH,)}
+    shapes = {"model.embed_tokens.weight": (n_vocab, WIDTH), "model.norm.weight": (WIDTH,),
+              "lm_head.weight": (n_vocab, WIDTH)}
     for i in range(LAYERS):
         p = f"model.layers.{i}."
         shapes |= {p + "input_layernorm.weight": (WIDTH,), p + "post_attention_layernorm.weight": (WIDTH,),
@@ -72,6 +73,11 @@ def weights(n_vocab):
             values = [1.0] * count
         else:
             values = [rng.gauss(0, 1.0 if "embed" in name else shape[1] ** -0.5) for _ in range(count)]
+        if name == "lm_head.weight":
+            # letters and spaces come up, what cannot be printed seldom does
+            for row in range(shape[0]):
+                factor = 3.0 if row == 32 or 97 <= row < 123 or row >= 256 else 0.1
+                values[row * WIDTH:(row + 1) * WIDTH] = [v * factor for v in values[row * WIDTH:(row + 1) * WIDTH]]
         # bfloat16: the upper half, rounded to nearest
         raw = b"".join(struct.pack("<H", (struct.unpack("<I", struct.pack("<f", v))[0] + 0x8000) >> 16) for v in values)
         header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [len(data), len(data) + len(raw)]}
@@ -89,7 +95,7 @@ def main():
     config = {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "vocab_size": n_vocab, "hidden_size": WIDTH,
               "intermediate_size": FF, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
               "num_key_value_heads": KV_HEADS, "head_dim": HEAD_DIM, "hidden_act": "silu", "max_position_embeddings": 2048,
-              "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "tie_word_embeddings": True, "torch_dtype": "bfloat16"}
+              "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "tie_word_embeddings": False, "torch_dtype": "bfloat16"}
     files = {"config.json": config, "tokenizer.json": tok,
              "tokenizer_config.json": {"eos_token": "<|im_end|>", "chat_template": TEMPLATE},
              "generation_config.json": {"eos_token_id": [end], "temperature": 0.9, "top_p": 0.95, "do_sample": True}}

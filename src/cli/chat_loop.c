@@ -1,6 +1,6 @@
 #include "cli/chat_loop.h"
 
-#include "cli/chat.h"
+#include "cli/chat_turns.h"
 #include "cli/options.h"
 #include "cli/output.h"
 

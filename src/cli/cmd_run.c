@@ -1,4 +1,4 @@
-#include "cli/chat.h"
+#include "cli/chat_turns.h"
 #include "cli/chat_loop.h"
 #include "cli/commands.h"
 #include "cli/open_model.h"

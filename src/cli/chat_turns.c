@@ -1,4 +1,4 @@
-#include "cli/chat.h"
+#include "cli/chat_turns.h"
 
 #include "cli/output.h"
 
