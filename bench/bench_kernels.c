@@ -136,10 +136,12 @@ static void bench_product(bench *b, rg_dtype dtype, bool is_exact, size_t k, siz
     const rg_dtype_info *info = rg_dtype_get(dtype);
     char name[96];
     snprintf(name, sizeof name, "%s %s%s %zux%zu", n_tok == 1 ? "decode" : "prefill", info->name,
-             is_exact ? " exact" : "", k, rows == 0 ? DECODE_BYTES / (k / info->block * info->block_bytes) / 64 * 64 : rows);
+             is_exact ? " exact" : "", k,
+             rows == 0 ? DECODE_BYTES / (k / info->block * info->block_bytes) / 64 * 64 : rows);
     if (n_tok != 1 && n_tok != 512) {
         snprintf(name, sizeof name, "%zu tokens %s%s %zux%zu", n_tok, info->name,
-                 is_exact ? " exact" : "", k, rows == 0 ? DECODE_BYTES / (k / info->block * info->block_bytes) / 64 * 64 : rows);
+                 is_exact ? " exact" : "", k,
+                 rows == 0 ? DECODE_BYTES / (k / info->block * info->block_bytes) / 64 * 64 : rows);
     }
     if (b->set->only != NULL && strstr(name, b->set->only) == NULL) {
         return;

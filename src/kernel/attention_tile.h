@@ -7,6 +7,8 @@
 
 #include "kernel/attention.h"
 
+typedef void rg_add_values_fn(const rg_attn_block *b, size_t i, size_t n, size_t lo, size_t hi);
+
 // scores of all queries with all positions of the tile
 static void scores(const rg_attn_block *b, bool is_f16) {
     const size_t dim = b->a->k_dim;
@@ -58,8 +60,12 @@ static void add_values(const rg_attn_block *b, size_t i, size_t n, size_t lo, si
 static void run_tile(rg_attn_block *b) {
     const bool is_f16 = b->a->kv_dtype == RG_DTYPE_F16;
     scores(b, is_f16);
-    const bool is_few = b->n <= FEW;
-    if (!is_few) {
+#if FEW > 0
+    rg_add_values_fn *const add = b->n <= FEW ? add_values_few : add_values;
+#else
+    rg_add_values_fn *const add = add_values;
+#endif
+    if (add == add_values) {
         value_panels(b, is_f16);
     }
     // runs of queries that see the same part of the tile go together
@@ -77,7 +83,7 @@ static void run_tile(rg_attn_block *b) {
         }
         if (i == b->n || lo != run_lo || hi != run_hi) {
             if (run_hi > run_lo && i > run) {
-                (is_few ? add_values_few : add_values)(b, run, i - run, run_lo, run_hi);
+                add(b, run, i - run, run_lo, run_hi);
             }
             run = i;
             run_lo = lo;

@@ -48,18 +48,13 @@ static void value_panels(const rg_attn_block *b, bool is_f16) {
     const size_t dim = b->a->v_dim;
     for (size_t j = 0; j < b->n_pos; j++) {
         for (size_t d = 0; d < dim; d += 8) {
+            if (j < b->n_next && d % (is_f16 ? 32 : 16) == 0) {
+                _mm_prefetch((const char *)b->v_next[j] + d * (is_f16 ? 2 : 4), _MM_HINT_T1);
+            }
             _mm256_storeu_ps(b->v_panels + (d / 16 * RG_ATTN_TILE + j) * 16 + d % 16,
                              load_eight(b->v_row[j], d, dim - d, is_f16));
         }
     }
-}
-
-static void add_values_few(const rg_attn_block *b, size_t i, size_t n, size_t lo, size_t hi) {
-    (void)b;
-    (void)i;
-    (void)n;
-    (void)lo;
-    (void)hi;
 }
 
 // scores of one query to weights, its earlier sums to the new top

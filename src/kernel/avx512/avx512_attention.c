@@ -6,7 +6,7 @@
 #define STEP(sum, w, x) _mm512_fmadd_ps(w, x, sum)
 #include "kernel/avx512/avx512_tile.h"
 
-enum { FEW = 4 }; // queries that take values straight from the cache
+#define FEW 4 // queries that take values straight from the cache
 
 // 32 bytes of 16 keys side by side
 static inline void transpose_part(float *panel, const uint8_t *const row[16], size_t at,
@@ -56,6 +56,9 @@ static void value_panels(const rg_attn_block *b, bool is_f16) {
     for (size_t d = 0; d < b->a->v_dim; d += 16) {
         const __mmask16 mask = rest_mask(b->a->v_dim - d);
         for (size_t j = 0; j < b->n_pos; j++) {
+            if (j < b->n_next && d % (is_f16 ? 32 : 16) == 0) {
+                _mm_prefetch((const char *)b->v_next[j] + d * (is_f16 ? 2 : 4), _MM_HINT_T1);
+            }
             _mm512_storeu_ps(b->v_panels + (d / 16 * RG_ATTN_TILE + j) * 16,
                              load_value(b->v_row[j], d, mask, is_f16));
         }

@@ -154,8 +154,8 @@ static void unpack_q6_k(rg_panel *panel, const uint8_t *const row[16], size_t n,
             for (size_t half = 0; half < 2; half++) {
                 __m512i v[8];
                 rg_transpose_32(v, row, 210 * b + 64 * i + 32 * half);
-                prefetch(next + (4 * b + 2 * i + half) * 840, 840);
                 for (int j = 0; j < 8; j++) {
+                    prefetch(next + ((4 * b + 2 * i + half) * 8 + (size_t)j) * 105, 105);
                     // low nibbles take bits 0-1 (second half: 2-3) of high, high nibbles bits 4-5
                     // (6-7)
                     const __m512i h =
