@@ -406,13 +406,9 @@ static void parse_test(rg_jparser *p) {
         if (rg_jparse_is_name(p, "is")) {
             rg_jparse_fail(p, RG_E_FORMAT, "tests cannot be chained with 'is'");
         }
-        // the `if` of a conditional and the words behind it belong to no test
-        if (!rg_jparse_is_name(p, "if") && !rg_jparse_is_name(p, "in") &&
-            !rg_jparse_is_name(p, "not")) {
-            parse_primary(p);
-            parse_postfix(p);
-            call.a = 1;
-        }
+        parse_primary(p);
+        parse_postfix(p);
+        call.a = 1;
     }
     emit_call(p, call);
     if (is_not) {

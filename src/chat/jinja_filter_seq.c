@@ -5,6 +5,12 @@ typedef struct pair {
     rg_jval value;
 } pair;
 
+/* Equal keys need no order: a list of nones can be sorted. */
+static int order_keys(rg_jrun *run, rg_jval a, rg_jval b) {
+    const bool is_plain = rg_jval_is_number(a) || a.kind == RG_J_STRING;
+    return !is_plain && rg_jval_equal(run, a, b) ? 0 : rg_jval_order(run, a, b, "<");
+}
+
 /* Merge the sorted halves [0, middle) and [middle, n) of from into to; equal ones keep their order.
  */
 static void merge(rg_jrun *run, const pair *from, pair *to, size_t middle, size_t n, bool reverse) {
@@ -14,7 +20,7 @@ static void merge(rg_jrun *run, const pair *from, pair *to, size_t middle, size_
         bool takes_b = a >= middle;
         if (a < middle && b < n && !rg_jfailed(run)) {
             rg_jsteps(run, 1);
-            const int order = rg_jval_order(run, from[b].key, from[a].key, "<");
+            const int order = order_keys(run, from[b].key, from[a].key);
             takes_b = order != RG_J_UNORDERED && (reverse ? order > 0 : order < 0);
         }
         to[i] = takes_b ? from[b++] : from[a++];
@@ -364,9 +370,14 @@ static int find_row(rg_jrun *run, rg_jval name, int (*find)(rg_str), const char 
     return row;
 }
 
+/* map and select go through nothing at all where the value is false, whatever it is. */
+static const rg_jlist *items_unless_false(rg_jrun *run, rg_jval v) {
+    return rg_jval_is_true(v) ? rg_jval_items(run, v) : rg_jlist_new(run, 0);
+}
+
 rg_jval rg_jf_map(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jargs *raw) {
     (void)arg;
-    const rg_jlist *items = rg_jval_items(run, v);
+    const rg_jlist *items = items_unless_false(run, v);
     rg_jlist *out = rg_jlist_new(run, items->n);
     rg_jval by[RG_J_PARAMS_MAX] = {{0}};
     int row = RG_J_NO_ROW;
@@ -388,7 +399,7 @@ rg_jval rg_jf_map(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jargs *r
 
 /* select, reject and their attr forms. */
 static rg_jval choose(rg_jrun *run, rg_jval v, const rg_jargs *raw, bool has_attr, bool wants) {
-    const rg_jlist *items = rg_jval_items(run, v);
+    const rg_jlist *items = items_unless_false(run, v);
     rg_jlist *out = rg_jlist_new(run, 0);
     rg_jargs rest = *raw;
     rg_jval path = missing;

@@ -144,6 +144,11 @@ rg_jval rg_jf_indent(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jargs
     const rg_jstr *step = indentation(run, arg[0], 4);
     const bool has_first = rg_jval_is_true(arg[1]);
     const bool has_blank = rg_jval_is_true(arg[2]);
+    if (v.kind == RG_J_UNDEFINED) {
+        rg_jfail_undefined(run, v);
+    } else if (v.kind != RG_J_STRING) {
+        rg_jfail(run, RG_TEMPLATE_TYPE, "indent() of %s", rg_jval_type(v));
+    }
     const rg_jstr *s = rg_jval_str(run, v);
     // a line end more, so that a text that ends in one keeps its last, empty line
     const rg_jlist *lines = rg_jstr_lines(run, rg_jstr_join(run, s, rg_jstr_c(run, "\n")), false);
@@ -172,7 +177,7 @@ rg_jval rg_jf_center(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jargs
 
 rg_jval rg_jf_truncate(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jargs *raw) {
     (void)raw;
-    const rg_jstr *s = rg_jval_str(run, v);
+    const size_t n_chars = rg_jval_length(run, v);
     const rg_jstr *end =
         arg[2].kind == RG_J_MISSING ? rg_jstr_c(run, "...") : rg_jval_str(run, arg[2]);
     const bool has_leeway = arg[3].kind != RG_J_MISSING && arg[3].kind != RG_J_NONE;
@@ -182,9 +187,14 @@ rg_jval rg_jf_truncate(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jar
     if (length < (int64_t)end->n_chars || leeway < 0) {
         rg_jfail(run, RG_TEMPLATE_TYPE, "truncate() to %lld characters", (long long)length);
     }
-    if (rg_jfailed(run) || (int64_t)s->n_chars - leeway <= length) {
-        return text(s);
+    if (rg_jfailed(run) || (int64_t)n_chars - leeway <= length) {
+        return v;
     }
+    if (v.kind != RG_J_STRING) {
+        rg_jfail(run, RG_TEMPLATE_TYPE, "truncate() of %s", rg_jval_type(v));
+        return rg_jnone();
+    }
+    const rg_jstr *s = v.str;
     size_t cut = rg_jstr_offset(run, s, (size_t)length - end->n_chars);
     if (!rg_jval_is_true(arg[1])) {
         const char *space = cut == 0 ? NULL : memrchr(s->data, ' ', cut);
@@ -233,23 +243,49 @@ rg_jval rg_jf_escape(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jargs
     return text(rg_jbuild_done(&b));
 }
 
+/* Percent-encoding; in a query also of slashes, and spaces become plus signs. */
+static void put_quoted(rg_jbuild *b, const rg_jstr *s, bool is_query) {
+    for (size_t i = 0; i < s->size && !rg_jfailed(b->run); i++) {
+        const uint8_t c = (uint8_t)s->data[i];
+        const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                              (c >= 'a' && c <= 'z') || (c != 0 && strchr("_.-~", c) != NULL) ||
+                              (c == '/' && !is_query);
+        const uint8_t origin = s->marks == NULL ? s->origin : s->marks[i];
+        char out[4] = {(char)c};
+        if (is_query && c == ' ') {
+            out[0] = '+';
+        } else if (!is_plain) {
+            snprintf(out, sizeof out, "%%%02X", c);
+        }
+        rg_jbuild_put(b, out, strlen(out), origin);
+    }
+    rg_jsteps(b->run, s->size / 8);
+}
+
+/* A text, or the pairs of a mapping or sequence as a query. */
 rg_jval rg_jf_urlencode(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jargs *raw) {
     (void)arg;
     (void)raw;
-    const rg_jstr *s = rg_jval_str(run, v);
     rg_jbuild b = {.run = run};
-    for (size_t i = 0; i < s->size && !rg_jfailed(run); i++) {
-        const uint8_t c = (uint8_t)s->data[i];
-        const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-                              (c >= 'a' && c <= 'z') || (c != 0 && strchr("_.-~/", c) != NULL);
-        const uint8_t origin = s->marks == NULL ? s->origin : s->marks[i];
-        char out[4] = {(char)c};
-        if (!is_plain) {
-            snprintf(out, sizeof out, "%%%02X", c);
-        }
-        rg_jbuild_put(&b, out, strlen(out), origin);
+    const bool is_pairs = rg_jval_is_seq(v) || v.kind == RG_J_DICT || v.kind == RG_J_VIEW ||
+                          v.kind == RG_J_ITERATOR || v.kind == RG_J_RANGE;
+    if (!is_pairs) {
+        put_quoted(&b, rg_jval_str(run, v), false);
+        return text(rg_jbuild_done(&b));
     }
-    rg_jsteps(run, s->size / 8);
+    const rg_jlist *pairs =
+        v.kind == RG_J_DICT ? rg_jdict_list(run, v.dict, 0) : rg_jval_items(run, v);
+    for (size_t i = 0; i < pairs->n && !rg_jfailed(run); i++) {
+        const rg_jlist *pair = rg_jval_items(run, pairs->items[i]);
+        if (rg_jfailed(run) || pair->n != 2) {
+            rg_jfail(run, RG_TEMPLATE_TYPE, "urlencode() of what is no pair");
+            break;
+        }
+        rg_jbuild_c(&b, i == 0 ? "" : "&");
+        put_quoted(&b, rg_jval_str(run, pair->items[0]), true);
+        rg_jbuild_c(&b, "=");
+        put_quoted(&b, rg_jval_str(run, pair->items[1]), true);
+    }
     return text(rg_jbuild_done(&b));
 }
 

@@ -184,8 +184,10 @@ rg_jval rg_jformat(rg_jrun *run, const rg_jstr *format, rg_jval values) {
         put_padded(&b, &p, placeholder_text(run, &p, v));
     }
     rg_jbuild_part(&b, format, done, format->size);
-    const bool is_over =
-        is_tuple ? n_used < values.list->n : n_used == 0 && values.kind != RG_J_DICT;
+    // Python does not complain about a value that might be a mapping
+    const bool may_be_map =
+        values.kind == RG_J_DICT || values.kind == RG_J_LIST || values.kind == RG_J_UNDEFINED;
+    const bool is_over = is_tuple ? n_used < values.list->n : n_used == 0 && !may_be_map;
     if (is_over) {
         rg_jfail(run, RG_TEMPLATE_TYPE, "not all arguments converted during string formatting");
     }

@@ -131,7 +131,7 @@ static bool is_same(rg_jrun *run, rg_jval v, const rg_jval *arg) {
     if (v.kind != arg[0].kind) {
         return false;
     }
-    const bool is_object = rg_jval_is_seq(v) || v.kind == RG_J_DICT;
+    const bool is_object = rg_jval_is_seq(v) || v.kind == RG_J_DICT || v.kind == RG_J_UNDEFINED;
     return is_object ? v.list == arg[0].list : rg_jval_equal(run, v, arg[0]);
 }
 

@@ -118,7 +118,8 @@ typedef struct rg_rendered {
  * @param out     overwritten in every case, also on failure (failure, raised): clear it always
  * Errors: RG_E_ARG (the template refused: raise_exception), RG_E_FORMAT (undefined or wrong type),
  *         RG_E_LIMIT (naming the limit), RG_E_MEMORY; all but the first name the template's line.
- * Threads: any thread; one rendering shares nothing with another. Needs less than 256 KiB of stack.
+ * Threads: any thread; one rendering shares nothing with another. A stack of 1 MiB is enough
+ *          for parsing and rendering whatever the template does.
  */
 rg_status rg_template_render(const rg_template *tmpl, const rg_template_context *context,
                              const rg_template_limits *limits, rg_rendered *out,

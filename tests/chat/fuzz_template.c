@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rg_template *tmpl = NULL;
     const rg_json *context = NULL;
     rg_arena_init(&arena, rg_mem_heap(), 0);
-    if (rg_json_parse(&arena, RG_STR(conversation), &context, &err) != RG_OK) {
+    if (rg_json_parse(&arena, rg_str_of(conversation), &context, &err) != RG_OK) {
         __builtin_trap();
     }
     if (rg_template_new(rg_mem_heap(), (rg_str){(const char *)data, size}, &tmpl, &err) == RG_OK) {

@@ -157,7 +157,7 @@ static void operators_bind_as_in_jinja(void **state) {
            "True"
            "3");
     EXPECT("{{ 1 < 2 < 3 }}{{ 3 > 2 > 2 }}{{ 1 in [1] in [[1]] }}{{ 'a' not in 'b' }}", "{}",
-           "TrueFalseFalseTrue");
+           "TrueFalseTrueTrue");
     EXPECT("{{ 'x' if n is defined and n is not none else 'y' }}{{ n is divisibleby 7 }}{{ n is in "
            "[7] }}",
            ctx, "xTrueTrue");
@@ -167,6 +167,32 @@ static void operators_bind_as_in_jinja(void **state) {
     EXPECT("{{ 1, 2 }}{{ (1) }}{{ 'a' 'b' }}{{ true and 'x' or 'y' }}{{ 'é'|length }}", ctx,
            "(1, 2)1abx1");
     EXPECT("{{ {'}}': '%}'}['}}'] }}", "{}", "%}");
+}
+
+static void filters_do_what_jinja_filters_do(void **state) {
+    (void)state;
+    EXPECT("{{ 'a b/c' | urlencode }}{{ {'k l': 'm/n'} | urlencode }}{{ [] | urlencode }}", "{}",
+           "a%20b/ck+l=m%2Fn");
+    EXPECT("{{ [none, none] | sort }}{{ ['b', 'A'] | sort }}{{ ['b', 'A'] | "
+           "sort(case_sensitive=true) }}",
+           "{}", "[None, None]['A', 'b']['A', 'b']");
+    EXPECT(
+        "{{ none | map('upper') | list }}{{ 0 | select | list }}{{ [1, none, 2] | select | list }}",
+        "{}", "[][][1, 2]");
+    EXPECT("{{ 'foo bar baz qux' | truncate(9) }}|{{ 'foo bar baz qux' | truncate(9, true) }}|"
+           "{{ 'foo bar' | truncate(5, leeway=2) }}",
+           "{}", "foo...|foo ba...|foo bar");
+    EXPECT("{{ range(5) | batch(2, 0) | list }}{{ range(5) | slice(2) | list }}{{ [3, 1] | min }}"
+           "{{ 'aB' | max }}{{ [1, 2] | sum(start=3) }}",
+           "{}", "[[0, 1], [2, 3], [4, 0]][[0, 1, 2], [3, 4]]1B6");
+    EXPECT("{{ 'x'.split() | first }}{{ [] | first is defined }}{{ {'b': 1, 'a': 2} | "
+           "dictsort(by='value') }}"
+           "{{ '{\"a\": [1.50, null]}' | from_json }}",
+           "{}", "xFalse[('b', 1), ('a', 2)]{'a': [1.5, None]}");
+    EXPECT_FAILURE("{{ 5 | indent }}", "{}", RG_TEMPLATE_TYPE, "indent() of int");
+    EXPECT_FAILURE("{{ '{' | from_json }}", "{}", RG_TEMPLATE_TYPE, "from_json()");
+    EXPECT_FAILURE("{{ 1 | upper(2) }}", "{}", RG_TEMPLATE_TYPE, "upper() takes 0 arguments");
+    EXPECT_FAILURE("{{ 1 | indent(size=2) }}", "{}", RG_TEMPLATE_TYPE, "'size'");
 }
 
 static void failures_say_what_and_where(void **state) {
@@ -310,6 +336,7 @@ int main(void) {
         cmocka_unit_test(texts_print_as_in_python),
         cmocka_unit_test(methods_come_before_members),
         cmocka_unit_test(operators_bind_as_in_jinja),
+        cmocka_unit_test(filters_do_what_jinja_filters_do),
         cmocka_unit_test(failures_say_what_and_where),
         cmocka_unit_test(a_template_can_refuse_with_its_own_text),
         cmocka_unit_test(unknown_names_are_found_when_loading),

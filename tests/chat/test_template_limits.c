@@ -176,10 +176,19 @@ static void *run_deep(void *arg) {
     rg_str open = repeated("{{ ", "[(", 50, "1");
     const rg_str all = repeated(open.data, ")]", 50, " }}");
     outcome o = run_with(rg_mem_heap(), all, "{}", NULL);
-    const bool is_fine = o.render == RG_OK;
+    bool is_fine = o.render == RG_OK;
     outcome_clear(&o);
     free((char *)open.data);
     free((char *)all.data);
+
+    // as deep as the parser goes, then one too many
+    open = repeated("", "{% macro m(a) %}{% for x in y %}", 60, "{{ ");
+    const rg_str deep = repeated(open.data, "a[not -1 if 1 else (", 60, "(");
+    o = run_with(rg_mem_heap(), deep, "{}", NULL);
+    is_fine = is_fine && o.parse == RG_E_LIMIT;
+    outcome_clear(&o);
+    free((char *)open.data);
+    free((char *)deep.data);
     o = run("{% macro m(n) %}{% if n %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(200) }}"
             "{% set ns = namespace(a=[]) %}{% for i in range(190) %}{% set ns.a = [ns.a] %}{% "
             "endfor %}{{ ns.a | tojson }}"
