@@ -183,7 +183,7 @@ static void *run_deep(void *arg) {
 
     // as deep as the parser goes, then one too many
     open = repeated("", "{% macro m(a) %}{% for x in y %}", 60, "{{ ");
-    const rg_str deep = repeated(open.data, "a[not -1 if 1 else (", 60, "(");
+    const rg_str deep = repeated(open.data, "a[not -1 if 1 else (", RG_TEMPLATE_NEST_MAX / 2, "(");
     o = run_with(rg_mem_heap(), deep, "{}", NULL);
     is_fine = is_fine && o.parse == RG_E_LIMIT;
     outcome_clear(&o);
