@@ -139,6 +139,29 @@ rg_jval rg_jloop_attr(rg_jrun *run, rg_jloop *loop, const rg_jstr *name) {
     return (rg_jval){.kind = RG_J_MISSING};
 }
 
+bool rg_jloop_call(rg_jrun *run, rg_jloop *loop, const rg_jstr *name, const rg_jargs *args,
+                   rg_jval *out) {
+    if (rg_str_is(rg_jstr_str(name), "cycle")) {
+        if (args->n_pos == 0) {
+            rg_jfail(run, RG_TEMPLATE_TYPE, "no items for cycling given");
+            return true;
+        }
+        *out = args->pos[(loop->at - 1) % args->n_pos];
+        return true;
+    }
+    if (rg_str_is(rg_jstr_str(name), "changed")) {
+        rg_jlist *now = rg_jlist_new(run, args->n_pos);
+        for (size_t i = 0; i < args->n_pos; i++) {
+            rg_jlist_push(run, now, args->pos[i]);
+        }
+        const rg_jval values = rg_jseq(RG_J_TUPLE, now);
+        *out = rg_jbool(!rg_jval_equal(run, values, loop->last_changed));
+        loop->last_changed = values;
+        return true;
+    }
+    return false;
+}
+
 // global functions
 
 typedef rg_jval function_fn(rg_jrun *run, const rg_jargs *args);

@@ -5,12 +5,6 @@ typedef struct pair {
     rg_jval value;
 } pair;
 
-/* Equal keys need no order: a list of nones can be sorted. */
-static int order_keys(rg_jrun *run, rg_jval a, rg_jval b) {
-    const bool is_plain = rg_jval_is_number(a) || a.kind == RG_J_STRING;
-    return !is_plain && rg_jval_equal(run, a, b) ? 0 : rg_jval_order(run, a, b, "<");
-}
-
 /* Merge the sorted halves [0, middle) and [middle, n) of from into to; equal ones keep their order.
  */
 static void merge(rg_jrun *run, const pair *from, pair *to, size_t middle, size_t n, bool reverse) {
@@ -20,7 +14,7 @@ static void merge(rg_jrun *run, const pair *from, pair *to, size_t middle, size_
         bool takes_b = a >= middle;
         if (a < middle && b < n && !rg_jfailed(run)) {
             rg_jsteps(run, 1);
-            const int order = order_keys(run, from[b].key, from[a].key);
+            const int order = rg_jval_order(run, from[b].key, from[a].key, "<");
             takes_b = order != RG_J_UNORDERED && (reverse ? order > 0 : order < 0);
         }
         to[i] = takes_b ? from[b++] : from[a++];
@@ -108,28 +102,36 @@ static rg_jval key_of(rg_jrun *run, rg_jval v, rg_jval path, rg_jval fallback, b
     return v;
 }
 
-/* One key for each item; "a,b" gives lists of two. */
+/* One key for each item. */
 static rg_jlist *keys_of(rg_jrun *run, const rg_jlist *items, rg_jval path, rg_jval fallback,
                          bool is_exact) {
-    const bool is_many = path.kind == RG_J_STRING && path.str->size != 0 &&
-                         memchr(path.str->data, ',', path.str->size) != NULL;
     rg_jlist *keys = rg_jlist_new(run, items->n);
     for (size_t i = 0; i < items->n && !rg_jfailed(run); i++) {
-        if (!is_many) {
-            rg_jlist_push(run, keys, key_of(run, items->items[i], path, fallback, is_exact));
+        rg_jlist_push(run, keys, key_of(run, items->items[i], path, fallback, is_exact));
+    }
+    return keys;
+}
+
+/* For sort: each key is a list, one part for each attribute of "a,b". Lists with equal parts need
+ * no order, so that a list of nones can be sorted. */
+static rg_jlist *list_keys_of(rg_jrun *run, const rg_jlist *items, rg_jval paths, bool is_exact) {
+    rg_jlist *keys = rg_jlist_new(run, items->n);
+    for (size_t i = 0; i < items->n && !rg_jfailed(run); i++) {
+        rg_jlist *parts = rg_jlist_new(run, 1);
+        rg_jlist_push(run, keys, rg_jseq(RG_J_LIST, parts));
+        if (paths.kind != RG_J_STRING) {
+            rg_jlist_push(run, parts, key_of(run, items->items[i], paths, missing, is_exact));
             continue;
         }
-        rg_jlist *parts = rg_jlist_new(run, 2);
-        for (size_t from = 0; from <= path.str->size && !rg_jfailed(run);) {
-            const char *comma = path.str->size == from
-                                    ? NULL
-                                    : memchr(path.str->data + from, ',', path.str->size - from);
-            const size_t to = comma == NULL ? path.str->size : (size_t)(comma - path.str->data);
-            const rg_jval part = rg_jtext(rg_jstr_part(run, path.str, from, to));
-            rg_jlist_push(run, parts, key_of(run, items->items[i], part, fallback, is_exact));
+        const rg_jstr *s = paths.str;
+        for (size_t from = 0; from <= s->size && !rg_jfailed(run);) {
+            const char *comma =
+                s->size == from ? NULL : memchr(s->data + from, ',', s->size - from);
+            const size_t to = comma == NULL ? s->size : (size_t)(comma - s->data);
+            const rg_jval path = rg_jtext(rg_jstr_part(run, s, from, to));
+            rg_jlist_push(run, parts, key_of(run, items->items[i], path, missing, is_exact));
             from = to + 1;
         }
-        rg_jlist_push(run, keys, rg_jseq(RG_J_LIST, parts));
     }
     return keys;
 }
@@ -137,7 +139,7 @@ static rg_jlist *keys_of(rg_jrun *run, const rg_jlist *items, rg_jval path, rg_j
 rg_jval rg_jf_sort(rg_jrun *run, rg_jval v, const rg_jval *arg, const rg_jargs *raw) {
     (void)raw;
     const rg_jlist *items = rg_jval_items(run, v);
-    const rg_jlist *keys = keys_of(run, items, arg[2], missing, rg_jval_is_true(arg[1]));
+    const rg_jlist *keys = list_keys_of(run, items, arg[2], rg_jval_is_true(arg[1]));
     return rg_jseq(RG_J_LIST, rg_jlist_sorted(run, items, keys, rg_jval_is_true(arg[0])));
 }
 

@@ -463,6 +463,11 @@ static void call_method(rg_jrun *run, const rg_jinsn *insn) {
         rg_jpush(run, rg_jmethod_call(run, row, self, &args));
         return;
     }
+    rg_jval result = rg_jnone();
+    if (self.kind == RG_J_LOOP && rg_jloop_call(run, self.loop, name, &args, &result)) {
+        rg_jpush(run, result);
+        return;
+    }
     const rg_jval callee = rg_jval_attr(run, self, name);
     if (!rg_jfailed(run)) {
         call(run, callee, &args);

@@ -36,8 +36,8 @@ typedef struct rg_jloop {
     bool is_filtered; // the filter has run for all items
     bool is_whole;    // a round came to its end
     unsigned depth0;
-    rg_jmacro *again; // recursive: what loop(...) calls
-    rg_jval last_changed;
+    rg_jmacro *again;     // recursive: what loop(...) calls
+    rg_jval last_changed; // what loop.changed() saw last
 } rg_jloop;
 
 typedef struct rg_jframe {
@@ -135,6 +135,9 @@ rg_jval rg_jfunction_call(rg_jrun *run, int row, const rg_jargs *args);
 int rg_jmethod_find(rg_jkind kind, const rg_jstr *name);
 rg_jval rg_jmethod_call(rg_jrun *run, int row, rg_jval self, const rg_jargs *args);
 const char *rg_jmethod_name(int row);
+/** loop.cycle(..) and loop.changed(..); false: no such method. */
+bool rg_jloop_call(rg_jrun *run, rg_jloop *loop, const rg_jstr *name, const rg_jargs *args,
+                   rg_jval *out);
 /** An attribute of `loop`; MISSING when there is none. */
 rg_jval rg_jloop_attr(rg_jrun *run, rg_jloop *loop, const rg_jstr *name);
 

@@ -65,6 +65,8 @@ static void loops_do_what_jinja_loops_do(void **state) {
            "%}{{ x }}"
            "{{ loop.depth }}{% endif %}{% endfor %}",
            ctx, "11<22<33>>");
+    EXPECT("{% for x in [1, 1, 2] %}{{ loop.cycle('a', 'b') }}{{ loop.changed(x) }} {% endfor %}",
+           ctx, "aTrue bFalse aTrue ");
     EXPECT("{% for c in u %}{{ c }}.{% endfor %}", ctx, "h.é. .你.");
     EXPECT("{% for x in range(3) if x % 2 == 0 %}{{ x }}{% endfor %}", ctx, "02");
 }
