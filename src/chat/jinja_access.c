@@ -80,12 +80,6 @@ int64_t rg_jval_int(rg_jrun *run, rg_jval v, const char *what) {
     return 0;
 }
 
-bool rg_jval_has_length(rg_jval v) {
-    return v.kind == RG_J_STRING || rg_jval_is_seq(v) || v.kind == RG_J_DICT ||
-           v.kind == RG_J_RANGE || v.kind == RG_J_VIEW || v.kind == RG_J_UNDEFINED ||
-           v.kind == RG_J_LOOP;
-}
-
 size_t rg_jval_length(rg_jrun *run, rg_jval v) {
     switch (v.kind) {
     case RG_J_UNDEFINED:

@@ -231,10 +231,6 @@ int rg_jmethod_find(rg_jkind kind, const rg_jstr *name) {
     return RG_J_NO_ROW;
 }
 
-const char *rg_jmethod_name(int row) {
-    return row_at(row)->name;
-}
-
 /* update({..}, a=1) */
 static rg_jval dict_update(rg_jrun *run, rg_jval self, const rg_jargs *args) {
     const int as_dict = rg_jfunction_find(RG_STR("dict"));

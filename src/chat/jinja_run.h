@@ -134,7 +134,6 @@ rg_jval rg_jfunction_call(rg_jrun *run, int row, const rg_jargs *args);
 /** The row of a method for this kind of value, or RG_J_NO_ROW. */
 int rg_jmethod_find(rg_jkind kind, const rg_jstr *name);
 rg_jval rg_jmethod_call(rg_jrun *run, int row, rg_jval self, const rg_jargs *args);
-const char *rg_jmethod_name(int row);
 /** loop.cycle(..) and loop.changed(..); false: no such method. */
 bool rg_jloop_call(rg_jrun *run, rg_jloop *loop, const rg_jstr *name, const rg_jargs *args,
                    rg_jval *out);

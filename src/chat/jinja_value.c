@@ -173,11 +173,6 @@ rg_jentry *rg_jdict_find(rg_jrun *run, const rg_jdict *dict, rg_jval key) {
     return find_hashed(run, dict, key, hash_of(run, key));
 }
 
-rg_jentry *rg_jdict_find_str(rg_jrun *run, const rg_jdict *dict, rg_str key) {
-    const rg_jstr str = {.data = key.data, .size = key.size};
-    return rg_jdict_find(run, dict, rg_jtext(&str));
-}
-
 void rg_jdict_set(rg_jrun *run, rg_jdict *dict, rg_jval key, rg_jval value) {
     if (!rg_jval_is_hashable(run, key)) {
         rg_jfail(run, RG_TEMPLATE_TYPE, "unhashable type: '%s'", rg_jval_type(key));

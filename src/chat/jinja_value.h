@@ -188,7 +188,6 @@ rg_jdict *rg_jdict_new(rg_jrun *run);
 void rg_jdict_set(rg_jrun *run, rg_jdict *dict, rg_jval key, rg_jval value);
 /** The entry of a key, or NULL; a key that cannot be hashed has none. */
 rg_jentry *rg_jdict_find(rg_jrun *run, const rg_jdict *dict, rg_jval key);
-rg_jentry *rg_jdict_find_str(rg_jrun *run, const rg_jdict *dict, rg_str key);
 void rg_jdict_remove(rg_jrun *run, rg_jdict *dict, rg_jentry *entry);
 /** `list` in the stable order of `keys`, as a new list; fails for keys that Python cannot order. */
 rg_jlist *rg_jlist_sorted(rg_jrun *run, const rg_jlist *list, const rg_jlist *keys,
@@ -222,7 +221,6 @@ rg_jval rg_jval_item(rg_jrun *run, rg_jval v, rg_jval key);
 rg_jval rg_jval_attr(rg_jrun *run, rg_jval v, const rg_jstr *name);
 /** len(v); fails without one. */
 size_t rg_jval_length(rg_jrun *run, rg_jval v);
-bool rg_jval_has_length(rg_jval v);
 /** All items as a list: the list itself where v is a list or tuple. Fails when v cannot be
  * iterated. */
 rg_jlist *rg_jval_items(rg_jrun *run, rg_jval v);

@@ -50,10 +50,6 @@ rg_status rg_template_line(const rg_template *tmpl, const rg_mem *mem, rg_str li
     if (status == RG_OK) {
         status = render_tree(tmpl, tree, clock, &rendered, &why);
     }
-    if (status == RG_E_MEMORY) {
-        rg_fail(err, status, "%s", why.text);
-        goto done;
-    }
 
     rg_buf_str(out, status == RG_OK ? RG_STR("{\"rendered\": ") : RG_STR("{\"error\": "));
     if (status == RG_OK) {
@@ -64,8 +60,6 @@ rg_status rg_template_line(const rg_template *tmpl, const rg_mem *mem, rg_str li
     }
     rg_buf_char(out, '}');
     status = rg_buf_check(out, "the line written", err);
-
-done:
     rg_rendered_clear(&rendered);
     rg_arena_clear(&arena);
     return status;
