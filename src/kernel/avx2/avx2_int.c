@@ -71,7 +71,7 @@ INLINE void dot_group(__m256i s[RG_TILE_TOKENS], const rg_int_tile *tile, const 
             a = _mm256_abs_epi8(sign_a);
             b = _mm256_abs_epi8(sign_b);
         }
-#pragma GCC unroll 6
+        RG_UNROLL(6)
         for (int t = 0; t < n_tok; t++) {
             const int8_t *at = x + (size_t)t * tile->x_stride + 4 * i;
             __m256i u = load_step(at);
@@ -98,7 +98,7 @@ INLINE void multiply_half(const rg_int_tile *tile, size_t p, size_t half, int gr
     const uint8_t *q = panel->q + 32 * half;
     const size_t x_scale_stride = tile->x_stride / 32;
     __m256 sum[RG_TILE_TOKENS];
-#pragma GCC unroll 6
+    RG_UNROLL(6)
     for (int t = 0; t < n_tok; t++) {
         sum[t] = _mm256_setzero_ps();
     }
@@ -107,14 +107,14 @@ INLINE void multiply_half(const rg_int_tile *tile, size_t p, size_t half, int gr
         for (int part = 0; part < 32 / group; part++) {
             const size_t g = b * (32 / (size_t)group) + (size_t)part;
             __m256i s[RG_TILE_TOKENS];
-#pragma GCC unroll 6
+            RG_UNROLL(6)
             for (int t = 0; t < n_tok; t++) {
                 s[t] = _mm256_set1_epi32(tile->start[t][g]);
             }
             dot_group(s, tile, q, b * 32 + 16 * (size_t)part, group / 4, is_wide, n_tok);
             const __m256 scale = _mm256_loadu_ps(panel->scale + 16 * g + 8 * half);
             const __m256 min = _mm256_loadu_ps(panel->min + 16 * g + 8 * half);
-#pragma GCC unroll 6
+            RG_UNROLL(6)
             for (int t = 0; t < n_tok; t++) {
                 const __m256 v = _mm256_cvtepi32_ps(s[t]);
                 f[t] = part == 0 ? _mm256_mul_ps(v, scale) : _mm256_fmadd_ps(v, scale, f[t]);
@@ -123,14 +123,14 @@ INLINE void multiply_half(const rg_int_tile *tile, size_t p, size_t half, int gr
                 }
             }
         }
-#pragma GCC unroll 6
+        RG_UNROLL(6)
         for (int t = 0; t < n_tok; t++) {
             const float x = tile->x_scale[(size_t)t * x_scale_stride + b];
             sum[t] = _mm256_fmadd_ps(f[t], _mm256_set1_ps(x), sum[t]);
         }
     }
     const size_t row = 16 * p + 8 * half;
-#pragma GCC unroll 6
+    RG_UNROLL(6)
     for (int t = 0; t < n_tok; t++) {
         store_lanes(tile->y + (size_t)t * tile->ldy + row, sum[t], tile->row_mask >> row & 0xFF,
                     tile->is_first);

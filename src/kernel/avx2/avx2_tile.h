@@ -10,14 +10,14 @@ static inline __attribute__((always_inline)) void
 multiply_panel(const rg_dense_tile *tile, const float *w, size_t p, int n_tok) {
     const char *x = tile->x;
     __m256 sum[2][TILE_TOKENS];
-#pragma GCC unroll 6
+    RG_UNROLL(6)
     for (int t = 0; t < n_tok; t++) {
         sum[0][t] = sum[1][t] = _mm256_setzero_ps();
     }
     for (size_t i = 0; i < tile->n; i++, w += 16, x += 4) {
         const __m256 a = _mm256_loadu_ps(w);
         const __m256 b = _mm256_loadu_ps(w + 8);
-#pragma GCC unroll 6
+        RG_UNROLL(6)
         for (int t = 0; t < n_tok; t++) {
             float word;
             memcpy(&word, x + (size_t)t * tile->x_stride, sizeof word);
@@ -27,7 +27,7 @@ multiply_panel(const rg_dense_tile *tile, const float *w, size_t p, int n_tok) {
         }
     }
     const uint32_t mask = tile->row_mask >> 16 * p;
-#pragma GCC unroll 6
+    RG_UNROLL(6)
     for (int t = 0; t < n_tok; t++) {
         float *y = tile->y + (size_t)t * tile->ldy + 16 * p;
         store_lanes(y, sum[0][t], mask & 0xFF, tile->is_first);

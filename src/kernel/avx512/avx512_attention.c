@@ -106,11 +106,11 @@ add_values_of(const rg_attn_block *b, size_t query, int n, size_t lo, size_t hi,
     for (size_t d = 0; d < dim; d += 64) {
         __mmask16 mask[4];
         __m512 sum[FEW][4];
-#pragma GCC unroll 4
+        RG_UNROLL(4)
         for (int v = 0; v < 4; v++) {
             const size_t at = d + 16 * (size_t)v;
             mask[v] = at < dim ? rest_mask(dim - at) : 0;
-#pragma GCC unroll 4
+            RG_UNROLL(4)
             for (int i = 0; i < n; i++) {
                 sum[i][v] = _mm512_setzero_ps();
             }
@@ -121,23 +121,23 @@ add_values_of(const rg_attn_block *b, size_t query, int n, size_t lo, size_t hi,
                 _mm_prefetch((const char *)b->v_next[j] + d * (is_f16 ? 2 : 4) + 64, _MM_HINT_T1);
             }
             __m512 value[4];
-#pragma GCC unroll 4
+            RG_UNROLL(4)
             for (int v = 0; v < 4; v++) {
                 value[v] = load_value(b->v_row[j], d + 16 * (size_t)v, mask[v], is_f16);
             }
-#pragma GCC unroll 4
+            RG_UNROLL(4)
             for (int i = 0; i < n; i++) {
                 const __m512 w = _mm512_set1_ps(b->p[(query + (size_t)i) * RG_ATTN_TILE + j]);
-#pragma GCC unroll 4
+                RG_UNROLL(4)
                 for (int v = 0; v < 4; v++) {
                     sum[i][v] = _mm512_fmadd_ps(value[v], w, sum[i][v]);
                 }
             }
         }
-#pragma GCC unroll 4
+        RG_UNROLL(4)
         for (int i = 0; i < n; i++) {
             float *out = b->out + (query + (size_t)i) * dim + d;
-#pragma GCC unroll 4
+            RG_UNROLL(4)
             for (int v = 0; v < 4; v++) {
                 const __m512 old = _mm512_maskz_loadu_ps(mask[v], out + 16 * v);
                 _mm512_mask_storeu_ps(out + 16 * v, mask[v], _mm512_add_ps(old, sum[i][v]));

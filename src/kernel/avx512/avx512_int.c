@@ -24,11 +24,11 @@ INLINE void dot_group(__m512i s[2][RG_TILE_TOKENS], const rg_int_tile *tile, siz
     const uint8_t *q0 = tile->panels[0].q + j * RG_PANEL_ROWS;
     const uint8_t *q1 = tile->panels[1].q + j * RG_PANEL_ROWS;
     const int8_t *x = tile->x + j;
-#pragma GCC unroll 8
+    RG_UNROLL(8)
     for (int i = 0; i < n_steps; i++) {
         const __m512i w0 = _mm512_loadu_si512(q0 + 64 * i);
         const __m512i w1 = _mm512_loadu_si512(q1 + 64 * i);
-#pragma GCC unroll 6
+        RG_UNROLL(6)
         for (int t = 0; t < n_tok; t++) {
             const __m512i v = load_step(x + (size_t)t * tile->x_stride + 4 * i);
             s[0][t] = dot_step(s[0][t], w0, v);
@@ -39,7 +39,7 @@ INLINE void dot_group(__m512i s[2][RG_TILE_TOKENS], const rg_int_tile *tile, siz
 
 INLINE void start_group(__m512i s[2][RG_TILE_TOKENS], const rg_int_tile *tile, size_t g,
                         bool has_min, int n_tok) {
-#pragma GCC unroll 6
+    RG_UNROLL(6)
     for (int t = 0; t < n_tok; t++) {
         s[0][t] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(tile->start[t][g]);
         s[1][t] = s[0][t];
@@ -48,9 +48,9 @@ INLINE void start_group(__m512i s[2][RG_TILE_TOKENS], const rg_int_tile *tile, s
 
 INLINE void store(const rg_int_tile *tile, __m512 sum[2][RG_TILE_TOKENS], int n_tok) {
     const __mmask16 mask[2] = {(__mmask16)tile->row_mask, (__mmask16)(tile->row_mask >> 16)};
-#pragma GCC unroll 6
+    RG_UNROLL(6)
     for (int t = 0; t < n_tok; t++) {
-#pragma GCC unroll 2
+        RG_UNROLL(2)
         for (int p = 0; p < 2; p++) {
             float *y = tile->y + (size_t)t * tile->ldy + 16 * p;
             __m512 v = sum[p][t];
@@ -66,7 +66,7 @@ INLINE void multiply(const rg_int_tile *tile, int group, bool has_min, int n_tok
     const rg_panel *panels = tile->panels;
     const size_t x_scale_stride = tile->x_stride / 32;
     __m512 sum[2][RG_TILE_TOKENS];
-#pragma GCC unroll 6
+    RG_UNROLL(6)
     for (int t = 0; t < n_tok; t++) {
         sum[0][t] = sum[1][t] = _mm512_setzero_ps();
     }
@@ -77,10 +77,10 @@ INLINE void multiply(const rg_int_tile *tile, int group, bool has_min, int n_tok
             __m512i s[2][RG_TILE_TOKENS];
             start_group(s, tile, g, has_min, n_tok);
             dot_group(s, tile, b * 32 + 16 * (size_t)half, group / 4, n_tok);
-#pragma GCC unroll 2
+            RG_UNROLL(2)
             for (int p = 0; p < 2; p++) {
                 const __m512 scale = _mm512_loadu_ps(panels[p].scale + 16 * g);
-#pragma GCC unroll 6
+                RG_UNROLL(6)
                 for (int t = 0; t < n_tok; t++) {
                     const __m512 v = _mm512_cvtepi32_ps(s[p][t]);
                     f[p][t] =
@@ -88,7 +88,7 @@ INLINE void multiply(const rg_int_tile *tile, int group, bool has_min, int n_tok
                 }
                 if (has_min) {
                     const __m512 min = _mm512_loadu_ps(panels[p].min + 16 * g);
-#pragma GCC unroll 6
+                    RG_UNROLL(6)
                     for (int t = 0; t < n_tok; t++) {
                         sum[p][t] =
                             _mm512_fnmadd_ps(min, _mm512_set1_ps(tile->x_min[t][g]), sum[p][t]);
@@ -96,7 +96,7 @@ INLINE void multiply(const rg_int_tile *tile, int group, bool has_min, int n_tok
                 }
             }
         }
-#pragma GCC unroll 6
+        RG_UNROLL(6)
         for (int t = 0; t < n_tok; t++) {
             const __m512 x = _mm512_set1_ps(tile->x_scale[(size_t)t * x_scale_stride + b]);
             sum[0][t] = _mm512_fmadd_ps(f[0][t], x, sum[0][t]);

@@ -57,7 +57,7 @@ INLINE __m512i load_x(const int8_t *x, size_t at, size_t n, bool is_whole) {
 INLINE void dot_bytes(int32_t *sum, const uint8_t *q, const int8_t *x, size_t n, bool is_whole,
                       int group) {
     __m512i z[8];
-#pragma GCC unroll 8
+    RG_UNROLL(8)
     for (size_t i = 0; i < 8; i++) {
         z[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_loadu_si512(q + 64 * i),
                                    load_x(x, 64 * i, n, is_whole));
@@ -76,7 +76,7 @@ INLINE __m512i load_q8_0(const uint8_t *p) {
 // a whole chunk of Q8_0 straight from the file
 INLINE void dot_q8_0(int32_t *sum, const uint8_t *p, const int8_t *x) {
     __m512i z[8];
-#pragma GCC unroll 8
+    RG_UNROLL(8)
     for (size_t i = 0; i < 8; i++) {
         z[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), load_q8_0(p + 68 * i),
                                    _mm512_loadu_si512(x + 64 * i));
@@ -87,7 +87,7 @@ INLINE void dot_q8_0(int32_t *sum, const uint8_t *p, const int8_t *x) {
 // the scales at the head of 16 blocks of Q8_0
 INLINE void heads_q8_0(float *scale, const uint8_t *p) {
     uint16_t h[16];
-#pragma GCC unroll 16
+    RG_UNROLL(16)
     for (int i = 0; i < 16; i++) {
         memcpy(&h[i], p + 34 * i, sizeof h[i]);
     }

@@ -16,14 +16,14 @@ static inline __attribute__((always_inline)) void multiply_tile(const rg_dense_t
     const char *x = tile->x;
     const size_t stride = tile->x_stride;
     __m512 sum[2][TILE_TOKENS];
-#pragma GCC unroll 12
+    RG_UNROLL(12)
     for (int t = 0; t < n_tok; t++) {
         sum[0][t] = sum[1][t] = _mm512_setzero_ps();
     }
     for (size_t i = 0; i < tile->n; i++, w0 += 16, w1 += 16, x += 4) {
         const __m512 a = _mm512_loadu_ps(w0);
         const __m512 b = _mm512_loadu_ps(w1);
-#pragma GCC unroll 12
+        RG_UNROLL(12)
         for (int t = 0; t < n_tok; t++) {
             float word;
             memcpy(&word, x + (size_t)t * stride, sizeof word);
@@ -33,9 +33,9 @@ static inline __attribute__((always_inline)) void multiply_tile(const rg_dense_t
         }
     }
     const __mmask16 mask[2] = {(__mmask16)tile->row_mask, (__mmask16)(tile->row_mask >> 16)};
-#pragma GCC unroll 12
+    RG_UNROLL(12)
     for (int t = 0; t < n_tok; t++) {
-#pragma GCC unroll 2
+        RG_UNROLL(2)
         for (int p = 0; p < 2; p++) {
             float *y = tile->y + (size_t)t * tile->ldy + 16 * p;
             if (!tile->is_first) {

@@ -59,7 +59,7 @@ static inline void rg_transpose_16(__m512i out[4], const uint8_t *const row[16],
 
 // ask for 512 bytes: what 16 rows of 32 take
 static inline void rg_prefetch_512(const uint8_t *p) {
-#pragma GCC unroll 8
+    RG_UNROLL(8)
     for (int i = 0; i < 8; i++) {
         _mm_prefetch((const char *)p + 64 * i, _MM_HINT_T1);
     }

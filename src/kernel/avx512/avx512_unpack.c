@@ -20,7 +20,7 @@ static inline void prefetch(const uint8_t *p, size_t bytes) {
 // the f16 at row[i] + at of 16 rows
 static inline __m256i gather_f16(const uint8_t *const row[16], size_t at) {
     uint16_t h[16];
-#pragma GCC unroll 16
+    RG_UNROLL(16)
     for (int i = 0; i < 16; i++) {
         memcpy(&h[i], row[i] + at, sizeof h[i]);
     }
