@@ -93,3 +93,26 @@ static inline void expect_failure(const char *source, const char *context, rg_te
     }
     outcome_clear(&o);
 }
+
+/* An allocator whose n-th call fails, and that counts what is still out. */
+typedef struct faulty {
+    rg_mem mem;
+    size_t n_calls;
+    size_t fail_at;
+    size_t n_live;
+} faulty;
+
+static inline void *faulty_alloc(void *self, size_t bytes) {
+    faulty *f = self;
+    if (f->n_calls++ == f->fail_at) {
+        return NULL;
+    }
+    void *block = rg_alloc(rg_mem_heap(), bytes);
+    f->n_live += block != NULL;
+    return block;
+}
+
+static inline void faulty_free(void *self, void *block) {
+    ((faulty *)self)->n_live--;
+    rg_free(rg_mem_heap(), block);
+}

@@ -2,12 +2,7 @@
 #include "chat/chat_format.h"
 #include "chat/template_line.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "template_test.h"
 
 static rg_arena arena;
 
@@ -196,6 +191,40 @@ static void every_line_gets_a_line(void **state) {
     rg_template_free(tmpl);
 }
 
+/* A whole life of a format, with every allocation from `mem`. */
+static rg_status live(const rg_mem *mem, const rg_chat_model *model,
+                      const rg_chat_request *request) {
+    rg_chat_format *format = NULL;
+    rg_error err = {0};
+    rg_status status = rg_chat_format_new(mem, model, &format, &err);
+    if (status == RG_OK) {
+        rg_rendered out;
+        status = rg_chat_format_render(format, request, &out, &err);
+        rg_rendered_clear(&out);
+    }
+    rg_chat_format_free(format);
+    return status;
+}
+
+static void every_allocation_may_fail(void **state) {
+    (void)state;
+    const rg_chat_model model = {
+        .config = parse("{\"chat_template\": [{\"name\": \"default\", \"template\": \"a\"},"
+                        " {\"name\": \"tool_use\", \"template\": \"{{ bos_token }}{{ tools }}\"}],"
+                        " \"bos_token\": \"B\"}")};
+    const rg_chat_request request = {.messages = parse("[]"), .tools = parse("[{\"a\": \"b\"}]")};
+    bool is_done = false;
+    size_t fail_at = 0;
+    for (; !is_done; fail_at++) {
+        faulty f = {.mem = {faulty_alloc, faulty_free, &f}, .fail_at = fail_at};
+        const rg_status status = live(&f.mem, &model, &request);
+        is_done = f.n_calls <= fail_at;
+        assert_int_equal(status, is_done ? RG_OK : RG_E_MEMORY);
+        assert_int_equal(f.n_live, 0);
+    }
+    assert_true(fail_at > 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_model_without_a_template_gets_chatml, set_up, tear_down),
@@ -208,6 +237,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(requests_are_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keywords_come_before_the_generation_prompt, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_line_gets_a_line, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

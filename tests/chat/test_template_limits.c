@@ -213,29 +213,6 @@ static void a_thread_of_one_mebibyte_is_enough(void **state) {
     assert_ptr_equal(result, &token);
 }
 
-/* An allocator whose n-th call fails, and that counts what is still out. */
-typedef struct faulty {
-    rg_mem mem;
-    size_t n_calls;
-    size_t fail_at;
-    size_t n_live;
-} faulty;
-
-static void *faulty_alloc(void *self, size_t bytes) {
-    faulty *f = self;
-    if (f->n_calls++ == f->fail_at) {
-        return NULL;
-    }
-    void *block = rg_alloc(rg_mem_heap(), bytes);
-    f->n_live += block != NULL;
-    return block;
-}
-
-static void faulty_free(void *self, void *block) {
-    ((faulty *)self)->n_live--;
-    rg_free(rg_mem_heap(), block);
-}
-
 static const char torture[] = "{% macro m(a, b='x') %}{{ a }}{{ b | upper }}{% endmacro %}{% set "
                               "ns = namespace(t='', l=[]) %}"
                               "{% for x in l if x > 1 %}{{ m(x) }}{% set ns.t = ns.t ~ s ~ "
