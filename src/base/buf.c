@@ -15,9 +15,12 @@ void rg_buf_clear(rg_buf *buf) {
 
 bool rg_buf_reserve(rg_buf *buf, size_t more) {
     size_t need = 0;
-    if (buf->is_failed || !rg_add_size(buf->size, more, &need) ||
+    if (buf->is_failed) {
+        return false;
+    }
+    if (!rg_add_size(buf->size, more, &need) ||
         (buf->limit_bytes != 0 && need > buf->limit_bytes)) {
-        buf->is_failed = true;
+        buf->is_failed = buf->is_over = true;
         return false;
     }
     if (need <= buf->capacity) {
@@ -98,7 +101,7 @@ rg_status rg_buf_check(const rg_buf *buf, const char *what, rg_error *err) {
     if (!buf->is_failed) {
         return RG_OK;
     }
-    if (buf->limit_bytes != 0) {
+    if (buf->is_over) {
         return rg_fail(err, RG_E_LIMIT, "%s is larger than %zu bytes", what, buf->limit_bytes);
     }
     return rg_fail(err, RG_E_MEMORY, "no memory for %s", what);

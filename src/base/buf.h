@@ -16,6 +16,7 @@ typedef struct rg_buf {
     size_t capacity;
     size_t limit_bytes; // 0: no limit
     bool is_failed;
+    bool is_over; // failed because of the limit
 } rg_buf;
 
 void rg_buf_init(rg_buf *buf, const rg_mem *mem, size_t limit_bytes);

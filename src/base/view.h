@@ -25,7 +25,7 @@ static inline rg_str rg_str_of(const char *text) {
 // view of a string literal, its length known to the compiler
 #define RG_STR(literal) ((rg_str){"" literal, sizeof(literal) - 1})
 
-// for printf: "%.*s", RG_FMT(s)
+// for printf: "%.*s", RG_FMT(s); two arguments, so never behind a ?:
 #define RG_FMT(s) (int)((s).size > 4096 ? 4096 : (s).size), (s).data
 
 static inline bool rg_str_eq(rg_str a, rg_str b) {

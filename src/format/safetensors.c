@@ -62,8 +62,9 @@ static rg_status read_size(const rg_json *json, rg_str name, const char *field, 
                           memchr(json->text.data, 'e', json->text.size) == NULL &&
                           memchr(json->text.data, 'E', json->text.size) == NULL;
     if (!is_plain || !rg_json_i64(json, &value) || value < 0) {
+        const rg_str text = json == NULL ? RG_STR("") : json->text;
         return rg_fail(err, RG_E_FORMAT, "tensor %.*s: %s holds \"%.*s\", not a size", RG_FMT(name),
-                       field, json == NULL ? 0 : RG_FMT(json->text));
+                       field, RG_FMT(text));
     }
     *out = (size_t)value;
     return RG_OK;

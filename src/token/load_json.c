@@ -128,8 +128,9 @@ static rg_status largest_id(loader *l, const rg_json *added, size_t *n) {
                                   : rg_json_find(&added->items[i - l->vocab->n], "id");
         int64_t id = -1;
         if (!rg_json_i64(json, &id) || id < 0 || id >= (int64_t)RG_TOKENIZER_VOCAB_MAX) {
+            const rg_str text = json == NULL ? RG_STR("") : json->text;
             return rg_fail(l->err, RG_E_FORMAT, "token %zu has id \"%.*s\", valid are 0 to %u", i,
-                           json == NULL ? 0 : RG_FMT(json->text), RG_TOKENIZER_VOCAB_MAX - 1);
+                           RG_FMT(text), RG_TOKENIZER_VOCAB_MAX - 1);
         }
         top = id > top ? id : top;
     }

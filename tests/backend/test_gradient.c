@@ -313,7 +313,7 @@ static void check_gradient(bench *b, size_t i, const float *grad) {
         b->exact[i][k] = kept - h;
         const double below = loss(b);
         b->exact[i][k] = kept;
-        char what[32];
+        char what[64];
         snprintf(what, sizeof what, "gradient of input %zu,", i);
         assert_near(b->c->name, what, k, grad[k], (above - below) / (2 * h));
     }
