@@ -196,10 +196,14 @@ static rg_status read_merges(loader *l) {
         joined.size = 0;
         rg_buf_str(&joined, left);
         rg_buf_str(&joined, right);
+        status = rg_buf_check(&joined, "a merged token", l->err);
+        if (status != RG_OK) {
+            break;
+        }
         const uint32_t a = rg_map_find(&l->by_text, left);
         const uint32_t b = rg_map_find(&l->by_text, right);
         const uint32_t both = rg_map_find(&l->by_text, rg_buf_view(&joined));
-        if (a == RG_MAP_NONE || b == RG_MAP_NONE || both == RG_MAP_NONE || joined.is_failed) {
+        if (a == RG_MAP_NONE || b == RG_MAP_NONE || both == RG_MAP_NONE) {
             status = rg_fail(l->err, RG_E_FORMAT,
                              "merge %zu (%.*s + %.*s) names a token that is not in the vocabulary", i,
                              RG_FMT(left), RG_FMT(right));

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""The program as a user meets it. usage: test_cli.py RAGA ROOT"""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
+TINY = os.path.join(ROOT, "tests/data/tiny")
+SHARED = os.environ.get("RAGA_SHARED", os.path.join(ROOT, "../shared"))
+COMMANDS = ["run", "show", "tokenize", "template", "logits", "bench", "doctor", "version"]
+
+
+def raga(*args, stdin="", env=None, timeout=300):
+    out = subprocess.run([RAGA, *args], input=stdin.encode(), capture_output=True, timeout=timeout,
+                         env={**os.environ, **(env or {})})
+    return out.returncode, out.stdout.decode("utf-8", "replace"), out.stderr.decode("utf-8", "replace")
+
+
+class Usage(unittest.TestCase):
+    def test_every_command_has_help(self):
+        for command in COMMANDS:
+            code, out, _ = raga(command, "--help")
+            self.assertEqual(code, 0, command)
+            self.assertIn("usage: raga " + command, out)
+        self.assertEqual(raga("help")[0], 0)
+
+    def test_a_typo_gets_the_nearest_command(self):
+        code, _, err = raga("tokenise")
+        self.assertEqual(code, 2)
+        self.assertIn('did you mean "tokenize"', err)
+
+    def test_a_typo_gets_the_nearest_option(self):
+        code, _, err = raga("run", TINY, "--thread", "2")
+        self.assertEqual(code, 2)
+        self.assertIn("--threads", err)
+
+    def test_values_out_of_range_are_refused(self):
+        for option, value in (("--temp", "-1"), ("--temp", "nan"), ("--top-p", "2"), ("-n", "0"), ("--threads", "x"),
+                              ("--memory", "8q"), ("--top-k", "1.5")):
+            code, _, err = raga("run", TINY, "x", option, value)
+            self.assertEqual(code, 2, (option, value))
+            self.assertIn(value, err)
+
+    def test_no_model_says_how_to_name_one(self):
+        code, _, err = raga("run")
+        self.assertEqual(code, 2)
+        self.assertIn("raga run MODEL", err)
+
+    def test_missing_files_are_named(self):
+        for command in (["run", "/no/model", "x"], ["show", "/no/model"], ["tokenize", "/no/model", "x"],
+                        ["bench", "/no/model"], ["template", "/no/model", "--jsonl"]):
+            code, _, err = raga(*command)
+            self.assertEqual(code, 1, command)
+            self.assertIn("/no/model", err)
+
+    def test_a_file_that_is_no_model_is_refused(self):
+        with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
+            file.write(b"not a model at all, but long enough to look at")
+            file.flush()
+            code, _, err = raga("run", file.name, "x")
+            self.assertEqual(code, 1)
+            self.assertIn("not a GGUF file", err)
+
+    def test_an_unknown_cpu_path_is_refused(self):
+        code, _, err = raga("run", TINY, "x", env={"RAGA_CPU": "sse9"})
+        self.assertEqual(code, 1)
+        self.assertIn("RAGA_CPU", err)
+
+    def test_version_and_doctor_speak_json(self):
+        self.assertEqual(json.loads(raga("version", "--json")[1])["name"], "raga")
+        facts = json.loads(raga("doctor", "--json")[1])
+        self.assertGreater(facts["limits"]["read_gb_s"], 0)
+        self.assertIn("Q4_K", facts["kernels"])
+
+
+class Run(unittest.TestCase):
+    def test_ids_give_ids(self):
+        code, out, _ = raga("run", TINY, "--ids", "72,101", "-n", "8", "--temp", "0", "--json")
+        self.assertEqual(code, 0)
+        answer = json.loads(out)
+        self.assertEqual(answer["prompt_tokens"], 2)
+        self.assertEqual(len(answer["ids"]), 8)
+        self.assertEqual(answer["stop"], "length")
+
+    def test_a_seed_repeats_an_answer(self):
+        one, two, three = (json.loads(raga("run", TINY, "Hello", "-n", "24", "--seed", s, "--json")[1])
+                           for s in ("5", "5", "6"))
+        self.assertEqual(one["ids"], two["ids"])
+        self.assertEqual(one["seed"], 5)
+        self.assertNotEqual(one["ids"], three["ids"])
+
+    def test_piped_input_is_the_prompt(self):
+        code, out, _ = raga("run", TINY, "-n", "4", "--seed", "1", stdin="Hello\n")
+        self.assertEqual(code, 0)
+        self.assertEqual(out, raga("run", TINY, "Hello", "-n", "4", "--seed", "1")[1])
+
+    def test_a_prompt_beyond_the_context_names_both_sizes(self):
+        code, _, err = raga("run", TINY, "--ids", ",".join(["65"] * 100), "--ctx", "64")
+        self.assertEqual(code, 1)
+        self.assertIn("100", err)
+        self.assertIn("64", err)
+
+    def test_ids_outside_the_vocabulary_are_refused(self):
+        for ids in ("-1", "281", "2147483647"):
+            code, _, err = raga("run", TINY, "--ids=" + ids, "-n", "1")
+            self.assertEqual(code, 1, ids)
+            self.assertIn(ids, err)
+
+    def test_a_stop_string_ends_and_is_not_shown(self):
+        whole = json.loads(raga("run", TINY, "Hello", "-n", "40", "--seed", "3", "--json")[1])["text"]
+        stop = whole[6:9]
+        answer = json.loads(raga("run", TINY, "Hello", "-n", "40", "--seed", "3", "--json", "--stop", stop)[1])
+        self.assertEqual(answer["stop"], "stop")
+        self.assertEqual(answer["text"], whole[:whole.index(stop)])
+
+    def test_logprobs_are_those_of_the_tokens(self):
+        answer = json.loads(raga("run", TINY, "Hello", "-n", "3", "--temp", "0", "--json", "--logprobs", "2")[1])
+        for token in answer["logprobs"]:
+            self.assertEqual(token["top"][0]["id"], token["id"])
+            self.assertAlmostEqual(token["top"][0]["logprob"], token["logprob"], places=4)
+
+    def test_memory_that_is_too_small_is_said(self):
+        code, _, err = raga("run", TINY, "x", "--memory", "1k")
+        self.assertEqual(code, 1)
+        self.assertIn("memory", err)
+
+
+class Show(unittest.TestCase):
+    def test_facts_bill_and_tensors(self):
+        facts = json.loads(raga("show", TINY, "--json", "--tensors", "--ctx", "128", "--metadata")[1])
+        self.assertEqual(facts["family"], "qwen3")
+        self.assertEqual(facts["bill"]["n_ctx"], 128)
+        self.assertEqual(len(facts["tensors"]), facts["n_tensors"])
+        self.assertEqual(facts["metadata"]["hidden_size"], facts["n_embd"])
+
+    def test_a_tensor_can_be_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "t.f32")
+            self.assertEqual(raga("show", TINY, "--tensor", "model.norm.weight", "-o", path)[0], 0)
+            with open(path, "rb") as file:
+                self.assertEqual(set(struct.unpack("<32f", file.read())), {1.0})
+
+
+class Lines(unittest.TestCase):
+    def test_every_line_gets_a_line(self):
+        lines = ['{"text":"Hello"}', '{"ids":[72,101]}', "", "nonsense", '{"other":1}', '{"ids":[99999]}', '{"ids":[-1]}']
+        code, out, _ = raga("tokenize", TINY, "--jsonl", stdin="\n".join(lines) + "\n")
+        answers = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(code, 0)
+        self.assertEqual(len(answers), len(lines))
+        self.assertIn("ids", answers[0])
+        self.assertEqual(answers[1], {"text": "He", "bytes_hex": "4865"})
+        for answer in answers[2:]:
+            self.assertIn("error", answer)
+
+    def test_special_tokens_have_their_modes(self):
+        line = '{"text":"<|im_end|>"}\n'
+        parsed = json.loads(raga("tokenize", TINY, "--jsonl", stdin=line)[1])["ids"]
+        plain = json.loads(raga("tokenize", TINY, "--jsonl", "--no-special", stdin=line)[1])["ids"]
+        self.assertEqual(len(parsed), 1)
+        self.assertGreater(len(plain), 1)
+
+    def test_a_template_renders_by_lines(self):
+        with tempfile.NamedTemporaryFile(suffix=".jinja", mode="w") as file:
+            file.write("{{ messages[0].content|upper }} {{ strftime_now('%Y') }}{% if x %}{{ raise_exception('no') }}{% endif %}")
+            file.flush()
+            lines = '{"messages":[{"role":"user","content":"hi"}]}\n{"messages":[{"content":"a"}],"kwargs":{"x":1}}\n'
+            _, out, _ = raga("template", file.name, "--jsonl", "--clock", "2026-01-15T09:05:07Z", stdin=lines)
+            answers = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual(answers[0], {"rendered": "HI 2026"})
+            self.assertIn("no", answers[1]["error"])
+
+
+@unittest.skipUnless(os.path.isdir(SHARED), "no reference folder")
+class Golden(unittest.TestCase):
+    def test_logits_cut_and_whole_equal_the_reference(self):
+        folder = os.path.join(SHARED, "golden/llama3")
+        with open(os.path.join(folder, "golden.json"), encoding="utf-8") as file:
+            golden = json.load(file)
+        with open(os.path.join(folder, "logits.f32"), "rb") as file:
+            raw = file.read()
+        want = struct.unpack(f"<{len(raw) // 4}f", raw)
+        ids = ",".join(map(str, golden["tokens"]))
+        with tempfile.TemporaryDirectory() as temp:
+            with open(os.path.join(temp, "ids"), "w", encoding="ascii") as file:
+                file.write(ids)
+            for extra in ([], ["--cuts", "1,2,41"]):
+                path = os.path.join(temp, "out.f32")
+                code, _, err = raga("logits", folder, "--ids", "@" + os.path.join(temp, "ids"), "--exact", "-o", path, *extra)
+                self.assertEqual(code, 0, err)
+                with open(path, "rb") as file:
+                    got = struct.unpack(f"<{len(want)}f", file.read())
+                self.assertLessEqual(max(abs(a - b) for a, b in zip(got, want)), golden["tolerance_max_abs"])
+
+    def test_greedy_continuation_equals_the_reference(self):
+        for case in ("llama2", "qwen2", "qwen3"):
+            folder = os.path.join(SHARED, "golden", case)
+            with open(os.path.join(folder, "golden.json"), encoding="utf-8") as file:
+                golden = json.load(file)
+            ids = ",".join(map(str, golden["tokens"]))
+            out = raga("run", folder, "--ids", ids, "-n", "16", "--temp", "0", "--json", "--exact")[1]
+            # an end token of the toy vocabulary may stop the run earlier than the reference, which goes on
+            got = json.loads(out)["ids"]
+            self.assertEqual(got, golden["greedy"][:len(got)])
+
+    def test_unknown_families_are_refused_by_name(self):
+        code, _, err = raga("run", os.path.join(SHARED, "golden/deepseek-v3"), "--ids", "1")
+        self.assertEqual(code, 1)
+        self.assertIn("DeepseekV3ForCausalLM", err)
+
+
+unittest.main(argv=sys.argv[:1], verbosity=1)
