@@ -3,6 +3,7 @@
 
 enum {
     MIN_CTX = 64,          // less than this is no context
+    ROW_SLACK_BYTES = 65536, // alignment of what belongs to the rows of logits
     RESERVE_SHARE = 16,    // one part in so many of the free memory stays free when the budget is ours to choose
 };
 
@@ -17,23 +18,26 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
     return rg_kv_layout_init(layout, err);
 }
 
-// the arena of the largest step: a full chunk that asks for as many rows of logits as a step may
+// The arena of the largest step: a full chunk, and beside it the rows that go through the head, as many as a step may ask
+// for. Smaller steps lay the same values out with less between them.
 static rg_status activation_bytes(const rg_model *model, const rg_engine_options *options,
                                   const rg_kernels *kernels, size_t *bytes, rg_error *err) {
     rg_graph g;
     rg_exec *exec = NULL;
     rg_status status = RG_OK;
     const size_t n_tok = options->chunk_tokens;
+    const size_t n_out = n_tok < RG_OUT_ROWS_MAX ? n_tok : RG_OUT_ROWS_MAX;
+    // per row: its logits, and the hidden state selected, normalized and prepared for the product
+    const size_t row_bytes = ((size_t)model->h.n_vocab + 4 * (size_t)model->h.n_embd) * sizeof(float);
     rg_graph_init(&g, model->mem);
-    rg_model_graph(model, &g, RG_PURPOSE_PREFILL, n_tok,
-                   n_tok < RG_OUT_ROWS_MAX ? n_tok : RG_OUT_ROWS_MAX);
+    rg_model_graph(model, &g, RG_PURPOSE_PREFILL, n_tok, 1);
     const rg_exec_options how = {.kernels = kernels,
                                  .is_exact = options->is_exact,
                                  .n_threads = options->n_threads,
                                  .n_pages_max = 1,
                                  .n_rows_max = 1};
     RG_TRY(rg_exec_new(model->mem, &g, &how, &exec, err));
-    *bytes = rg_exec_arena_bytes(exec);
+    *bytes = rg_exec_arena_bytes(exec) + n_out * row_bytes + ROW_SLACK_BYTES;
 
 done:
     rg_exec_free(exec);
