@@ -41,18 +41,34 @@ void rg_stop_clear(rg_stop *stop) {
     rg_buf_clear(&stop->held);
 }
 
-// 2: a whole stop string begins at `at`; 1: one may, when more comes; 0: none
-static int match_at(const rg_stop *stop, size_t at) {
-    int best = 0;
-    const size_t left = stop->held.size - at;
-    for (size_t i = 0; i < stop->n; i++) {
-        const size_t n = stop->sizes[i] < left ? stop->sizes[i] : left;
-        if (memcmp(stop->held.data + at, stop->strings[i], n) == 0) {
-            const int kind = n == stop->sizes[i] ? 2 : 1;
-            best = kind > best ? kind : best;
+// where the first stop string to be complete begins, the longest of those that end there; SIZE_MAX: none is
+static size_t find_whole(const rg_stop *stop) {
+    for (size_t end = 1; end <= stop->held.size; end++) {
+        size_t longest = 0;
+        for (size_t i = 0; i < stop->n; i++) {
+            const size_t size = stop->sizes[i];
+            if (size <= end && size > longest &&
+                memcmp(stop->held.data + end - size, stop->strings[i], size) == 0) {
+                longest = size;
+            }
+        }
+        if (longest != 0) {
+            return end - longest;
         }
     }
-    return best;
+    return SIZE_MAX;
+}
+
+// whether what is held from `at` on may become a stop string when more comes
+static bool may_begin(const rg_stop *stop, size_t at) {
+    const size_t left = stop->held.size - at;
+    for (size_t i = 0; i < stop->n; i++) {
+        if (left < stop->sizes[i] &&
+            memcmp(stop->held.data + at, stop->strings[i], left) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 rg_status rg_stop_feed(rg_stop *stop, rg_str bytes, rg_buf *out, bool *hit, rg_error *err) {
@@ -67,13 +83,10 @@ rg_status rg_stop_feed(rg_stop *stop, rg_str bytes, rg_buf *out, bool *hit, rg_e
         return status;
     }
     // the first whole stop string ends it; else hold back from the first place where one may begin
-    size_t whole = 0;
-    while (whole < stop->held.size && match_at(stop, whole) != 2) {
-        whole++;
-    }
-    *hit = whole < stop->held.size;
-    size_t at = 0;
-    while (at < whole && (*hit || match_at(stop, at) == 0)) {
+    const size_t whole = find_whole(stop);
+    *hit = whole != SIZE_MAX;
+    size_t at = *hit ? whole : 0;
+    while (!*hit && at < stop->held.size && !may_begin(stop, at)) {
         at++;
     }
     rg_buf_put(out, stop->held.data, at);
