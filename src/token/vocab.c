@@ -240,7 +240,7 @@ rg_status rg_tok_from_printable(rg_tokenizer *tok, rg_str text, rg_str *out, rg_
 rg_status rg_tok_finish(rg_tokenizer *tok, rg_error *err) {
     static const char *const ends[] = {
         "</s>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|eot|>", "<|eom|>", "<|im_end|>",
-        "<|endoftext|>", "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "[EOS]",
+        "<|endoftext|>", ("<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"), "[EOS]",
         "<|end_of_msg|>", "[EOT]"};
     for (int b = 0; b < 256; b++) {
         const char byte = (char)b;
