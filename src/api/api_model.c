@@ -34,6 +34,16 @@ static rg_status read_options(const raga_model_options *o, rg_engine_options *e,
     return rg_cpu_choose(&e->cpu, err);
 }
 
+static rg_status quantize(raga_model *m, const raga_model_options *o, rg_error *err) {
+    const rg_dtype dtype = rg_dtype_of_name(rg_str_of(o->quant));
+    if (dtype == RG_DTYPE_COUNT) {
+        return rg_fail(err, RG_E_ARG, "\"%s\" is no type to quantize to; q8_0, q6_k, q5_k, q4_k are",
+                       o->quant);
+    }
+    return rg_source_quantize(m->source, dtype, o->n_threads == 0 ? rg_cpu_threads() : o->n_threads,
+                              o->progress, o->progress_arg, err);
+}
+
 // a model without a tokenizer still takes ids
 static rg_status open_tokenizer(raga_model *m, rg_error *err) {
     const rg_gguf *gguf = rg_source_gguf(m->source);
@@ -148,6 +158,9 @@ static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error
     rg_status status = RG_OK;
     RG_TRY(read_options(o, &m->options, err));
     RG_TRY(rg_source_open(rg_mem_heap(), o->path, &m->source, err));
+    if (o->quant != NULL) {
+        RG_TRY(quantize(m, o, err));
+    }
     RG_TRY(rg_model_load(rg_mem_heap(), m->source, &m->model, err));
     if (rg_source_gguf(m->source) != NULL) {
         note(m, rg_gguf_warnings(rg_source_gguf(m->source)));
@@ -177,9 +190,6 @@ raga_status raga_model_open(const raga_model_options *options, raga_model **out,
     memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     if (o.path == NULL || o.path[0] == '\0') {
         return api_bad(error, "no model named: give the path of a GGUF file or a model directory");
-    }
-    if (o.quant != NULL) {
-        return api_bad(error, "quantizing on load is not available in this version");
     }
     raga_model *m = rg_new(rg_mem_heap(), sizeof *m);
     if (m == NULL) {

@@ -113,7 +113,28 @@ static rg_status write_head(rg_gguf_writer *w, size_t n, rg_buf *head, rg_error 
     return rg_buf_check(head, "the head of a GGUF file", err);
 }
 
-rg_status rg_gguf_write(rg_gguf_writer *w, const char *path, rg_error *err) {
+// one tensor, from where it lies or from the one who makes it
+static rg_status write_tensor(const rg_gguf_writer *w, rg_file_writer *file, size_t i,
+                              rg_gguf_fill_fn *fill, void *arg, rg_error *err) {
+    const rg_tensor t = tensor_at(w, i);
+    if (t.data != NULL || t.bytes == 0) {
+        return rg_file_writer_put(file, t.data, t.bytes, err);
+    }
+    void *data = fill == NULL ? NULL : rg_alloc(w->mem, t.bytes);
+    if (data == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for the %zu bytes of tensor %.*s", t.bytes,
+                       RG_FMT(t.name));
+    }
+    rg_status status = fill(arg, i, &t, data, err);
+    if (status == RG_OK) {
+        status = rg_file_writer_put(file, data, t.bytes, err);
+    }
+    rg_free(w->mem, data);
+    return status;
+}
+
+rg_status rg_gguf_write(rg_gguf_writer *w, const char *path, rg_gguf_fill_fn *fill, void *arg,
+                        rg_error *err) {
     static const char zeros[ALIGN] = {0};
     const size_t n = w->tensors.size / sizeof(rg_tensor);
     rg_file_writer file = {.fd = -1};
@@ -128,7 +149,7 @@ rg_status rg_gguf_write(rg_gguf_writer *w, const char *path, rg_error *err) {
     RG_TRY(rg_file_writer_put(&file, zeros, rg_round_up(head.size, ALIGN) - head.size, err));
     for (size_t i = 0; i < n; i++) {
         const rg_tensor t = tensor_at(w, i);
-        RG_TRY(rg_file_writer_put(&file, t.data, t.bytes, err));
+        RG_TRY(write_tensor(w, &file, i, fill, arg, err));
         RG_TRY(rg_file_writer_put(&file, zeros, rg_round_up(t.bytes, ALIGN) - t.bytes, err));
     }
     status = rg_file_writer_commit(&file, err);

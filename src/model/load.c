@@ -162,7 +162,7 @@ static rg_status widen_fp8(loader *l, rg_tensor *weight) {
         return rg_fail(l->err, RG_E_FORMAT, "tensor %s has %zu factors, %zu are needed", name,
                        rg_tensor_count(scale), across * down);
     }
-    l->is_used[scale - rg_source_at(l->source, 0)] = true;
+    l->is_used[rg_source_index(l->source, scale->name)] = true;
 
     const void *data = weight->data;
     const rg_dtype_info *info = rg_dtype_get(weight->dtype);
@@ -213,7 +213,7 @@ static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, con
         return rg_fail(l->err, RG_E_UNSUPPORTED, "tensor %s is of type %s, which holds no weights",
                        name, rg_dtype_get(t->dtype)->name);
     }
-    l->is_used[t - rg_source_at(l->source, 0)] = true;
+    l->is_used[rg_source_index(l->source, t->name)] = true;
     l->model->weight_bytes += t->bytes;
     const size_t owned_before = l->model->owned_bytes;
     *weight = *t;

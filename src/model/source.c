@@ -1,16 +1,6 @@
-#include "model/source.h"
-
-#include "format/gguf.h"
-#include "format/hf_dir.h"
+#include "model/source_internal.h"
 
 #include <stdio.h>
-
-struct rg_source {
-    const rg_mem *mem;
-    rg_gguf *gguf;   // one of the two
-    rg_hf_dir *hf;
-    char path[4096];
-};
 
 rg_status rg_source_open(const rg_mem *mem, const char *path, rg_source **out, rg_error *err) {
     rg_status status = RG_OK;
@@ -57,6 +47,7 @@ void rg_source_close(rg_source *source) {
         return;
     }
     rg_gguf_close(source->gguf);
+    rg_gguf_close(source->quantized);
     rg_hf_dir_close(source->hf);
     rg_free(source->mem, source);
 }
@@ -96,11 +87,24 @@ const rg_tensor *rg_source_at(const rg_source *source, size_t i) {
 }
 
 const rg_tensor *rg_source_find(const rg_source *source, rg_str name) {
+    const rg_tensor *made = source->quantized == NULL ? NULL : rg_gguf_find(source->quantized, name);
+    if (made != NULL) {
+        return made;
+    }
     return source->gguf != NULL ? rg_gguf_find(source->gguf, name)
                                 : rg_safetensors_find(source->hf->weights, name);
 }
 
+size_t rg_source_index(const rg_source *source, rg_str name) {
+    const rg_tensor *t = source->gguf != NULL ? rg_gguf_find(source->gguf, name)
+                                              : rg_safetensors_find(source->hf->weights, name);
+    return t == NULL ? rg_source_count(source) : (size_t)(t - rg_source_at(source, 0));
+}
+
 bool rg_source_is_intact(const rg_source *source) {
+    if (source->quantized != NULL && !rg_gguf_is_intact(source->quantized)) {
+        return false;
+    }
     return source->gguf != NULL ? rg_gguf_is_intact(source->gguf)
                                 : rg_safetensors_is_intact(source->hf->weights);
 }

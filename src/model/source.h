@@ -21,6 +21,18 @@ rg_status rg_source_open(const rg_mem *mem, const char *path, rg_source **out,
                          rg_error *err) RG_MUST_CHECK;
 void rg_source_close(rg_source *source);
 
+/** Told now and then during long work, with a share in [0, 1]; a false answer cancels. */
+typedef bool rg_progress_fn(void *arg, double share, const char *what);
+
+/**
+ * Replace the matrices of a Hugging Face directory by quantized ones: made once, kept in the user's cache under a hash of the
+ * files, mapped from there ever after. Rows that the type's blocks do not divide become Q8_0, or stay as they are.
+ * The cache: RAGA_CACHE_DIR, else XDG_CACHE_HOME/raga, else ~/.cache/raga.
+ * Errors: RG_E_ARG (a GGUF, or a type that cannot be written), RG_E_IO, RG_E_CANCELLED, RG_E_MEMORY.
+ */
+rg_status rg_source_quantize(rg_source *source, rg_dtype dtype, unsigned n_threads,
+                             rg_progress_fn *progress, void *arg, rg_error *err) RG_MUST_CHECK;
+
 rg_source_kind rg_source_get_kind(const rg_source *source);
 const char *rg_source_path(const rg_source *source);
 /** The container itself; NULL when it is the other kind. */
@@ -31,7 +43,10 @@ const rg_json *rg_source_config(const rg_source *source);
 
 size_t rg_source_count(const rg_source *source);
 const rg_tensor *rg_source_at(const rg_source *source, size_t i);
+/** A tensor by name: the quantized one where there is one. */
 const rg_tensor *rg_source_find(const rg_source *source, rg_str name);
+/** The number of a tensor, as in rg_source_at; rg_source_count when there is none of that name. */
+size_t rg_source_index(const rg_source *source, rg_str name);
 /** False once a page of a mapped file was found missing. Threads: any thread. */
 bool rg_source_is_intact(const rg_source *source);
 

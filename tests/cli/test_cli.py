@@ -175,6 +175,139 @@ class Lines(unittest.TestCase):
             self.assertIn("no", answers[1]["error"])
 
 
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        raw = file.read()
+    n = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8:8 + n])
+    return {name: (entry["dtype"], entry["shape"], raw[8 + n + entry["data_offsets"][0]:8 + n + entry["data_offsets"][1]])
+            for name, entry in header.items() if name != "__metadata__"}
+
+
+def write_safetensors(path, tensors):
+    header, data = {}, b""
+    for name, (dtype, shape, raw) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    with open(path, "wb") as out:
+        out.write(struct.pack("<Q", len(text)) + text + data)
+
+
+def e4m3(byte):
+    sign, exponent, mantissa = -1 if byte & 128 else 1, byte >> 3 & 15, byte & 7
+    return sign * (mantissa * 2.0 ** -9 if exponent == 0 else (1 + mantissa / 8) * 2.0 ** (exponent - 7))
+
+
+class Weights(unittest.TestCase):
+    """Checkpoints that are not multiplied as they lie."""
+
+    def copy_of_tiny(self, folder, tensors, config=None):
+        os.makedirs(folder)
+        for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+            with open(os.path.join(TINY, name), "rb") as file, open(os.path.join(folder, name), "wb") as out:
+                out.write(file.read())
+        with open(os.path.join(TINY, "config.json"), encoding="utf-8") as file:
+            settings = {**json.load(file), **(config or {})}
+        with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as out:
+            json.dump(settings, out)
+        write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
+
+    def logits(self, model, *extra, env=None):
+        with tempfile.TemporaryDirectory() as temp:
+            path = os.path.join(temp, "out.f32")
+            code, _, err = raga("logits", model, "--ids", "1,50,7,200,33,3", "-o", path, *extra, env=env)
+            self.assertEqual(code, 0, err)
+            with open(path, "rb") as file:
+                raw = file.read()
+        return struct.unpack(f"<{len(raw) // 4}f", raw)
+
+    def test_fp8_weights_carry_their_block_factors(self):
+        block = [16, 24]  # neither divides every matrix: edges are partial blocks
+        fp8, f32 = {}, {}
+        for name, (dtype, shape, raw) in read_safetensors(os.path.join(TINY, "model.safetensors")).items():
+            if not name.endswith("_proj.weight"):
+                fp8[name] = f32[name] = (dtype, shape, raw)
+                continue
+            rows, cols = shape
+            across, down = -(-cols // block[1]), -(-rows // block[0])
+            scales = [(1 + i % 7) / 1024 for i in range(across * down)]
+            codes = bytes((i * 37 + i // 256 * 11) % 127 | (i % 2) << 7 for i in range(rows * cols))
+            values = [e4m3(codes[r * cols + c]) * scales[r // block[0] * across + c // block[1]]
+                      for r in range(rows) for c in range(cols)]
+            fp8[name] = ("F8_E4M3", shape, codes)
+            fp8[name + "_scale_inv"] = ("F32", [down, across], struct.pack(f"<{len(scales)}f", *scales))
+            f32[name] = ("F32", shape, struct.pack(f"<{len(values)}f", *values))
+        with tempfile.TemporaryDirectory() as temp:
+            self.copy_of_tiny(temp + "/fp8", fp8, {"quantization_config": {"quant_method": "fp8", "weight_block_size": block}})
+            self.copy_of_tiny(temp + "/f32", f32)
+            got, want = self.logits(temp + "/fp8", "--exact"), self.logits(temp + "/f32", "--exact")
+            self.assertLess(max(abs(a - b) for a, b in zip(got, want)), 1e-4)
+            self.assertNotIn("not used", raga("show", temp + "/fp8")[1])
+            wrong = {**fp8, "model.layers.0.mlp.up_proj.weight_scale_inv": ("F32", [1, 3], struct.pack("<3f", 1, 1, 1))}
+            self.copy_of_tiny(temp + "/bad", wrong, {"quantization_config": {"weight_block_size": block}})
+            code, _, err = raga("run", temp + "/bad", "--ids", "1", "-n", "1")
+            self.assertEqual(code, 1)
+            self.assertIn("3 factors", err)
+
+    def test_quantizing_on_load_is_near_and_cached(self):
+        want = self.logits(TINY, "--exact")
+        with tempfile.TemporaryDirectory() as temp:
+            env = {"RAGA_CACHE_DIR": temp}
+            spread = max(want) - min(want)
+            first = self.logits(TINY, "--quant", "q8_0", env=env)
+            self.assertLess(max(abs(a - b) for a, b in zip(first, want)), 0.05 * spread)
+            made = [os.path.join(temp, "quant", name) for name in os.listdir(temp + "/quant")]
+            self.assertEqual(len(made), 1)
+            before = os.stat(made[0]).st_mtime_ns
+            self.assertEqual(self.logits(TINY, "--quant", "q8_0", env=env), first)
+            self.assertEqual(os.stat(made[0]).st_mtime_ns, before)
+            with open(made[0], "r+b") as file:
+                file.truncate(100)  # a damaged cache is made again
+            self.assertEqual(self.logits(TINY, "--quant", "q8_0", env=env), first)
+            code, _, err = raga("run", TINY, "x", "--quant", "q9_9", env=env)
+            self.assertEqual(code, 1)
+            self.assertIn("q9_9", err)
+
+    def test_settings_that_contradict_tensors_are_refused(self):
+        tensors = read_safetensors(os.path.join(TINY, "model.safetensors"))
+        rows = [({"num_hidden_layers": 3}, "layers.2"), ({"num_hidden_layers": 0}, "num_hidden_layers"),
+                ({"num_hidden_layers": 4294967295}, "num_hidden_layers"), ({"num_attention_heads": 0}, "num_attention_heads"),
+                ({"num_attention_heads": 3}, "heads"), ({"num_key_value_heads": 8}, "heads"), ({"head_dim": 16}, "q_proj"),
+                ({"hidden_size": 33}, "embed_tokens"), ({"intermediate_size": 65}, "mlp"), ({"vocab_size": 280}, "embed_tokens"),
+                ({"rms_norm_eps": 0}, "rms_norm_eps"), ({"rms_norm_eps": "x"}, "rms_norm_eps"), ({"rope_theta": 0}, "rope_theta"),
+                ({"max_position_embeddings": 0}, "max_position_embeddings"), ({"head_dim": 1.5}, "head_dim"),
+                ({"rope_scaling": {"rope_type": "longrope"}}, "longrope"), ({"rope_scaling": {"type": "yarn", "factor": -1}}, "factor"),
+                ({"architectures": ["Qwen4ForCausalLM"]}, "the nearest that is: Qwen"), ({"architectures": []}, "qwen3")]
+        for change, named in rows:
+            with tempfile.TemporaryDirectory() as temp:
+                self.copy_of_tiny(temp + "/m", tensors, change)
+                code, _, err = raga("run", temp + "/m", "--ids", "1", "-n", "1")
+                self.assertEqual(code, 1, change)
+                self.assertIn(named, err)
+
+    def test_missing_and_extra_tensors_are_named(self):
+        tensors = read_safetensors(os.path.join(TINY, "model.safetensors"))
+        with tempfile.TemporaryDirectory() as temp:
+            less = {k: v for k, v in tensors.items() if k != "model.layers.1.self_attn.k_norm.weight"}
+            self.copy_of_tiny(temp + "/less", less)
+            code, _, err = raga("run", temp + "/less", "--ids", "1", "-n", "1")
+            self.assertEqual(code, 1)
+            self.assertIn("model.layers.1.self_attn.k_norm.weight (8) is missing", err)
+            self.copy_of_tiny(temp + "/more", {**tensors, "extra.weight": ("F32", [1], bytes(4))})
+            self.assertIn("extra.weight is not used", raga("show", temp + "/more")[1])
+
+    def test_weights_that_are_not_finite_give_an_error_not_text(self):
+        tensors = read_safetensors(os.path.join(TINY, "model.safetensors"))
+        dtype, shape, raw = tensors["model.layers.0.mlp.up_proj.weight"]
+        tensors["model.layers.0.mlp.up_proj.weight"] = (dtype, shape, b"\xc0\x7f" * (len(raw) // 2))
+        with tempfile.TemporaryDirectory() as temp:
+            self.copy_of_tiny(temp + "/nan", tensors)
+            code, _, err = raga("run", temp + "/nan", "--ids", "1,2", "-n", "2")
+            self.assertEqual(code, 1)
+            self.assertIn("non-finite logits", err)
+
+
 @unittest.skipUnless(os.path.isdir(SHARED), "no reference folder")
 class Golden(unittest.TestCase):
     def test_logits_cut_and_whole_equal_the_reference(self):

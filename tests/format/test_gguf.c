@@ -546,7 +546,7 @@ static void reads_back_what_it_writes(void **state) {
     rg_gguf_put_str(&w, "text", RG_STR("hello"));
     rg_gguf_put_strs(&w, "words", words, 3);
     rg_gguf_put_tensor(&w, &t);
-    assert_int_equal(rg_gguf_write(&w, path, &err), RG_OK);
+    assert_int_equal(rg_gguf_write(&w, path, NULL, NULL, &err), RG_OK);
     rg_gguf_writer_clear(&w);
     assert_int_equal(rg_gguf_open(rg_mem_heap(), path, &g, &err), RG_OK);
     double real = 0;

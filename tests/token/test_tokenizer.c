@@ -202,7 +202,7 @@ static void t10_streams_whole_characters(void **state) {
     (void)state;
     rg_tokenizer *tok = tiny();
     const uint8_t bytes[] = {'a', 0xF0, 0x9F, 0x98, 0x80, 0xC3, 'b', 0xE2, 0x82};
-    const char *const want[] = {"a", "", "", "", "\xF0\x9F\x98\x80", "", "\xEF\xBF\xBD" "b", "", ""};
+    const char *const want[] = {"a", "", "", "", "\xF0\x9F\x98\x80", "", ("\xEF\xBF\xBD" "b"), "", ""};
     rg_detokenizer stream = {0};
     rg_buf out;
     rg_buf_init(&out, rg_mem_heap(), 0);

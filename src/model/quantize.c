@@ -1,0 +1,158 @@
+/* Quantizing a model directory on load, once, into the user's cache. */
+#include "model/source_internal.h"
+
+#include "base/pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { RECIPE_VERSION = 1, CHUNK_ROWS = 64 };
+
+typedef struct work {
+    const rg_source *source;
+    rg_pool *pool;
+    rg_progress_fn *progress;
+    void *arg;
+    size_t done_bytes;
+    size_t all_bytes;
+    // of the tensor at work
+    const rg_tensor *from;
+    const rg_tensor *to;
+    uint8_t *out;
+    float *rows; // CHUNK_ROWS rows of floats for each thread
+} work;
+
+// what a matrix becomes: the type asked for, Q8_0 where its blocks do not divide a row, itself where neither does
+static rg_dtype target(const rg_tensor *t, rg_dtype wanted) {
+    const bool is_float = t->dtype == RG_DTYPE_F32 || t->dtype == RG_DTYPE_F16 ||
+                          t->dtype == RG_DTYPE_BF16;
+    if (!is_float || t->n_dims != 2) {
+        return t->dtype;
+    }
+    const size_t n = t->shape[1];
+    return n % rg_dtype_get(wanted)->block == 0             ? wanted
+           : n % rg_dtype_get(RG_DTYPE_Q8_0)->block == 0 ? RG_DTYPE_Q8_0
+                                                         : t->dtype;
+}
+
+static void encode_rows(void *arg, size_t chunk, unsigned thread) {
+    const work *w = arg;
+    const size_t n = w->from->shape[1];
+    const rg_dtype_info *from = rg_dtype_get(w->from->dtype);
+    const rg_dtype_info *to = rg_dtype_get(w->to->dtype);
+    const size_t to_bytes = n / to->block * to->block_bytes;
+    float *row = w->rows + thread * n;
+    const size_t first = chunk * CHUNK_ROWS;
+    for (size_t r = first; r < first + CHUNK_ROWS && r < w->from->shape[0]; r++) {
+        from->to_float(row, (const char *)w->from->data + r * n * from->block_bytes, n);
+        to->from_float(w->out + r * to_bytes, row, n);
+    }
+}
+
+static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, void *out, rg_error *err) {
+    (void)i;
+    work *w = arg;
+    w->from = rg_safetensors_find(w->source->hf->weights, tensor->name);
+    w->to = tensor;
+    w->out = out;
+    if (w->progress != NULL &&
+        !w->progress(w->arg, (double)w->done_bytes / (double)w->all_bytes, "quantizing")) {
+        return rg_fail(err, RG_E_CANCELLED, "stopped on request");
+    }
+    w->rows = rg_new_array(w->source->mem, rg_pool_threads(w->pool), w->from->shape[1] * sizeof(float));
+    if (w->rows == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory to quantize %.*s", RG_FMT(tensor->name));
+    }
+    rg_pool_run(w->pool, (w->from->shape[0] + CHUNK_ROWS - 1) / CHUNK_ROWS, encode_rows, w);
+    rg_free(w->source->mem, w->rows);
+    w->done_bytes += w->from->bytes;
+    return RG_OK;
+}
+
+// each folder of a path that is not there yet
+static void make_folders(char *path) {
+    for (char *p = path + 1; *p != '\0'; p++) {
+        if (*p == '/') {
+            *p = '\0';
+            (void)mkdir(path, 0700);
+            *p = '/';
+        }
+    }
+}
+
+static rg_status cache_path(const rg_source *source, rg_dtype dtype, char *path, size_t size,
+                            rg_error *err) {
+    const char *own = getenv("RAGA_CACHE_DIR");
+    const char *xdg = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    const unsigned long long hash =
+        (unsigned long long)rg_safetensors_hash(source->hf->weights) + RECIPE_VERSION;
+    const char *type = rg_dtype_get(dtype)->name;
+    int n = -1;
+    if (own != NULL && own[0] != '\0') {
+        n = snprintf(path, size, "%s/quant/%016llx-%s.gguf", own, hash, type);
+    } else if (xdg != NULL && xdg[0] != '\0') {
+        n = snprintf(path, size, "%s/raga/quant/%016llx-%s.gguf", xdg, hash, type);
+    } else if (home != NULL && home[0] != '\0') {
+        n = snprintf(path, size, "%s/.cache/raga/quant/%016llx-%s.gguf", home, hash, type);
+    }
+    if (n < 0 || (size_t)n >= size) {
+        return rg_fail(err, RG_E_IO, "no place for the cache: set RAGA_CACHE_DIR or HOME");
+    }
+    make_folders(path);
+    return RG_OK;
+}
+
+static rg_status make(const rg_source *source, rg_dtype dtype, unsigned n_threads,
+                      rg_progress_fn *progress, void *arg, const char *path, rg_error *err) {
+    work w = {.source = source, .progress = progress, .arg = arg};
+    rg_gguf_writer writer;
+    rg_status status = RG_OK;
+    rg_gguf_writer_init(&writer, source->mem);
+    rg_gguf_put_str(&writer, "general.type", RG_STR("cache"));
+    rg_gguf_put_str(&writer, "raga.source", rg_str_of(source->path));
+    for (size_t i = 0; i < rg_safetensors_count(source->hf->weights); i++) {
+        rg_tensor t = *rg_safetensors_at(source->hf->weights, i);
+        const rg_dtype to = target(&t, dtype);
+        if (to != t.dtype) {
+            w.all_bytes += t.bytes;
+            t.dtype = to;
+            t.data = NULL;
+            (void)rg_dtype_bytes(to, rg_tensor_count(&t), &t.bytes);
+            rg_gguf_put_tensor(&writer, &t);
+        }
+    }
+    RG_TRY(rg_pool_new(source->mem, n_threads, &w.pool, err));
+    RG_TRY(rg_gguf_write(&writer, path, fill, &w, err));
+    if (progress != NULL) {
+        (void)progress(arg, 1, "quantizing");
+    }
+
+done:
+    rg_pool_free(w.pool);
+    rg_gguf_writer_clear(&writer);
+    return status;
+}
+
+rg_status rg_source_quantize(rg_source *source, rg_dtype dtype, unsigned n_threads,
+                             rg_progress_fn *progress, void *arg, rg_error *err) {
+    char path[4096];
+    rg_error ignored;
+    if (source->hf == NULL) {
+        return rg_fail(err, RG_E_ARG, "%s is a GGUF: its weights are quantized as they are",
+                       source->path);
+    }
+    if (rg_dtype_get(dtype)->from_float == NULL) {
+        return rg_fail(err, RG_E_ARG, "weights cannot be quantized to %s", rg_dtype_get(dtype)->name);
+    }
+    rg_status status = cache_path(source, dtype, path, sizeof path, err);
+    // a cache that is damaged is made again
+    if (status == RG_OK && rg_gguf_open(source->mem, path, &source->quantized, &ignored) != RG_OK) {
+        status = make(source, dtype, n_threads, progress, arg, path, err);
+        if (status == RG_OK) {
+            status = rg_gguf_open(source->mem, path, &source->quantized, err);
+        }
+    }
+    return status;
+}
