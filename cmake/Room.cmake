@@ -2,11 +2,13 @@
 function(raga_flags target)
     target_compile_options(${target} PRIVATE
         -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+        $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # what does not fit is cut on purpose, everywhere
         -ffp-contract=off -fno-math-errno -fvisibility=hidden -fno-strict-aliasing)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     if(RAGA_SANITIZE)
         target_compile_options(${target} PRIVATE -fsanitize=${RAGA_SANITIZE}
-            -fno-sanitize-recover=all -fno-omit-frame-pointer)
+            -fno-sanitize-recover=all -fno-omit-frame-pointer
+            $<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>) # sanitizers hide from gcc what it would see
         target_link_options(${target} PRIVATE -fsanitize=${RAGA_SANITIZE})
     endif()
     if(RAGA_FUZZ)
