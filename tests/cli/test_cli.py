@@ -269,6 +269,29 @@ class Weights(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn("q9_9", err)
 
+    def test_a_sliding_window_hides_what_lies_before_it(self):
+        # one layer of it: the last token sees the window alone, and only distances matter to rope
+        tensors = {k: v for k, v in read_safetensors(os.path.join(TINY, "model.safetensors")).items()
+                   if ".layers.1." not in k and "_norm.weight" not in k.replace("layernorm", "")}
+        tensors["model.norm.weight"] = read_safetensors(os.path.join(TINY, "model.safetensors"))["model.norm.weight"]
+        shape = {"architectures": ["MistralForCausalLM"], "num_hidden_layers": 1, "sliding_window": 8}
+        ids = [(i * 37) % 250 for i in range(90)]
+        with tempfile.TemporaryDirectory() as temp:
+            self.copy_of_tiny(temp + "/window", tensors, shape)
+            self.copy_of_tiny(temp + "/whole", tensors, {**shape, "sliding_window": None})
+            last = {}
+            for name, model, prompt, extra in (("window", "window", ids, []), ("tail", "whole", ids[-8:], []),
+                                               ("whole", "whole", ids, []), ("cut", "window", ids, ["--cuts", "3,64,85"])):
+                path = os.path.join(temp, "out.f32")
+                code, _, err = raga("logits", temp + "/" + model, "--ids", ",".join(map(str, prompt)), "--exact", "-o", path, *extra)
+                self.assertEqual(code, 0, err)
+                with open(path, "rb") as file:
+                    last[name] = struct.unpack("<281f", file.read()[-281 * 4:])
+            apart = lambda a, b: max(abs(x - y) for x, y in zip(last[a], last[b]))
+            self.assertLess(apart("window", "tail"), 1e-4)
+            self.assertLess(apart("window", "cut"), 1e-4)
+            self.assertGreater(apart("window", "whole"), 1e-2)
+
     def test_settings_that_contradict_tensors_are_refused(self):
         tensors = read_safetensors(os.path.join(TINY, "model.safetensors"))
         rows = [({"num_hidden_layers": 3}, "layers.2"), ({"num_hidden_layers": 0}, "num_hidden_layers"),
