@@ -28,9 +28,10 @@ static void put_message(FILE *out, const char *role, const char *text) {
     fputs("\"}", out);
 }
 
-/** One turn: render all messages, reuse the tokens that the session already holds, generate the rest. */
-static raga_status turn(raga_model *model, raga_session *session, const char *messages, FILE *answer,
-                        raga_error *err) {
+/** One turn: render all messages, reuse the tokens that the session already holds, generate the
+ * rest. */
+static raga_status turn(raga_model *model, raga_session *session, const char *messages,
+                        FILE *answer, raga_error *err) {
     char json[1 << 16];
     int32_t *ids = NULL;
     size_t n = 0;

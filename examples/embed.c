@@ -1,4 +1,5 @@
-/* raga inside another program: no text at all, ids in and logits out, two branches of one past. usage: embed MODEL */
+/* raga inside another program: no text at all, ids in and logits out, two branches of one past.
+ * usage: embed MODEL */
 #include <raga/session.h>
 
 #include <stdio.h>

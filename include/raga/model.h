@@ -1,4 +1,5 @@
-/* Open a model where it lies: a GGUF file (or the first of a split set) or a Hugging Face directory. */
+/* Open a model where it lies: a GGUF file (or the first of a split set) or a Hugging Face
+ * directory. */
 #pragma once
 
 #include "raga/status.h"
@@ -14,16 +15,16 @@ typedef bool raga_progress_fn(void *arg, double share, const char *what);
 
 typedef struct raga_model_options {
     size_t size;
-    const char *path;       // required
-    unsigned n_threads;     // 0: physical cores within the process's quota
-    size_t n_ctx;           // most tokens of a session; 0: what model and memory allow
-    size_t n_slots;         // sessions of n_ctx tokens that fit at once; 0: 1
-    uint64_t memory_bytes;  // budget for everything; 0: what is free
-    bool is_exact;          // f32 activations and cache: the numbers of the reference, slowly
-    const char *kv_type;    // "f16" (NULL too) or "f32"
-    const char *quant;      // Hugging Face directories: "q8_0", "q4_k", ...; NULL: as they are
+    const char *path;          // required
+    unsigned n_threads;        // 0: physical cores within the process's quota
+    size_t n_ctx;              // most tokens of a session; 0: what model and memory allow
+    size_t n_slots;            // sessions of n_ctx tokens that fit at once; 0: 1
+    uint64_t memory_bytes;     // budget for everything; 0: what is free
+    bool is_exact;             // f32 activations and cache: the numbers of the reference, slowly
+    const char *kv_type;       // "f16" (NULL too) or "f32"
+    const char *quant;         // Hugging Face directories: "q8_0", "q4_k", ...; NULL: as they are
     const char *chat_template; // a Jinja text to use instead of the model's own; NULL: the model's
-    bool is_facts_only;     // no engine: for facts, tokenizer and template alone (no memory is planned)
+    bool is_facts_only; // no engine: for facts, tokenizer and template alone (no memory is planned)
     raga_progress_fn *progress;
     void *progress_arg;
 } raga_model_options;
@@ -31,22 +32,23 @@ typedef struct raga_model_options {
 /**
  * Open a model.
  * @param out  owned by the caller: raga_model_close(), after its sessions
- * Errors: RAGA_E_NOT_FOUND, RAGA_E_FORMAT (file, field and value named), RAGA_E_UNSUPPORTED (a family refused by name),
- * RAGA_E_LIMIT (does not fit the memory).
- * Threads: an open model may be used from any thread; work on it is serialized inside.
+ * Errors: RAGA_E_NOT_FOUND, RAGA_E_FORMAT (file, field and value named), RAGA_E_UNSUPPORTED (a
+ * family refused by name), RAGA_E_LIMIT (does not fit the memory). Threads: an open model may be
+ * used from any thread; work on it is serialized inside.
  */
 RAGA_API raga_status raga_model_open(const raga_model_options *options, raga_model **out,
                                      raga_error *err) RAGA_MUST_CHECK;
 RAGA_API void raga_model_close(raga_model *model);
 
-/** Facts of a model. Strings are borrowed for the life of the model; NULL or 0 where it has none. */
+/** Facts of a model. Strings are borrowed for the life of the model; NULL or 0 where it has none.
+ */
 typedef struct raga_model_facts {
     size_t size; // set by the caller before the call
     const char *family;
     const char *name;
-    const char *container;    // "gguf" or "safetensors"
-    const char *tokenizer;    // kind and pre-tokenizer, "bpe qwen2"
-    const char *file_type;    // most bytes are of this type, "Q4_K"
+    const char *container; // "gguf" or "safetensors"
+    const char *tokenizer; // kind and pre-tokenizer, "bpe qwen2"
+    const char *file_type; // most bytes are of this type, "Q4_K"
     uint64_t n_params;
     uint64_t file_bytes;
     uint32_t n_layer;
@@ -58,8 +60,8 @@ typedef struct raga_model_facts {
     uint32_t n_vocab;
     uint32_t n_ctx_train;
     bool has_chat_template;
-    const char *warnings;     // one a line: unused tensors, odd settings; ""
-    const char *untested;     // what of this model no test of ours covers; ""
+    const char *warnings; // one a line: unused tensors, odd settings; ""
+    const char *untested; // what of this model no test of ours covers; ""
 } raga_model_facts;
 
 RAGA_API void raga_model_get_facts(const raga_model *model, raga_model_facts *facts);
@@ -77,7 +79,8 @@ typedef struct raga_bill {
     uint64_t budget;
 } raga_bill;
 
-/** The bill for a context of n_ctx tokens (0: the default), whether or not the model was opened with it. */
+/** The bill for a context of n_ctx tokens (0: the default), whether or not the model was opened
+ * with it. */
 RAGA_API raga_status raga_model_bill(const raga_model *model, size_t n_ctx, raga_bill *bill,
                                      raga_error *err) RAGA_MUST_CHECK;
 /** Threads and context the model runs with. */
@@ -108,12 +111,13 @@ RAGA_API void raga_container_tensor(const raga_container *container, size_t i,
 /**
  * Values of a tensor as f32.
  * @param out  receives [product of shape] floats, owned by the caller: raga_free()
- * Errors: RAGA_E_NOT_FOUND with the nearest name, RAGA_E_UNSUPPORTED (a type without numbers), RAGA_E_MEMORY.
+ * Errors: RAGA_E_NOT_FOUND with the nearest name, RAGA_E_UNSUPPORTED (a type without numbers),
+ * RAGA_E_MEMORY.
  */
 RAGA_API raga_status raga_container_read(const raga_container *container, const char *name,
-                                         float **out, size_t *n,
-                                         raga_error *err) RAGA_MUST_CHECK;
-/** Metadata (GGUF keys, or the settings of config.json) as one JSON object; long arrays are cut. Owned: raga_free(). */
+                                         float **out, size_t *n, raga_error *err) RAGA_MUST_CHECK;
+/** Metadata (GGUF keys, or the settings of config.json) as one JSON object; long arrays are cut.
+ * Owned: raga_free(). */
 RAGA_API raga_status raga_container_metadata(const raga_container *container, char **json,
                                              raga_error *err) RAGA_MUST_CHECK;
 

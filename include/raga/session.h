@@ -24,7 +24,8 @@ RAGA_API size_t raga_session_count(const raga_session *session);
 /** Token ids of the session, borrowed until it changes. */
 RAGA_API const int32_t *raga_session_ids(const raga_session *session);
 RAGA_API void raga_session_truncate(raga_session *session, size_t n);
-/** Stop what runs on this session, as soon as possible. Threads: any thread, also a signal handler. */
+/** Stop what runs on this session, as soon as possible. Threads: any thread, also a signal handler.
+ */
 RAGA_API void raga_session_cancel(raga_session *session);
 
 /** Logits of one token, in order of position. A false answer cancels. */
@@ -51,11 +52,12 @@ typedef struct raga_bias {
     float bias;
 } raga_bias;
 
-/** How to sample and when to stop. Zero means default; the has_ flags tell a zero from a default. */
+/** How to sample and when to stop. Zero means default; the has_ flags tell a zero from a default.
+ */
 typedef struct raga_generate_options {
     size_t size;
-    size_t max_tokens;        // 0: what is left of the context, at most 4,096
-    bool is_greedy;           // the largest logit, always
+    size_t max_tokens; // 0: what is left of the context, at most 4,096
+    bool is_greedy;    // the largest logit, always
     bool has_temperature;
     float temperature;        // default: the model's generation_config, else 0.8; 0 is greedy
     int32_t top_k;            // 0: the model's, else 40; -1: off
@@ -65,24 +67,24 @@ typedef struct raga_generate_options {
     float repetition_penalty; // 0: the model's, else 1
     float presence_penalty;
     float frequency_penalty;
-    uint32_t penalty_last_n;  // 0: 64
+    uint32_t penalty_last_n; // 0: 64
     const raga_bias *bias;
     size_t n_bias;
     bool has_seed;
-    uint64_t seed;            // chosen and told when has_seed is false
-    const char *const *stop;  // stop strings, which may span tokens
+    uint64_t seed;           // chosen and told when has_seed is false
+    const char *const *stop; // stop strings, which may span tokens
     size_t n_stop;
-    bool ignore_end;          // go on after an end token (benchmarks)
-    uint32_t n_logprobs;      // of the most likely tokens, at most 20
+    bool ignore_end;     // go on after an end token (benchmarks)
+    uint32_t n_logprobs; // of the most likely tokens, at most 20
 } raga_generate_options;
 
 /** A step of a generation, borrowed during the call. */
 typedef struct raga_step {
     size_t size;
     int32_t id;
-    const char *text;  // complete characters that became certain by this step; may be empty
+    const char *text; // complete characters that became certain by this step; may be empty
     size_t text_size;
-    float logprob;     // of the chosen token
+    float logprob;          // of the chosen token
     const raga_choice *top; // n_top most likely ones
     size_t n_top;
 } raga_step;
@@ -91,7 +93,7 @@ typedef struct raga_step {
 typedef bool raga_step_fn(void *arg, const raga_step *step);
 
 typedef struct raga_result {
-    size_t size; // set by the caller before the call
+    size_t size;      // set by the caller before the call
     const char *stop; // "end", "length", "stop" (a stop string), "cancelled", "context"
     size_t n_prompt;  // tokens in the session before generation
     size_t n_generated;
@@ -104,12 +106,12 @@ typedef struct raga_result {
  * Generate from where the session stands: append the prompt, then sample until something stops it.
  * @param ids   prompt tokens; n may be 0 when the session has logits already
  * @param step  may be NULL
- * Errors: those of raga_session_eval; RAGA_E_ARG naming the option; RAGA_E_NUMERIC when logits are not finite.
+ * Errors: those of raga_session_eval; RAGA_E_ARG naming the option; RAGA_E_NUMERIC when logits are
+ * not finite.
  */
 RAGA_API raga_status raga_generate(raga_session *session, const int32_t *ids, size_t n,
                                    const raga_generate_options *options, raga_step_fn *step,
-                                   void *arg, raga_result *result,
-                                   raga_error *err) RAGA_MUST_CHECK;
+                                   void *arg, raga_result *result, raga_error *err) RAGA_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -8,8 +8,8 @@
  *   session.h    run a model: evaluate, sample, generate, save, fork, cancel
  *   system.h     version, processor, measured limits
  *
- * Rules: structs of options start with `size` (sizeof of the struct as compiled) and zero means default, so that old
- * programs keep working. Nothing here ends the process. Strings are UTF-8.
+ * Rules: structs of options start with `size` (sizeof of the struct as compiled) and zero means
+ * default, so that old programs keep working. Nothing here ends the process. Strings are UTF-8.
  */
 #pragma once
 

@@ -18,7 +18,7 @@ typedef struct raga_system_facts {
     bool has_avx512;
     bool has_avx512_vnni;
     bool has_avx512_bf16;
-    unsigned n_threads;    // physical cores within affinity and quota
+    unsigned n_threads; // physical cores within affinity and quota
     uint64_t memory_free;
 } raga_system_facts;
 
@@ -32,9 +32,9 @@ RAGA_API bool raga_system_kernel(size_t i, const char **dtype, const char **kern
 /** What the machine can do at most, measured now. */
 typedef struct raga_limits {
     size_t size;
-    double read_gb_s;   // sequential reads of memory
-    double int8_gop_s;  // one multiply-add counts two
-    double bf16_gop_s;  // 0 where the processor has no such instruction
+    double read_gb_s;  // sequential reads of memory
+    double int8_gop_s; // one multiply-add counts two
+    double bf16_gop_s; // 0 where the processor has no such instruction
     double f32_gop_s;
 } raga_limits;
 

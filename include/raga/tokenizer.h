@@ -15,7 +15,8 @@ enum {
     RAGA_TOKENIZE_ADD_SPECIAL = 2,   // the tokenizer's own BOS and EOS are added
 };
 
-/** Open a tokenizer: tokenizer.json, tokenizer.model, tiktoken.model, a GGUF, or a directory with one of them. */
+/** Open a tokenizer: tokenizer.json, tokenizer.model, tiktoken.model, a GGUF, or a directory with
+ * one of them. */
 RAGA_API raga_status raga_tokenizer_open(const char *path, raga_tokenizer **out,
                                          raga_error *err) RAGA_MUST_CHECK;
 RAGA_API void raga_tokenizer_close(raga_tokenizer *tokenizer);
@@ -31,19 +32,22 @@ RAGA_API raga_status raga_tokenize(const raga_tokenizer *tokenizer, const char *
                                    unsigned flags, int32_t **ids, size_t *n,
                                    raga_error *err) RAGA_MUST_CHECK;
 /**
- * Bytes of tokens, joined, nothing stripped. They need not be UTF-8: a token may end inside a character.
+ * Bytes of tokens, joined, nothing stripped. They need not be UTF-8: a token may end inside a
+ * character.
  * @param bytes  receives the bytes and a terminator, owned by the caller: raga_free()
  */
 RAGA_API raga_status raga_detokenize_bytes(const raga_tokenizer *tokenizer, const int32_t *ids,
                                            size_t n, char **bytes, size_t *size,
                                            raga_error *err) RAGA_MUST_CHECK;
-/** Text of tokens as people read it: control tokens left out when skip_special, ill-formed parts as U+FFFD. */
+/** Text of tokens as people read it: control tokens left out when skip_special, ill-formed parts as
+ * U+FFFD. */
 RAGA_API raga_status raga_detokenize(const raga_tokenizer *tokenizer, const int32_t *ids, size_t n,
                                      bool skip_special, char **text, size_t *size,
                                      raga_error *err) RAGA_MUST_CHECK;
 /**
- * One line of `raga tokenize --jsonl`: {"text": ..} gives {"ids": [..]}, {"ids": [..]} gives {"text": .., "bytes_hex": ..};
- * what cannot be done gives {"error": ..}. Fails only for lack of memory.
+ * One line of `raga tokenize --jsonl`: {"text": ..} gives {"ids": [..]}, {"ids": [..]} gives
+ * {"text": .., "bytes_hex": ..}; what cannot be done gives {"error": ..}. Fails only for lack of
+ * memory.
  * @param out  one JSON object without a newline, owned by the caller: raga_free()
  */
 RAGA_API raga_status raga_tokenize_json_line(const raga_tokenizer *tokenizer, const char *line,

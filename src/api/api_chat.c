@@ -12,8 +12,7 @@ raga_status raga_template_new(const char *source, size_t size, raga_template **o
     if (t == NULL) {
         return api_fail(error, rg_fail(&err, RG_E_MEMORY, "no memory for a template"), &err);
     }
-    const rg_status status =
-        rg_template_new(rg_mem_heap(), (rg_str){source, size}, &t->tpl, &err);
+    const rg_status status = rg_template_new(rg_mem_heap(), (rg_str){source, size}, &t->tpl, &err);
     if (status != RG_OK) {
         raga_template_free(t);
         return api_fail(error, status, &err);
@@ -71,8 +70,7 @@ static rg_status encode(const raga_model *m, const rg_rendered *r, rg_ids *ids, 
     // the tokenizer's BOS, unless the template wrote it
     const rg_str bos = rg_tokenizer_bytes(tok, rg_tokenizer_bos(tok));
     const bool has_bos = bos.size != 0 && rg_str_starts(r->text, bos);
-    const rg_status status =
-        rg_tokenizer_encode_runs(tok, r->text, runs, r->n_runs, 0, ids, err);
+    const rg_status status = rg_tokenizer_encode_runs(tok, r->text, runs, r->n_runs, 0, ids, err);
     rg_free(rg_mem_heap(), runs);
     if (status == RG_OK && rg_tokenizer_adds_bos(tok) && !has_bos) {
         const int32_t id = rg_tokenizer_bos(tok);

@@ -69,11 +69,8 @@ static void read_gguf(raga_model *m) {
 }
 
 void api_read_defaults(raga_model *m) {
-    m->defaults = (api_defaults){.temperature = NAN,
-                                 .top_p = NAN,
-                                 .min_p = NAN,
-                                 .repetition_penalty = NAN,
-                                 .top_k = -1};
+    m->defaults = (api_defaults){
+        .temperature = NAN, .top_p = NAN, .min_p = NAN, .repetition_penalty = NAN, .top_k = -1};
     if (rg_source_gguf(m->source) != NULL) {
         read_gguf(m);
     } else {

@@ -31,7 +31,7 @@ static float either(float given, float model, float otherwise) {
 // the caller's choice, else the model's, else what suits most models
 static rg_sampler_params read_params(const raga_generate_options *o, const api_defaults *d) {
     rg_sampler_params p = rg_sampler_params_off();
-    p.temperature = o->has_temperature ? o->temperature
+    p.temperature = o->has_temperature             ? o->temperature
                     : o->is_greedy || d->is_greedy ? 0
                                                    : either(0, d->temperature, 0.8f);
     p.temperature = o->is_greedy ? 0 : p.temperature;
@@ -52,7 +52,8 @@ static rg_sampler_params read_params(const raga_generate_options *o, const api_d
 static uint64_t choose_seed(void) {
     uint32_t seed = 0;
     // 32 bits: short enough to be typed again
-    return getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed ? seed : rg_clock_ns() & 0xFFFFFFFF;
+    return getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed ? seed
+                                                                    : rg_clock_ns() & 0xFFFFFFFF;
 }
 
 static rg_status new_sampler(generation *g, rg_error *err) {

@@ -1,5 +1,6 @@
 /*
- * api/ is the thin skin of the public interface: it checks arguments and hands over. It relies on the rooms below.
+ * api/ is the thin skin of the public interface: it checks arguments and hands over. It relies on
+ * the rooms below.
  *
  * api_internal.h: the public handles, and the way from internal errors to public ones.
  */

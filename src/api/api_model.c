@@ -37,8 +37,8 @@ static rg_status read_options(const raga_model_options *o, rg_engine_options *e,
 static rg_status quantize(raga_model *m, const raga_model_options *o, rg_error *err) {
     const rg_dtype dtype = rg_dtype_of_name(rg_str_of(o->quant));
     if (dtype == RG_DTYPE_COUNT) {
-        return rg_fail(err, RG_E_ARG, "\"%s\" is no type to quantize to; q8_0, q6_k, q5_k, q4_k are",
-                       o->quant);
+        return rg_fail(err, RG_E_ARG,
+                       "\"%s\" is no type to quantize to; q8_0, q6_k, q5_k, q4_k are", o->quant);
     }
     return rg_source_quantize(m->source, dtype, o->n_threads == 0 ? rg_cpu_threads() : o->n_threads,
                               o->progress, o->progress_arg, err);
@@ -99,10 +99,10 @@ static rg_status open_chat(raga_model *m, const char *given, rg_error *err) {
     if (tok == NULL) {
         return RG_OK;
     }
-    model.bos = rg_tokenizer_bos(tok) >= 0 ? rg_tokenizer_bytes(tok, rg_tokenizer_bos(tok))
-                                           : (rg_str){0};
-    model.eos = rg_tokenizer_eos(tok) >= 0 ? rg_tokenizer_bytes(tok, rg_tokenizer_eos(tok))
-                                           : (rg_str){0};
+    model.bos =
+        rg_tokenizer_bos(tok) >= 0 ? rg_tokenizer_bytes(tok, rg_tokenizer_bos(tok)) : (rg_str){0};
+    model.eos =
+        rg_tokenizer_eos(tok) >= 0 ? rg_tokenizer_bytes(tok, rg_tokenizer_eos(tok)) : (rg_str){0};
     const rg_status status = rg_chat_format_new(rg_mem_heap(), &model, &m->chat, err);
     if (status == RG_OK && rg_chat_format_warning(m->chat) != NULL) {
         note(m, rg_chat_format_warning(m->chat));
@@ -127,9 +127,10 @@ static rg_dtype main_dtype(const rg_model *model) {
 // What no reference of ours covers. Kept short: a list that is true beats one that is long.
 static void find_untested(raga_model *m) {
     const rg_hparams *h = &m->model->h;
-    const char *scaling = h->rope.scaling == RG_ROPE_YARN     ? "yarn rope scaling in a whole model"
-                          : h->rope.scaling == RG_ROPE_LINEAR ? "linear rope scaling in a whole model"
-                                                              : "";
+    const char *scaling = h->rope.scaling == RG_ROPE_YARN ? "yarn rope scaling in a whole model"
+                          : h->rope.scaling == RG_ROPE_LINEAR
+                              ? "linear rope scaling in a whole model"
+                              : "";
     snprintf(m->untested, sizeof m->untested, "%s", scaling);
 }
 

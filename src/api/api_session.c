@@ -93,10 +93,9 @@ raga_status raga_session_eval(raga_session *s, const int32_t *ids, size_t n, rag
     if (s == NULL || (ids == NULL && n != 0)) {
         return api_bad(error, "no session or no ids");
     }
-    return api_fail(error,
-                    rg_session_eval(s->session, ids, n, every == NULL ? NULL : relay_logits, &r,
-                                    &err),
-                    &err);
+    return api_fail(
+        error, rg_session_eval(s->session, ids, n, every == NULL ? NULL : relay_logits, &r, &err),
+        &err);
 }
 
 const float *raga_session_logits(const raga_session *s) {

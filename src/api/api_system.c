@@ -50,14 +50,13 @@ raga_status raga_system_measure(unsigned n_threads, raga_limits *limits, raga_er
     }
     rg_status status = rg_cpu_choose(&cpu, &err);
     if (status == RG_OK) {
-        status = rg_limits_measure(rg_mem_heap(), cpu, n_threads == 0 ? rg_cpu_threads() : n_threads,
-                                   &l, &err);
+        status = rg_limits_measure(rg_mem_heap(), cpu,
+                                   n_threads == 0 ? rg_cpu_threads() : n_threads, &l, &err);
     }
     if (status != RG_OK) {
         return api_fail(error, status, &err);
     }
-    const raga_limits all = {
-        limits->size, l.read_gb_s, l.int8_gop_s, l.bf16_gop_s, l.f32_gop_s};
+    const raga_limits all = {limits->size, l.read_gb_s, l.int8_gop_s, l.bf16_gop_s, l.f32_gop_s};
     memcpy(limits, &all, limits->size < sizeof all ? limits->size : sizeof all);
     return RAGA_OK;
 }

@@ -1,4 +1,5 @@
-/* Gradients of the cpu. Sums run in a fixed order, so the result does not depend on the number of threads. */
+/* Gradients of the cpu. Sums run in a fixed order, so the result does not depend on the number of
+ * threads. */
 #include "backend/exec_internal.h"
 
 #include "kernel/plain.h"
@@ -65,7 +66,8 @@ void rg_cpu_rmsnorm_dw(const rg_task *task, const rg_node *node, size_t chunk, v
     }
 }
 
-// dx[t] = sum over rows r of dy[t][r] * w[r]: a block of weights is expanded once for all tokens of the chunk
+// dx[t] = sum over rows r of dy[t][r] * w[r]: a block of weights is expanded once for all tokens of
+// the chunk
 void rg_cpu_linear_dx(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     const rg_value *w = rg_task_value(task, node->in[1]);
     const rg_dtype_info *info = rg_dtype_get(w->dtype);

@@ -39,10 +39,9 @@ void rg_cpu_rope_table(const rg_task *task, const rg_node *node, size_t from, si
 void rg_cpu_rmsnorm(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     const size_t n = rg_task_value(task, node->in[1])->shape[0];
     const size_t groups = width_of(task, node->in[0]) / n;
-    task->exec->options.kernels->rmsnorm(row_of(task, node->out[0], from), n,
-                                         row_of(task, node->in[0], from), n,
-                                         rg_task_data(task, node->in[1]), (to - from) * groups, n,
-                                         node->p.eps);
+    task->exec->options.kernels->rmsnorm(
+        row_of(task, node->out[0], from), n, row_of(task, node->in[0], from), n,
+        rg_task_data(task, node->in[1]), (to - from) * groups, n, node->p.eps);
 }
 
 void rg_cpu_rope(const rg_task *task, const rg_node *node, size_t from, size_t to) {
@@ -65,17 +64,15 @@ void rg_cpu_rope(const rg_task *task, const rg_node *node, size_t from, size_t t
 }
 
 void rg_cpu_add(const rg_task *task, const rg_node *node, size_t from, size_t to) {
-    task->exec->options.kernels->add(row_of(task, node->out[0], from),
-                                     row_of(task, node->in[0], from),
-                                     row_of(task, node->in[1], from),
-                                     (to - from) * width_of(task, node->in[0]));
+    task->exec->options.kernels->add(
+        row_of(task, node->out[0], from), row_of(task, node->in[0], from),
+        row_of(task, node->in[1], from), (to - from) * width_of(task, node->in[0]));
 }
 
 void rg_cpu_swiglu(const rg_task *task, const rg_node *node, size_t from, size_t to) {
-    task->exec->options.kernels->swiglu(row_of(task, node->out[0], from),
-                                        row_of(task, node->in[0], from),
-                                        row_of(task, node->in[1], from),
-                                        (to - from) * width_of(task, node->in[0]));
+    task->exec->options.kernels->swiglu(
+        row_of(task, node->out[0], from), row_of(task, node->in[0], from),
+        row_of(task, node->in[1], from), (to - from) * width_of(task, node->in[0]));
 }
 
 void rg_cpu_act_prep(const rg_task *task, const rg_node *node, size_t from, size_t to) {
@@ -115,8 +112,8 @@ void rg_cpu_kv_store(const rg_task *task, const rg_node *node, size_t from, size
         for (size_t h = 0; h < layout->n_kv_head; h++) {
             const size_t slot = h * layout->page_len + at;
             store(task, page + slot * layout->k_dim * size, k + h * layout->k_dim, layout->k_dim);
-            store(task, page + layout->k_bytes + slot * layout->v_dim * size,
-                  v + h * layout->v_dim, layout->v_dim);
+            store(task, page + layout->k_bytes + slot * layout->v_dim * size, v + h * layout->v_dim,
+                  layout->v_dim);
         }
     }
 }

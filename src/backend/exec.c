@@ -4,7 +4,8 @@
 
 #include "graph/op.h"
 
-// neighbors that one section may hold: row-wise nodes over the same tokens, or products of the same activations
+// neighbors that one section may hold: row-wise nodes over the same tokens, or products of the same
+// activations
 static bool can_join(const rg_graph *g, const rg_node *head, const rg_node *node) {
     if (rg_op_get(head->op)->is_rowwise && rg_op_get(node->op)->is_rowwise) {
         return g->values[head->in[0]].shape[0] == g->values[node->in[0]].shape[0];
@@ -137,8 +138,8 @@ static rg_status check_batch(const rg_exec *exec, const rg_bindings *b, size_t n
     size_t next = 0;
     for (size_t i = 0; i < b->kv->n_rows; i++) {
         const rg_kv_row *row = &b->kv->rows[i];
-        const size_t pages = (row->pos + row->n_tok + b->kv->layout->page_len - 1) /
-                             b->kv->layout->page_len;
+        const size_t pages =
+            (row->pos + row->n_tok + b->kv->layout->page_len - 1) / b->kv->layout->page_len;
         if (row->first != next || row->n_tok == 0 || pages > exec->options.n_pages_max) {
             return rg_fail(err, RG_E_ARG, "session %zu of the batch does not fit the plan", i);
         }

@@ -1,8 +1,9 @@
 /*
- * backend/ runs planned graphs. A backend is an array of kernels indexed by op; here it is the cpu's. It relies on base/,
- * tensor/, kernel/ and graph/ and knows no model.
+ * backend/ runs planned graphs. A backend is an array of kernels indexed by op; here it is the
+ * cpu's. It relies on base/, tensor/, kernel/ and graph/ and knows no model.
  *
- * exec.h: a graph made ready to run: lowered to what the cpu does, cut into parallel sections, planned.
+ * exec.h: a graph made ready to run: lowered to what the cpu does, cut into parallel sections,
+ * planned.
  */
 #pragma once
 
@@ -32,7 +33,8 @@ typedef struct rg_exec_options {
 
 /**
  * Lower and plan a graph. The graph is only read; values keep their numbers for rg_exec_value.
- * Errors: those of the graph; RG_E_UNSUPPORTED (a weight of a type without numbers); RG_E_MEMORY, RG_E_LIMIT.
+ * Errors: those of the graph; RG_E_UNSUPPORTED (a weight of a type without numbers); RG_E_MEMORY,
+ * RG_E_LIMIT.
  */
 rg_status rg_exec_new(const rg_mem *mem, const rg_graph *g, const rg_exec_options *options,
                       rg_exec **out, rg_error *err) RG_MUST_CHECK;
@@ -47,15 +49,15 @@ typedef struct rg_bindings {
     rg_pool *pool;
     void *arena;
     void *scratch;
-    const rg_tensor *weights;   // by slot
-    const void *const *inputs;  // by slot: i32 or f32, dense
-    const rg_kv_batch *kv;      // NULL when the graph has no state
+    const rg_tensor *weights;     // by slot
+    const void *const *inputs;    // by slot: i32 or f32, dense
+    const rg_kv_batch *kv;        // NULL when the graph has no state
     const rg_atomic_bool *cancel; // looked at between sections; NULL: never cancelled
 } rg_bindings;
 
 /**
- * Run. Allocates nothing, takes no lock. Ids and rows outside their tables are refused before anything is computed.
- * Errors: RG_E_ARG (an id, row or batch that does not fit), RG_E_CANCELLED.
+ * Run. Allocates nothing, takes no lock. Ids and rows outside their tables are refused before
+ * anything is computed. Errors: RG_E_ARG (an id, row or batch that does not fit), RG_E_CANCELLED.
  * Threads: owner thread; two runs of one exec may not overlap.
  */
 rg_status rg_exec_run(rg_exec *exec, const rg_bindings *b, rg_error *err) RG_MUST_CHECK;

@@ -4,7 +4,8 @@
 #include "backend/exec.h"
 #include "graph/plan.h"
 
-/** One parallel section: nodes [first, last) that run chunk by chunk without a barrier between them. */
+/** One parallel section: nodes [first, last) that run chunk by chunk without a barrier between
+ * them. */
 typedef struct rg_section {
     uint32_t first;
     uint32_t last;
@@ -13,8 +14,8 @@ typedef struct rg_section {
 struct rg_exec {
     const rg_mem *mem;
     rg_exec_options options;
-    rg_graph g;         // lowered
-    rg_val *value_of;   // value of the caller's graph -> value of g
+    rg_graph g;       // lowered
+    rg_val *value_of; // value of the caller's graph -> value of g
     size_t n_value_of;
     rg_plan plan;
     rg_section *sections;
@@ -27,8 +28,9 @@ typedef struct rg_task {
     rg_exec *exec;
     const rg_bindings *b;
     const rg_section *section;
-    size_t n_tok;      // row-wise sections: tokens
-    size_t chunk_size; // row-wise: tokens a chunk; products: rows a chunk; attention: tokens a chunk
+    size_t n_tok; // row-wise sections: tokens
+    size_t
+        chunk_size; // row-wise: tokens a chunk; products: rows a chunk; attention: tokens a chunk
 } rg_task;
 
 /** Compute tokens [from, to) of a row-wise node. */
@@ -40,7 +42,8 @@ typedef void rg_chunk_fn(const rg_task *task, const rg_node *node, size_t chunk,
 /** Work of the owner before the section begins. */
 typedef void rg_prepare_fn(const rg_task *task, const rg_node *node);
 
-/** The cpu's row of an op: either `rowwise`, or `chunks` and `chunk`, and `prepare` where something must be first. */
+/** The cpu's row of an op: either `rowwise`, or `chunks` and `chunk`, and `prepare` where something
+ * must be first. */
 typedef struct rg_cpu_op {
     rg_rowwise_fn *rowwise;
     rg_chunks_fn *chunks;
@@ -52,15 +55,16 @@ extern const rg_cpu_op rg_cpu_ops[RG_OP_COUNT];
 
 rg_rowwise_fn rg_cpu_embed, rg_cpu_rope_table, rg_cpu_rmsnorm, rg_cpu_rope, rg_cpu_add,
     rg_cpu_swiglu, rg_cpu_act_prep, rg_cpu_kv_store, rg_cpu_rmsnorm_dx, rg_cpu_swiglu_back;
-rg_chunks_fn rg_cpu_linear_chunks, rg_cpu_attend_chunks, rg_cpu_attention_chunks,
-    rg_cpu_one_chunk, rg_cpu_row_chunks, rg_cpu_head_chunks;
+rg_chunks_fn rg_cpu_linear_chunks, rg_cpu_attend_chunks, rg_cpu_attention_chunks, rg_cpu_one_chunk,
+    rg_cpu_row_chunks, rg_cpu_head_chunks;
 rg_chunk_fn rg_cpu_linear, rg_cpu_attend, rg_cpu_attention, rg_cpu_select_rows, rg_cpu_embed_dw,
-    rg_cpu_rmsnorm_dw, rg_cpu_linear_dx, rg_cpu_linear_dw, rg_cpu_column_sum,
-    rg_cpu_attention_back, rg_cpu_select_rows_dx;
+    rg_cpu_rmsnorm_dw, rg_cpu_linear_dx, rg_cpu_linear_dw, rg_cpu_column_sum, rg_cpu_attention_back,
+    rg_cpu_select_rows_dx;
 
 rg_prepare_fn rg_cpu_attend_prepare;
 
-/** Lower the caller's graph into exec->g: activations prepared, state attention split. In lower.c. */
+/** Lower the caller's graph into exec->g: activations prepared, state attention split. In lower.c.
+ */
 rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) RG_MUST_CHECK;
 
 /** The product row that a weight goes through. */

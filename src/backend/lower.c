@@ -51,7 +51,8 @@ static void lower_attention(lowering *l, const rg_node *node, const rg_val *in) 
         rg_graph_node(g, RG_OP_ATTEND, (rg_val[]){in[0], in[3]}, 2, &node->p);
         return;
     }
-    // without a state: keys and values are laid out as one page of their own, kept beside the result
+    // without a state: keys and values are laid out as one page of their own, kept beside the
+    // result
     if (rg_graph_node(g, RG_OP_ATTENTION, in, 3, &node->p) == RG_VAL_NONE) {
         return;
     }
@@ -82,7 +83,8 @@ rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) {
     lowering l = {.exec = exec, .from = g};
     rg_status status = RG_OK;
 
-    // every value of the lowered graph comes from one of the caller's or is made for a node, at most three each
+    // every value of the lowered graph comes from one of the caller's or is made for a node, at
+    // most three each
     l.n_prepared = g->n_values + 3 * g->n_nodes;
     l.prepared = rg_new_array(exec->mem, l.n_prepared, RG_ACT_FORMS * sizeof *l.prepared);
     if (l.prepared == NULL) {

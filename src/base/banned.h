@@ -1,5 +1,5 @@
-/* Included by every .c file through the build (-include): these names are errors outside base/mem_*.c
- * (memory goes through rg_mem) or everywhere (no bound on what they write or read). */
+/* Included by every .c file through the build (-include): these names are errors outside
+ * base/mem_*.c (memory goes through rg_mem) or everywhere (no bound on what they write or read). */
 #pragma once
 
 #include <alloca.h>

@@ -27,9 +27,11 @@ void rg_buf_put(rg_buf *buf, const void *data, size_t size);
 void rg_buf_str(rg_buf *buf, rg_str text);
 void rg_buf_char(rg_buf *buf, char c);
 void rg_buf_format(rg_buf *buf, const char *format, ...) RG_PRINTF(2, 3);
-/** A zero byte after the content (not counted in size), so data is a C string; "" when it failed. */
+/** A zero byte after the content (not counted in size), so data is a C string; "" when it failed.
+ */
 const char *rg_buf_cstr(rg_buf *buf);
-/** Ownership of the bytes moves to the caller (rg_free with the same rg_mem); the buffer is empty. */
+/** Ownership of the bytes moves to the caller (rg_free with the same rg_mem); the buffer is empty.
+ */
 char *rg_buf_take(rg_buf *buf, size_t *size);
 
 static inline rg_str rg_buf_view(const rg_buf *buf) {

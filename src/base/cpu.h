@@ -30,5 +30,6 @@ const char *rg_cpu_level_name(rg_cpu cpu);
 
 /** Physical cores that we may run on, within affinity mask and cgroup quota; at least 1. */
 unsigned rg_cpu_threads(void);
-/** Memory this process may still take, in bytes: the smaller of free memory and the cgroup's rest. */
+/** Memory this process may still take, in bytes: the smaller of free memory and the cgroup's rest.
+ */
 size_t rg_cpu_memory_free(void);

@@ -1,4 +1,5 @@
-/* Files: whole-file reads, read-only mappings, atomic writes. Paths are C strings: they go to the system. */
+/* Files: whole-file reads, read-only mappings, atomic writes. Paths are C strings: they go to the
+ * system. */
 #pragma once
 
 #include "base/mem.h"
@@ -31,12 +32,17 @@ rg_status rg_file_read(const rg_mem *mem, const char *path, size_t limit_bytes, 
                        rg_error *err) RG_MUST_CHECK;
 
 /** What stands at a path. */
-typedef enum rg_file_kind { RG_FILE_NONE, RG_FILE_REGULAR, RG_FILE_DIRECTORY, RG_FILE_OTHER } rg_file_kind;
+typedef enum rg_file_kind {
+    RG_FILE_NONE,
+    RG_FILE_REGULAR,
+    RG_FILE_DIRECTORY,
+    RG_FILE_OTHER
+} rg_file_kind;
 rg_file_kind rg_file_kind_of(const char *path);
 
 /**
- * A file written beside its final name and moved there only when complete: a crash leaves the old one.
- * Threads: one at a time per object.
+ * A file written beside its final name and moved there only when complete: a crash leaves the old
+ * one. Threads: one at a time per object.
  */
 typedef struct rg_file_writer {
     int fd;

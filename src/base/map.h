@@ -28,7 +28,8 @@ void rg_map_clear(rg_map *map);
 rg_status rg_map_reserve(rg_map *map, size_t n, rg_error *err) RG_MUST_CHECK;
 /**
  * Add a key (borrowed, under 4 GiB) with a value below RG_MAP_NONE.
- * @param old  when not NULL: receives the value that the key already had (which stays), or RG_MAP_NONE
+ * @param old  when not NULL: receives the value that the key already had (which stays), or
+ * RG_MAP_NONE
  */
 rg_status rg_map_add(rg_map *map, rg_str key, uint32_t value, uint32_t *old,
                      rg_error *err) RG_MUST_CHECK;

@@ -1,7 +1,7 @@
 /*
- * A mapped file that another program cuts short raises SIGBUS on the next touch. The guard turns that
- * into zeros and a flag: the handler maps a zero page over the missing one and marks the mapping.
- * A SIGBUS outside every guarded mapping goes to whoever handled it before.
+ * A mapped file that another program cuts short raises SIGBUS on the next touch. The guard turns
+ * that into zeros and a flag: the handler maps a zero page over the missing one and marks the
+ * mapping. A SIGBUS outside every guarded mapping goes to whoever handled it before.
  */
 #pragma once
 

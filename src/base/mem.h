@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** An allocator. `alloc` returns memory aligned to 64 bytes, not cleared, or NULL; `free` takes NULL. */
+/** An allocator. `alloc` returns memory aligned to 64 bytes, not cleared, or NULL; `free` takes
+ * NULL. */
 typedef struct rg_mem {
     void *(*alloc)(void *self, size_t bytes);
     void (*free)(void *self, void *block);
@@ -21,7 +22,8 @@ const rg_mem *rg_mem_heap(void);
 
 /** `bytes` of cleared memory, or NULL. Owned by the caller: rg_free(). */
 void *rg_new(const rg_mem *mem, size_t bytes) RG_MUST_CHECK;
-/** `count * size` bytes of cleared memory, or NULL when the product overflows or memory is short. */
+/** `count * size` bytes of cleared memory, or NULL when the product overflows or memory is short.
+ */
 void *rg_new_array(const rg_mem *mem, size_t count, size_t size) RG_MUST_CHECK;
 /** `bytes` of memory with unspecified content, or NULL. */
 void *rg_alloc(const rg_mem *mem, size_t bytes) RG_MUST_CHECK;
@@ -48,7 +50,8 @@ static inline bool rg_add_size(size_t a, size_t b, size_t *out) {
     return true;
 }
 
-/** Round n up to a multiple of `unit`, a power of two; n near SIZE_MAX is the caller's to exclude. */
+/** Round n up to a multiple of `unit`, a power of two; n near SIZE_MAX is the caller's to exclude.
+ */
 static inline size_t rg_round_up(size_t n, size_t unit) {
     return (n + unit - 1) & ~(unit - 1);
 }

@@ -20,7 +20,8 @@ struct rg_pool {
     const rg_mem *mem;
     unsigned n_threads;
     unsigned n_started; // workers that run, without the caller
-    // the section; written by the owner before `generation` is stepped (release), read after (acquire)
+    // the section; written by the owner before `generation` is stepped (release), read after
+    // (acquire)
     rg_pool_fn *fn;
     void *arg;
     size_t n_chunks;
@@ -86,7 +87,8 @@ static void *worker_main(void *arg) {
     }
 }
 
-// seq_cst pairs with the sleeper's increment: either it sees the new generation or we see the sleeper
+// seq_cst pairs with the sleeper's increment: either it sees the new generation or we see the
+// sleeper
 static void step_generation(rg_pool *pool) {
     atomic_fetch_add(&pool->generation, 1);
     if (atomic_load(&pool->n_sleeping) != 0) {

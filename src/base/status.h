@@ -31,9 +31,9 @@ typedef enum rg_status {
         RG_STATUS_COUNT
 } rg_status;
 
-#define RG_MUST_CHECK    __attribute__((warn_unused_result))
-#define RG_PRINTF(f, a)  __attribute__((format(printf, f, a)))
-#define RG_ERROR_BYTES   512
+#define RG_MUST_CHECK   __attribute__((warn_unused_result))
+#define RG_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define RG_ERROR_BYTES  512
 
 /** The sentence of a failure, written once, at the cause. Caller's storage; zero it to clear. */
 typedef struct rg_error {

@@ -8,7 +8,8 @@
 /**
  * Decode the first character of a view that is not empty.
  * @param cp  the code point, or RG_UTF8_BAD for an ill-formed part
- * @return    bytes consumed, at least 1; for an ill-formed part the maximal subpart (Unicode 16, 3.9)
+ * @return    bytes consumed, at least 1; for an ill-formed part the maximal subpart (Unicode
+ * 16, 3.9)
  */
 size_t rg_utf8_decode(rg_str text, uint32_t *cp);
 /** Encode one code point (at most U+10FFFF) into out[4]; returns the number of bytes. */

@@ -1,4 +1,5 @@
-/* Borrowed views of bytes and text: pointer and length. A terminator is for the system call only. */
+/* Borrowed views of bytes and text: pointer and length. A terminator is for the system call only.
+ */
 #pragma once
 
 #include <stdbool.h>

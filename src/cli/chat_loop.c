@@ -131,7 +131,8 @@ static const char *next_line(loop *l, size_t *size) {
 
 #endif
 
-// One entry: a line, lines that end in a backslash, or a block between lines of """. NULL at the end of input; free() it.
+// One entry: a line, lines that end in a backslash, or a block between lines of """. NULL at the
+// end of input; free() it.
 static char *read_entry(loop *l, size_t *size) {
     char *entry = NULL;
     bool is_block = false;
@@ -174,9 +175,11 @@ static void cmd_help_text(loop *l, const char *rest) {
     (void)rest;
     printf("/help           show this\n/reset          forget the conversation\n"
            "/system TEXT    set the system message and start anew\n"
-           "/save FILE      write the conversation as JSON\n/stats          speed and seed of the last answer\n"
+           "/save FILE      write the conversation as JSON\n/stats          speed and seed of the "
+           "last answer\n"
            "/quit           leave (Ctrl-D too)\n"
-           "A line that ends in \\ goes on; \"\"\" on lines of their own enclose a block. Ctrl-C stops an answer.\n");
+           "A line that ends in \\ goes on; \"\"\" on lines of their own enclose a block. Ctrl-C "
+           "stops an answer.\n");
 }
 
 static void cmd_reset(loop *l, const char *rest) {
@@ -210,7 +213,8 @@ static void cmd_stats(loop *l, const char *rest) {
         printf("no answer yet\n");
         return;
     }
-    printf("%zu prompt tokens, %.2f s to the first; %zu generated, %.1f tokens/s; seed %llu; stopped: %s\n",
+    printf("%zu prompt tokens, %.2f s to the first; %zu generated, %.1f tokens/s; seed %llu; "
+           "stopped: %s\n",
            r->n_prompt, r->prompt_s, r->n_generated,
            r->generate_s > 0 ? (double)r->n_generated / r->generate_s : 0,
            (unsigned long long)r->seed, r->stop);
@@ -277,9 +281,10 @@ int cli_chat_loop(raga_model *model, const raga_generate_options *options, const
         return cli_failed(&err);
     }
     raga_model_get_facts(model, &facts);
-    fprintf(stderr, "%s%s: %s, context %zu tokens, %u threads. /help lists commands, Ctrl-D leaves.%s\n",
-            cli_dim(), facts.name, facts.file_type, raga_model_ctx(model), raga_model_threads(model),
-            cli_plain());
+    fprintf(stderr,
+            "%s%s: %s, context %zu tokens, %u threads. /help lists commands, Ctrl-D leaves.%s\n",
+            cli_dim(), facts.name, facts.file_type, raga_model_ctx(model),
+            raga_model_threads(model), cli_plain());
     cli_chat_reset(&l.chat);
     struct sigaction action = {.sa_handler = on_interrupt};
     sigemptyset(&action.sa_mask);

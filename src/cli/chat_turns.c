@@ -51,7 +51,8 @@ static bool collect(void *arg, const raga_step *step) {
     return c->step(c->arg, step);
 }
 
-// evaluate only what the session does not hold already; the last token is always evaluated anew, for its logits
+// evaluate only what the session does not hold already; the last token is always evaluated anew,
+// for its logits
 static size_t reuse(raga_session *s, const int32_t *ids, size_t n) {
     const size_t had = raga_session_count(s);
     const int32_t *old = raga_session_ids(s);
@@ -71,7 +72,8 @@ raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_
     int32_t *ids = NULL;
     size_t n = 0;
     FILE *out = open_memstream(&json, &json_size);
-    if (out == NULL || fprintf(out, "{\"messages\":[%s]}", chat->messages) < 0 || fclose(out) != 0) {
+    if (out == NULL || fprintf(out, "{\"messages\":[%s]}", chat->messages) < 0 ||
+        fclose(out) != 0) {
         free(json);
         err->status = RAGA_E_MEMORY;
         return RAGA_E_MEMORY;

@@ -24,8 +24,8 @@ void cli_chat_clear(cli_chat *chat);
 bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t size);
 
 /**
- * Answer the messages so far: render, reuse what the session shares with the new prompt, generate, and keep the answer as
- * the assistant's message.
+ * Answer the messages so far: render, reuse what the session shares with the new prompt, generate,
+ * and keep the answer as the assistant's message.
  * @param step  as of raga_generate
  */
 raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_error *err);

@@ -24,7 +24,7 @@ typedef struct figures {
     double load_s;
     double prefill[REPEATS_MAX]; // tokens a second
     double decode[REPEATS_MAX];
-    raga_limits limits; // the best of those measured between the repeats
+    raga_limits limits;  // the best of those measured between the repeats
     uint64_t peak_bytes; // of memory, before the buffers of the limits
     size_t n;
 } figures;
@@ -108,14 +108,15 @@ static raga_status run(const bench *b, raga_model *model, const int32_t *ids, fi
     return status;
 }
 
-// what the arithmetic allows: two operations a parameter and token, at the peak of the type's own products
+// what the arithmetic allows: two operations a parameter and token, at the peak of the type's own
+// products
 static double prefill_limit(const raga_model_facts *facts, const raga_limits *l) {
-    const bool is_float = strcmp(facts->file_type, "F32") == 0 || strcmp(facts->file_type, "F16") == 0;
-    const double peak = is_float ? l->f32_gop_s
-                        : strcmp(facts->file_type, "BF16") == 0 && l->bf16_gop_s > 0
-                            ? l->bf16_gop_s
-                        : l->int8_gop_s > 0 ? l->int8_gop_s
-                                            : l->f32_gop_s;
+    const bool is_float =
+        strcmp(facts->file_type, "F32") == 0 || strcmp(facts->file_type, "F16") == 0;
+    const double peak = is_float                                                     ? l->f32_gop_s
+                        : strcmp(facts->file_type, "BF16") == 0 && l->bf16_gop_s > 0 ? l->bf16_gop_s
+                        : l->int8_gop_s > 0                                          ? l->int8_gop_s
+                                                                                     : l->f32_gop_s;
     return peak * 1e9 / (2 * (double)facts->n_params);
 }
 
@@ -131,14 +132,19 @@ static void print(const bench *b, raga_model *model, const figures *f) {
     if (b->is_json) {
         printf("{\"model\":");
         cli_json_text(stdout, facts.name, strlen(facts.name));
-        printf(",\"type\":\"%s\",\"threads\":%u,\"n_ctx\":%zu,\"prompt_tokens\":%lld,\"decode_tokens\":%lld,"
-               "\"depth\":%lld,\"repeats\":%zu,\"prefill_tok_s\":%.2f,\"decode_tok_s\":%.2f,\"load_s\":%.4f,"
-               "\"peak_rss_bytes\":%llu,\"prefill_share_of_limit\":%.4f,\"decode_share_of_limit\":%.4f,"
-               "\"limits\":{\"read_gb_s\":%.1f,\"int8_gop_s\":%.1f,\"bf16_gop_s\":%.1f,\"f32_gop_s\":%.1f}}\n",
+        printf(",\"type\":\"%s\",\"threads\":%u,\"n_ctx\":%zu,\"prompt_tokens\":%lld,\"decode_"
+               "tokens\":%lld,"
+               "\"depth\":%lld,\"repeats\":%zu,\"prefill_tok_s\":%.2f,\"decode_tok_s\":%.2f,\"load_"
+               "s\":%.4f,"
+               "\"peak_rss_bytes\":%llu,\"prefill_share_of_limit\":%.4f,\"decode_share_of_limit\":%"
+               ".4f,"
+               "\"limits\":{\"read_gb_s\":%.1f,\"int8_gop_s\":%.1f,\"bf16_gop_s\":%.1f,\"f32_gop_"
+               "s\":%.1f}}\n",
                facts.file_type, raga_model_threads(model), raga_model_ctx(model),
                (long long)b->n_prompt, (long long)b->n_decode, (long long)b->depth, f->n, prefill,
-               decode, f->load_s, (unsigned long long)f->peak_bytes, prefill_share, decode_share, f->limits.read_gb_s,
-               f->limits.int8_gop_s, f->limits.bf16_gop_s, f->limits.f32_gop_s);
+               decode, f->load_s, (unsigned long long)f->peak_bytes, prefill_share, decode_share,
+               f->limits.read_gb_s, f->limits.int8_gop_s, f->limits.bf16_gop_s,
+               f->limits.f32_gop_s);
         return;
     }
     printf("%s, %s, %u threads, medians of %zu\n", facts.name, facts.file_type,
@@ -152,6 +158,7 @@ static void print(const bench *b, raga_model *model, const figures *f) {
 
 int cmd_bench(int argc, char **argv) {
     bench b = {.n_prompt = 512, .n_decode = 128, .depth = -1, .n_repeats = 3};
+    // clang-format off
     const cli_option options[] = {
         {"--prompt,-p", CLI_INT, &b.n_prompt, "N", "tokens of the prompt (512)", 1, TOKENS_MAX, NULL},
         {"--tokens,-n", CLI_INT, &b.n_decode, "N", "tokens to decode (128)", 1, TOKENS_MAX, NULL},
@@ -160,14 +167,16 @@ int cmd_bench(int argc, char **argv) {
         {"--json", CLI_FLAG, &b.is_json, NULL, "print JSON", 0, 0, NULL},
         CLI_MODEL_OPTIONS(b.m),
     };
-    const cli_spec spec = {.usage = "raga bench MODEL [-p 512] [-n 128] [--depth N]",
-                           .about = "Measure prefill and decode, as tokens a second and as shares of what the machine "
-                                    "can do at most.",
-                           .options = options,
-                           .n_options = sizeof options / sizeof *options,
-                           .words = &b.m.path,
-                           .words_min = 1,
-                           .words_max = 1};
+    // clang-format on
+    const cli_spec spec = {
+        .usage = "raga bench MODEL [-p 512] [-n 128] [--depth N]",
+        .about = "Measure prefill and decode, as tokens a second and as shares of what the machine "
+                 "can do at most.",
+        .options = options,
+        .n_options = sizeof options / sizeof *options,
+        .words = &b.m.path,
+        .words_min = 1,
+        .words_max = 1};
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;

@@ -13,12 +13,12 @@ static void print_kernels_json(void) {
 }
 
 static void print_json(const raga_system_facts *f, const raga_limits *l, bool has_edit) {
-    printf("{\"version\":\"%s\",\"cpu\":{\"level\":\"%s\",\"avx2\":%s,\"avx512\":%s,\"avx512_vnni\":%s,"
+    printf("{\"version\":\"%s\",\"cpu\":{\"level\":\"%s\",\"avx2\":%s,\"avx512\":%s,\"avx512_"
+           "vnni\":%s,"
            "\"avx512_bf16\":%s},\"threads\":%u,\"memory_free_bytes\":%llu,",
            raga_version(), f->cpu_level, f->has_avx2 ? "true" : "false",
            f->has_avx512 ? "true" : "false", f->has_avx512_vnni ? "true" : "false",
-           f->has_avx512_bf16 ? "true" : "false", f->n_threads,
-           (unsigned long long)f->memory_free);
+           f->has_avx512_bf16 ? "true" : "false", f->n_threads, (unsigned long long)f->memory_free);
     printf("\"limits\":{\"read_gb_s\":%.1f,\"int8_gop_s\":%.1f,\"bf16_gop_s\":%.1f,"
            "\"f32_gop_s\":%.1f},\"line_editing\":%s,",
            l->read_gb_s, l->int8_gop_s, l->bf16_gop_s, l->f32_gop_s, has_edit ? "true" : "false");
@@ -35,8 +35,9 @@ static void print_text(const raga_system_facts *f, const raga_limits *l, bool ha
            f->has_avx512_bf16 ? "yes" : "no");
     printf("threads     %u (physical cores within affinity and quota)\n", f->n_threads);
     printf("memory      %s free\n", cli_bytes(f->memory_free));
-    printf("limits      read %.1f GB/s; int8 %.0f, bf16 %.0f, f32 %.0f billion operations a second\n",
-           l->read_gb_s, l->int8_gop_s, l->bf16_gop_s, l->f32_gop_s);
+    printf(
+        "limits      read %.1f GB/s; int8 %.0f, bf16 %.0f, f32 %.0f billion operations a second\n",
+        l->read_gb_s, l->int8_gop_s, l->bf16_gop_s, l->f32_gop_s);
     printf("products    ");
     for (size_t i = 0; raga_system_kernel(i, &dtype, &kernel); i++) {
         printf("%s%s: %s", i == 0 ? "" : "\n            ", dtype, kernel);
@@ -46,14 +47,17 @@ static void print_text(const raga_system_facts *f, const raga_limits *l, bool ha
 
 int cmd_doctor(int argc, char **argv) {
     bool is_json = false;
+    // clang-format off
     const cli_option options[] = {
         {"--json", CLI_FLAG, &is_json, NULL, "print JSON", 0, 0, NULL},
     };
-    const cli_spec spec = {.usage = "raga doctor [--json]",
-                           .about = "Show what this machine has, the kernels chosen for it, its measured "
-                                    "limits, and what is missing.",
-                           .options = options,
-                           .n_options = 1};
+    // clang-format on
+    const cli_spec spec = {
+        .usage = "raga doctor [--json]",
+        .about = "Show what this machine has, the kernels chosen for it, its measured "
+                 "limits, and what is missing.",
+        .options = options,
+        .n_options = 1};
     const int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;

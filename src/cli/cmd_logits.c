@@ -75,12 +75,14 @@ int cmd_logits(int argc, char **argv) {
     const char *ids_text = NULL;
     const char *cuts_text = "";
     const char *path = NULL;
+    // clang-format off
     const cli_option options[] = {
         {"--ids", CLI_TEXT, &ids_text, "LIST", "token ids: 1,2,3 or @FILE", 0, 0, NULL},
         {"--cuts", CLI_TEXT, &cuts_text, "LIST", "positions at which the prompt is cut", 0, 0, NULL},
         {"--output,-o", CLI_TEXT, &path, "FILE", "float32, little-endian, [tokens, vocabulary]", 0, 0, NULL},
         CLI_MODEL_OPTIONS(m),
     };
+    // clang-format on
     const cli_spec spec = {.usage = "raga logits MODEL --ids LIST -o FILE",
                            .about = "Write the logits of every token of a prompt.",
                            .options = options,

@@ -1,5 +1,5 @@
-#include "cli/chat_turns.h"
 #include "cli/chat_loop.h"
+#include "cli/chat_turns.h"
 #include "cli/commands.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
@@ -79,12 +79,12 @@ static raga_generate_options read_generate(const run *r) {
                                    .n_logprobs = (uint32_t)r->n_logprobs};
 }
 
-static void print_json(const printer *p, const raga_result *res, const char *ids, const char *text,
-                       size_t text_size, const char *logprobs, bool has_logprobs) {
-    (void)p;
+static void print_json(const raga_result *res, const char *ids, const char *text, size_t text_size,
+                       const char *logprobs, bool has_logprobs) {
     printf("{\"ids\":[%s],\"text\":", ids);
     cli_json_text(stdout, text, text_size);
-    printf(",\"prompt_tokens\":%zu,\"stop\":\"%s\",\"seed\":%llu,\"prompt_s\":%.4f,\"generate_s\":%.4f",
+    printf(",\"prompt_tokens\":%zu,\"stop\":\"%s\",\"seed\":%llu,\"prompt_s\":%.4f,\"generate_s\":%"
+           ".4f",
            res->n_prompt, res->stop, (unsigned long long)res->seed, res->prompt_s, res->generate_s);
     if (has_logprobs) {
         printf(",\"logprobs\":[%s]", logprobs);
@@ -94,7 +94,8 @@ static void print_json(const printer *p, const raga_result *res, const char *ids
 
 static void print_stats(const raga_model *model, const raga_result *res) {
     fprintf(stderr,
-            "%s%zu prompt tokens, %.2f s to the first; %zu generated, %.1f tokens/s; seed %llu; context %zu; "
+            "%s%zu prompt tokens, %.2f s to the first; %zu generated, %.1f tokens/s; seed %llu; "
+            "context %zu; "
             "stopped: %s%s\n",
             cli_dim(), res->n_prompt, res->prompt_s, res->n_generated,
             res->generate_s > 0 ? (double)res->n_generated / res->generate_s : 0,
@@ -158,7 +159,7 @@ static int answer_once(const run *r, raga_model *model, const int32_t *ids, size
     int exit_status = status == RAGA_OK ? CLI_OK : cli_failed(&err);
     if (status == RAGA_OK) {
         if (r->is_json) {
-            print_json(&p, &result, texts[0], texts[1], sizes[1], texts[2], r->n_logprobs > 0);
+            print_json(&result, texts[0], texts[1], sizes[1], texts[2], r->n_logprobs > 0);
         } else {
             printf("\n");
         }
@@ -226,6 +227,7 @@ static int answer(const run *r, raga_model *model) {
 int cmd_run(int argc, char **argv) {
     run r = {0};
     const char *words[2] = {NULL, NULL};
+    // clang-format off
     const cli_option options[] = {
         {"--max-tokens,-n", CLI_INT, &r.max_tokens, "N", "most tokens of an answer (4096)", 1, 1e9, NULL},
         {"--temp", CLI_REAL, &r.temperature, "X", "temperature; 0 takes the likeliest (the model's, else 0.8)", 0, 100, &r.has_temperature},
@@ -247,6 +249,7 @@ int cmd_run(int argc, char **argv) {
         {"--stats", CLI_FLAG, &r.has_stats, NULL, "tokens, speed and seed on stderr", 0, 0, NULL},
         CLI_MODEL_OPTIONS(r.m),
     };
+    // clang-format on
     const cli_spec spec = {
         .usage = "raga run MODEL [PROMPT]",
         .about = "Chat with a model. With a prompt, or text on standard input, it answers once.",

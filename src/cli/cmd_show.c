@@ -62,7 +62,8 @@ static void print_json(const raga_model_facts *f, const raga_bill *b) {
     printf("\"family\":\"%s\",\"name\":", f->family);
     cli_json_text(stdout, f->name, strlen(f->name));
     printf(",\"type\":\"%s\",\"parameters\":%llu,\"file_bytes\":%llu,\"n_layer\":%u,\"n_embd\":%u,"
-           "\"n_head\":%u,\"n_kv_head\":%u,\"head_dim\":%u,\"n_ff\":%u,\"n_vocab\":%u,\"n_ctx_train\":%u,"
+           "\"n_head\":%u,\"n_kv_head\":%u,\"head_dim\":%u,\"n_ff\":%u,\"n_vocab\":%u,\"n_ctx_"
+           "train\":%u,"
            "\"tokenizer\":\"%s\",\"chat_template\":%s,",
            f->file_type, (unsigned long long)f->n_params, (unsigned long long)f->file_bytes,
            f->n_layer, f->n_embd, f->n_head, f->n_kv_head, f->head_dim, f->n_ff, f->n_vocab,
@@ -84,11 +85,13 @@ static void print_json(const raga_model_facts *f, const raga_bill *b) {
 static void print_text(const raga_model_facts *f, const raga_bill *b) {
     printf("model       %s\nfamily      %s, %.3g parameters, mostly %s (%s)\n", f->name, f->family,
            (double)f->n_params, f->file_type, cli_bytes(f->file_bytes));
-    printf("shape       %u layers, width %u, %u heads (%u for keys and values) of %u, feed-forward %u\n",
+    printf("shape       %u layers, width %u, %u heads (%u for keys and values) of %u, feed-forward "
+           "%u\n",
            f->n_layer, f->n_embd, f->n_head, f->n_kv_head, f->head_dim, f->n_ff);
-    printf("vocabulary  %u tokens, tokenizer %s\ncontext     trained for %u tokens\ntemplate    %s\n",
-           f->n_vocab, f->tokenizer == NULL ? "none" : f->tokenizer, f->n_ctx_train,
-           f->has_chat_template ? "yes" : "none");
+    printf(
+        "vocabulary  %u tokens, tokenizer %s\ncontext     trained for %u tokens\ntemplate    %s\n",
+        f->n_vocab, f->tokenizer == NULL ? "none" : f->tokenizer, f->n_ctx_train,
+        f->has_chat_template ? "yes" : "none");
     if (b != NULL) {
         printf("memory      for a context of %zu tokens: %s of %s free\n", b->n_ctx,
                cli_bytes(b->total), cli_bytes(b->budget));
@@ -106,8 +109,7 @@ static void print_text(const raga_model_facts *f, const raga_bill *b) {
 static int print_model(const show *s) {
     raga_error err = {0};
     raga_model *model = NULL;
-    const raga_model_options o = {
-        .size = sizeof o, .path = s->path, .is_facts_only = true};
+    const raga_model_options o = {.size = sizeof o, .path = s->path, .is_facts_only = true};
     if (raga_model_open(&o, &model, &err) != RAGA_OK) {
         if (s->is_json) {
             printf("\"not_a_model\":");
@@ -158,6 +160,7 @@ static int print_all(const raga_container *c, const show *s) {
 
 int cmd_show(int argc, char **argv) {
     show s = {0};
+    // clang-format off
     const cli_option options[] = {
         {"--tensors", CLI_FLAG, &s.has_tensors, NULL, "list the tensors", 0, 0, NULL},
         {"--tensor", CLI_TEXT, &s.tensor, "NAME", "write one tensor's values (needs -o)", 0, 0, NULL},
@@ -166,14 +169,16 @@ int cmd_show(int argc, char **argv) {
         {"--metadata", CLI_FLAG, &s.has_metadata, NULL, "print keys and settings", 0, 0, NULL},
         {"--json", CLI_FLAG, &s.is_json, NULL, "print JSON", 0, 0, NULL},
     };
-    const cli_spec spec = {.usage = "raga show MODEL",
-                           .about = "What a model is, how large, and what running it takes. A container without a "
-                                    "model in it shows its tensors.",
-                           .options = options,
-                           .n_options = sizeof options / sizeof *options,
-                           .words = &s.path,
-                           .words_min = 1,
-                           .words_max = 1};
+    // clang-format on
+    const cli_spec spec = {
+        .usage = "raga show MODEL",
+        .about = "What a model is, how large, and what running it takes. A container without a "
+                 "model in it shows its tensors.",
+        .options = options,
+        .n_options = sizeof options / sizeof *options,
+        .words = &s.path,
+        .words_min = 1,
+        .words_max = 1};
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;

@@ -28,19 +28,21 @@ int cmd_template(int argc, char **argv) {
     const char *path = NULL;
     bool is_lines = false;
     job j = {0};
+    // clang-format off
     const cli_option options[] = {
         {"--jsonl", CLI_FLAG, &is_lines, NULL, "render each line of standard input", 0, 0, NULL},
         {"--clock", CLI_TEXT, &j.clock, "TIME", "fix strftime_now: 2026-01-15T09:05:07Z", 0, 0, NULL},
     };
-    const cli_spec spec = {
-        .usage = "raga template FILE.jinja|MODEL --jsonl",
-        .about = "Render a chat template: each line {\"messages\": .., \"tools\": .., \"kwargs\": {..}} gets\n"
-                 "{\"rendered\": ..} or {\"error\": ..}.",
-        .options = options,
-        .n_options = sizeof options / sizeof *options,
-        .words = &path,
-        .words_min = 1,
-        .words_max = 1};
+    // clang-format on
+    const cli_spec spec = {.usage = "raga template FILE.jinja|MODEL --jsonl",
+                           .about = "Render a chat template: each line {\"messages\": .., "
+                                    "\"tools\": .., \"kwargs\": {..}} gets\n"
+                                    "{\"rendered\": ..} or {\"error\": ..}.",
+                           .options = options,
+                           .n_options = sizeof options / sizeof *options,
+                           .words = &path,
+                           .words_min = 1,
+                           .words_max = 1};
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;

@@ -52,15 +52,18 @@ static int print_text(const job *j, const char *text, size_t size, bool is_json)
 int cmd_tokenize(int argc, char **argv) {
     const char *words[2] = {NULL, NULL};
     bool is_lines = false, is_plain = false, is_added = false, is_json = false;
+    // clang-format off
     const cli_option options[] = {
         {"--jsonl", CLI_FLAG, &is_lines, NULL, "one JSON object a line, in and out", 0, 0, NULL},
         {"--no-special", CLI_FLAG, &is_plain, NULL, "special tokens in the text are plain text", 0, 0, NULL},
         {"--add-special", CLI_FLAG, &is_added, NULL, "add the tokenizer's own BOS and EOS", 0, 0, NULL},
         {"--json", CLI_FLAG, &is_json, NULL, "print JSON", 0, 0, NULL},
     };
+    // clang-format on
     const cli_spec spec = {
         .usage = "raga tokenize MODEL_OR_TOKENIZER [TEXT] [--jsonl]",
-        .about = "Text (an argument, or standard input) to token ids. With --jsonl, a line {\"text\": ..} gets\n"
+        .about = "Text (an argument, or standard input) to token ids. With --jsonl, a line "
+                 "{\"text\": ..} gets\n"
                  "{\"ids\": [..]}, and {\"ids\": [..]} gets {\"text\": .., \"bytes_hex\": ..}.",
         .options = options,
         .n_options = sizeof options / sizeof *options,

@@ -5,9 +5,11 @@
 
 int cmd_version(int argc, char **argv) {
     bool is_json = false;
+    // clang-format off
     const cli_option options[] = {
         {"--json", CLI_FLAG, &is_json, NULL, "print JSON", 0, 0, NULL},
     };
+    // clang-format on
     const cli_spec spec = {.usage = "raga version [--json]",
                            .about = "Print the version.",
                            .options = options,

@@ -1,4 +1,5 @@
-/* The commands: each takes its own arguments, argv[0] being its name, and returns the exit status. */
+/* The commands: each takes its own arguments, argv[0] being its name, and returns the exit status.
+ */
 #pragma once
 
 typedef int cli_command_fn(int argc, char **argv);

@@ -25,13 +25,15 @@ static const struct {
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(void) {
-    printf("raga %s: open-weight models on the machine in front of you\n\nusage: raga COMMAND ...\n\n",
-           raga_version());
+    printf(
+        "raga %s: open-weight models on the machine in front of you\n\nusage: raga COMMAND ...\n\n",
+        raga_version());
     for (size_t i = 0; i < N_COMMANDS; i++) {
         printf("  %-10s %s\n", commands[i].name, commands[i].help);
     }
-    printf("\n`raga COMMAND --help` says more. A model is a GGUF file or a Hugging Face directory:\n"
-           "  raga run model.gguf \"Why is the sky blue?\"\n");
+    printf(
+        "\n`raga COMMAND --help` says more. A model is a GGUF file or a Hugging Face directory:\n"
+        "  raga run model.gguf \"Why is the sky blue?\"\n");
     return CLI_OK;
 }
 
@@ -53,8 +55,9 @@ int main(int argc, char **argv) {
             const int status = commands[i].fn(argc - 1, argv + 1);
             return fflush(stdout) == 0 || status != CLI_OK ? status : CLI_FAILED;
         }
-        best = cli_distance(name, commands[i].name) < cli_distance(name, commands[best].name) ? i
-                                                                                               : best;
+        best = cli_distance(name, commands[i].name) < cli_distance(name, commands[best].name)
+                   ? i
+                   : best;
     }
     if (cli_distance(name, commands[best].name) <= 3) {
         cli_error("there is no command \"%s\"; did you mean \"%s\"?", name, commands[best].name);

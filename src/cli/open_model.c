@@ -10,9 +10,8 @@ static bool show_progress(void *arg, double share, const char *what) {
     if (isatty(STDERR_FILENO)) {
         enum { WIDTH = 30 };
         const int done = (int)(share * WIDTH);
-        fprintf(stderr, "\r%s [%.*s%*s] %3.0f %%%s", what, done,
-                "##############################", WIDTH - done, "", share * 100,
-                share >= 1 ? "\r\033[K" : "");
+        fprintf(stderr, "\r%s [%.*s%*s] %3.0f %%%s", what, done, "##############################",
+                WIDTH - done, "", share * 100, share >= 1 ? "\r\033[K" : "");
     }
     return true;
 }

@@ -17,11 +17,21 @@ typedef struct cli_model {
 // rows for a command's table; m is the command's cli_model
 #define CLI_MODEL_OPTIONS(m)                                                                       \
     {"--threads,-t", CLI_INT, &(m).n_threads, "N", "threads (physical cores)", 1, 1024, NULL},     \
-    {"--ctx,-c", CLI_INT, &(m).n_ctx, "N", "tokens of context (what fits)", 1, 1e9, NULL},         \
-    {"--memory", CLI_SIZE, &(m).memory_bytes, "SIZE", "budget: 8g, 500m (what is free)", 0, 0, NULL}, \
-    {"--exact", CLI_FLAG, &(m).is_exact, NULL, "f32 activations and cache: the reference's numbers", 0, 0, NULL}, \
-    {"--kv", CLI_TEXT, &(m).kv_type, "TYPE", "cache: f16 or f32 (f16)", 0, 0, NULL},               \
-    {"--quant", CLI_TEXT, &(m).quant, "TYPE", "quantize a model directory on load: q8_0, q4_k, ...", 0, 0, NULL}
+        {"--ctx,-c", CLI_INT, &(m).n_ctx, "N", "tokens of context (what fits)", 1, 1e9, NULL},     \
+        {"--memory", CLI_SIZE, &(m).memory_bytes, "SIZE", "budget: 8g, 500m (what is free)", 0,    \
+         0,          NULL},                                                                        \
+        {"--exact",                                                                                \
+         CLI_FLAG,                                                                                 \
+         &(m).is_exact,                                                                            \
+         NULL,                                                                                     \
+         "f32 activations and cache: the reference's numbers",                                     \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {"--kv", CLI_TEXT, &(m).kv_type, "TYPE", "cache: f16 or f32 (f16)", 0, 0, NULL}, {         \
+        "--quant", CLI_TEXT, &(m).quant, "TYPE",                                                   \
+            "quantize a model directory on load: q8_0, q4_k, ...", 0, 0, NULL                      \
+    }
 
 /** Open; on failure the sentence is on stderr and NULL comes back. */
 raga_model *cli_open_model(const cli_model *m);

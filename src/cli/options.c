@@ -69,7 +69,8 @@ static int unknown_option(const cli_spec *s, const char *word) {
     size_t least = 4;
     for (size_t i = 0; i < s->n_options; i++) {
         char name[32];
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(s->options[i].name, ","), s->options[i].name);
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(s->options[i].name, ","),
+                 s->options[i].name);
         const size_t d = cli_distance(word, name);
         if (d < least) {
             least = d;

@@ -1,6 +1,6 @@
 /*
- * cli/ is the program: one file a command, nothing but the public headers. A command is a row in commands.c; its options
- * are rows of a table, from which parsing, --help and its errors are made.
+ * cli/ is the program: one file a command, nothing but the public headers. A command is a row in
+ * commands.c; its options are rows of a table, from which parsing, --help and its errors are made.
  *
  * options.h: tables of options.
  */
@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 typedef enum cli_kind {
-    CLI_FLAG,   // bool
-    CLI_INT,    // int64_t
-    CLI_REAL,   // double
-    CLI_TEXT,   // const char *
-    CLI_SIZE,   // uint64_t, with k, m or g behind it
-    CLI_LIST,   // cli_list: may be given several times
+    CLI_FLAG, // bool
+    CLI_INT,  // int64_t
+    CLI_REAL, // double
+    CLI_TEXT, // const char *
+    CLI_SIZE, // uint64_t, with k, m or g behind it
+    CLI_LIST, // cli_list: may be given several times
 } cli_kind;
 
 enum { CLI_LIST_MAX = 64 };
@@ -27,21 +27,21 @@ typedef struct cli_list {
 } cli_list;
 
 typedef struct cli_option {
-    const char *name;    // "--threads", with a short form behind a comma: "--max-tokens,-n"
+    const char *name; // "--threads", with a short form behind a comma: "--max-tokens,-n"
     cli_kind kind;
     void *value;         // keeps what it has when the option is not given
     const char *metavar; // NULL for flags
     const char *help;
-    double min, max;     // numbers
-    bool *is_given;      // may be NULL
+    double min, max; // numbers
+    bool *is_given;  // may be NULL
 } cli_option;
 
 typedef struct cli_spec {
-    const char *usage;   // "raga run MODEL [PROMPT]"
-    const char *about;   // one paragraph
+    const char *usage; // "raga run MODEL [PROMPT]"
+    const char *about; // one paragraph
     const cli_option *options;
     size_t n_options;
-    const char **words;  // receives what is no option
+    const char **words; // receives what is no option
     size_t words_min;
     size_t words_max;
     const char *examples; // lines, may be NULL
@@ -52,7 +52,8 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130, CLI_GO_
 
 /**
  * Parse a command's arguments.
- * @return  CLI_GO_ON, or the exit status: --help was asked for, or the usage is wrong (said on stderr)
+ * @return  CLI_GO_ON, or the exit status: --help was asked for, or the usage is wrong (said on
+ * stderr)
  */
 int cli_parse(const cli_spec *spec, int argc, char **argv);
 

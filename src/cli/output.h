@@ -1,4 +1,5 @@
-/* What commands print with: errors on stderr, JSON, numbers for people, colors on terminals only. */
+/* What commands print with: errors on stderr, JSON, numbers for people, colors on terminals only.
+ */
 #pragma once
 
 #include "raga/status.h"
@@ -19,8 +20,10 @@ void cli_json_text(FILE *out, const char *text, size_t size);
 /** "1.2 GiB". Borrowed until the fourth next call. */
 const char *cli_bytes(uint64_t bytes);
 
-/** All of a file or of standard input ("-"); free() it. NULL with a message when it cannot be read. */
+/** All of a file or of standard input ("-"); free() it. NULL with a message when it cannot be read.
+ */
 char *cli_read_all(const char *path, size_t *size);
 
-/** "1,2,3" or "@FILE" with the same. Returns the number of ids, or -1 with a message. free() *ids. */
+/** "1,2,3" or "@FILE" with the same. Returns the number of ids, or -1 with a message. free() *ids.
+ */
 long cli_read_ids(const char *text, int32_t **ids);

@@ -2,9 +2,10 @@
 #include "engine/engine_internal.h"
 
 enum {
-    MIN_CTX = 64,          // less than this is no context
+    MIN_CTX = 64,            // less than this is no context
     ROW_SLACK_BYTES = 65536, // alignment of what belongs to the rows of logits
-    RESERVE_SHARE = 16,    // one part in so many of the free memory stays free when the budget is ours to choose
+    RESERVE_SHARE =
+        16, // one part in so many of the free memory stays free when the budget is ours to choose
 };
 
 rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *options,
@@ -18,8 +19,8 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
     return rg_kv_layout_init(layout, err);
 }
 
-// The arena of the largest step: a full chunk, and beside it the rows that go through the head, as many as a step may ask
-// for. Smaller steps lay the same values out with less between them.
+// The arena of the largest step: a full chunk, and beside it the rows that go through the head, as
+// many as a step may ask for. Smaller steps lay the same values out with less between them.
 static rg_status activation_bytes(const rg_model *model, const rg_engine_options *options,
                                   const rg_kernels *kernels, size_t *bytes, rg_error *err) {
     rg_graph g;
@@ -28,7 +29,8 @@ static rg_status activation_bytes(const rg_model *model, const rg_engine_options
     const size_t n_tok = options->chunk_tokens;
     const size_t n_out = n_tok < RG_OUT_ROWS_MAX ? n_tok : RG_OUT_ROWS_MAX;
     // per row: its logits, and the hidden state selected, normalized and prepared for the product
-    const size_t row_bytes = ((size_t)model->h.n_vocab + 4 * (size_t)model->h.n_embd) * sizeof(float);
+    const size_t row_bytes =
+        ((size_t)model->h.n_vocab + 4 * (size_t)model->h.n_embd) * sizeof(float);
     rg_graph_init(&g, model->mem);
     rg_model_graph(model, &g, RG_PURPOSE_PREFILL, n_tok, 1);
     const rg_exec_options how = {.kernels = kernels,
@@ -81,17 +83,16 @@ rg_status rg_engine_bill(const rg_model *model, const rg_engine_options *options
     }
 
     // what is left after the fixed part goes to the context, in whole pages
-    const size_t fixed =
-        bill.weights_owned + bill.weights_mapped + bill.scratch + bill.activations;
+    const size_t fixed = bill.weights_owned + bill.weights_mapped + bill.scratch + bill.activations;
     const size_t left = bill.budget > fixed ? bill.budget - fixed : 0;
     const size_t most = left / layout.page_bytes / o.n_slots * RG_PAGE_LEN;
     bill.n_ctx = o.n_ctx != 0 ? o.n_ctx : model->h.n_ctx_train < most ? model->h.n_ctx_train : most;
     if (bill.n_ctx > most || bill.n_ctx < (o.n_ctx != 0 ? 1 : MIN_CTX)) {
-        return rg_fail(err, RG_E_LIMIT,
-                       "a context of %zu tokens does not fit: %zu MiB of memory hold the model's %zu MiB "
-                       "and %zu tokens; ask for a smaller context or give more memory",
-                       o.n_ctx != 0 ? o.n_ctx : (size_t)MIN_CTX, bill.budget >> 20, fixed >> 20,
-                       most);
+        return rg_fail(
+            err, RG_E_LIMIT,
+            "a context of %zu tokens does not fit: %zu MiB of memory hold the model's %zu MiB "
+            "and %zu tokens; ask for a smaller context or give more memory",
+            o.n_ctx != 0 ? o.n_ctx : (size_t)MIN_CTX, bill.budget >> 20, fixed >> 20, most);
     }
     if (!rg_mul_size(rg_pages_of(bill.n_ctx) * o.n_slots, layout.page_bytes, &bill.kv)) {
         return rg_fail(err, RG_E_LIMIT, "a context of %zu tokens is not possible", bill.n_ctx);

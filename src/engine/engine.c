@@ -23,8 +23,8 @@ static rg_status alloc_buffers(rg_engine *engine, rg_error *err) {
         return rg_fail(err, RG_E_MEMORY, "no memory for %zu bytes of activations",
                        engine->bill.activations);
     }
-    status = rg_kv_pool_new(engine->mem, &layout, rg_pages_of(o->n_ctx) * o->n_slots, &engine->kv,
-                            err);
+    status =
+        rg_kv_pool_new(engine->mem, &layout, rg_pages_of(o->n_ctx) * o->n_slots, &engine->kv, err);
     return status == RG_OK ? rg_pool_new(engine->mem, o->n_threads, &engine->pool, err) : status;
 }
 
@@ -103,13 +103,13 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_
                                  .is_exact = engine->options.is_exact,
                                  .n_threads = engine->options.n_threads,
                                  .n_pages_max = rg_pages_of(engine->options.n_ctx),
-                                 .n_rows_max = n_tok < RG_BATCH_ROWS_MAX ? n_tok
-                                                                         : RG_BATCH_ROWS_MAX};
+                                 .n_rows_max =
+                                     n_tok < RG_BATCH_ROWS_MAX ? n_tok : RG_BATCH_ROWS_MAX};
     rg_status status = rg_exec_new(engine->mem, &g, &how, &exec, err);
     rg_graph_clear(&g);
     if (status == RG_OK && rg_exec_arena_bytes(exec) > engine->bill.activations) {
-        status = rg_fail(err, RG_E_INTERNAL, "a step of %zu tokens needs more than was planned",
-                         n_tok);
+        status =
+            rg_fail(err, RG_E_INTERNAL, "a step of %zu tokens needs more than was planned", n_tok);
         rg_exec_free(exec);
     }
     if (status != RG_OK) {

@@ -1,6 +1,6 @@
 /*
- * engine/ runs models for sessions: key-value pages, batches, memory budget. It relies on the rooms below and knows no
- * HTTP and no chat format.
+ * engine/ runs models for sessions: key-value pages, batches, memory budget. It relies on the rooms
+ * below and knows no HTTP and no chat format.
  *
  * engine.h: one model ready to run, and the sessions on it.
  */
@@ -19,14 +19,14 @@ typedef struct rg_engine rg_engine;
 typedef struct rg_session rg_session;
 
 typedef struct rg_engine_options {
-    rg_cpu cpu;            // what the kernels may use
-    unsigned n_threads;    // 0: physical cores within the quota
-    size_t n_ctx;          // most tokens of a session; 0: what the model and the memory allow
-    size_t n_slots;        // sessions of n_ctx tokens that fit at once; 0: 1
-    size_t memory_bytes;   // budget for everything; 0: what is free now
-    size_t chunk_tokens;   // 0: RG_CHUNK_TOKENS
-    bool is_exact;         // f32 activations and cache: the oracle
-    rg_dtype kv_dtype;     // F16 or F32; with is_exact always F32
+    rg_cpu cpu;          // what the kernels may use
+    unsigned n_threads;  // 0: physical cores within the quota
+    size_t n_ctx;        // most tokens of a session; 0: what the model and the memory allow
+    size_t n_slots;      // sessions of n_ctx tokens that fit at once; 0: 1
+    size_t memory_bytes; // budget for everything; 0: what is free now
+    size_t chunk_tokens; // 0: RG_CHUNK_TOKENS
+    bool is_exact;       // f32 activations and cache: the oracle
+    rg_dtype kv_dtype;   // F16 or F32; with is_exact always F32
 } rg_engine_options;
 
 /** What running takes, in bytes, known before it is taken. */
@@ -50,7 +50,8 @@ rg_status rg_engine_bill(const rg_model *model, const rg_engine_options *options
 
 /**
  * @param model  borrowed for the life of the engine
- * Threads: calls on one engine and its sessions are serialized inside; rg_session_cancel works at once.
+ * Threads: calls on one engine and its sessions are serialized inside; rg_session_cancel works at
+ * once.
  */
 rg_status rg_engine_new(const rg_mem *mem, const rg_model *model, const rg_source *source,
                         const rg_engine_options *options, rg_engine **out,
@@ -73,20 +74,23 @@ void rg_session_truncate(rg_session *session, size_t n);
 /** Stop the step that works on this session, now or next. Threads: any thread. */
 void rg_session_cancel(rg_session *session);
 
-/** Logits of one token: called in order of position. Returning an error stops the evaluation with it. */
+/** Logits of one token: called in order of position. Returning an error stops the evaluation with
+ * it. */
 typedef rg_status rg_logits_fn(void *arg, size_t pos, const float *logits, size_t n_vocab,
                                rg_error *err);
 
 /**
  * Append tokens to a session, a chunk at a time.
- * @param every  NULL: logits of the last token only, see rg_session_logits; else called for every token
- * Errors: RG_E_LIMIT when they do not fit the context, naming both sizes, before anything is computed; RG_E_ARG (an id out of
- * the vocabulary); RG_E_CANCELLED: the session keeps the chunks that were done; RG_E_IO: the model's file changed.
+ * @param every  NULL: logits of the last token only, see rg_session_logits; else called for every
+ * token Errors: RG_E_LIMIT when they do not fit the context, naming both sizes, before anything is
+ * computed; RG_E_ARG (an id out of the vocabulary); RG_E_CANCELLED: the session keeps the chunks
+ * that were done; RG_E_IO: the model's file changed.
  */
 rg_status rg_session_eval(rg_session *session, const int32_t *ids, size_t n, rg_logits_fn *every,
                           void *arg, rg_error *err) RG_MUST_CHECK;
 
-/** Logits [n_vocab] after the last token; NULL before the first. Valid until the session is evaluated again. */
+/** Logits [n_vocab] after the last token; NULL before the first. Valid until the session is
+ * evaluated again. */
 const float *rg_session_logits(const rg_session *session);
 
 /** One session's part of a batch. */
@@ -96,7 +100,8 @@ typedef struct rg_batch_item {
     size_t n; // tokens; all items together at most the chunk
 } rg_batch_item;
 
-/** One step for several sessions, each once; every session gets the logits of its last token. Errors as above. */
+/** One step for several sessions, each once; every session gets the logits of its last token.
+ * Errors as above. */
 rg_status rg_engine_step(rg_engine *engine, const rg_batch_item *items, size_t n_items,
                          rg_error *err) RG_MUST_CHECK;
 

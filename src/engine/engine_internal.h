@@ -63,7 +63,8 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_
 
 /**
  * Run one step: the items' tokens at the end of their sessions. Call with the lock held.
- * out_rows: n_out token numbers of the step whose logits are wanted. On success sessions have grown, on failure not.
+ * out_rows: n_out token numbers of the step whose logits are wanted. On success sessions have
+ * grown, on failure not.
  */
 rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_items,
                         const int32_t *out_rows, size_t n_out, const float **logits,

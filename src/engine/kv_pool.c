@@ -32,8 +32,7 @@ rg_status rg_kv_pool_new(const rg_mem *mem, const rg_kv_layout *layout, size_t n
     rg_status status = RG_OK;
     size_t bytes = 0;
     rg_kv_pool *pool = NULL;
-    if (n_pages == 0 || n_pages > UINT32_MAX ||
-        !rg_mul_size(layout->page_bytes, n_pages, &bytes)) {
+    if (n_pages == 0 || n_pages > UINT32_MAX || !rg_mul_size(layout->page_bytes, n_pages, &bytes)) {
         return rg_fail(err, RG_E_LIMIT, "%zu pages of key-value state are not possible", n_pages);
     }
     pool = rg_new(mem, sizeof *pool);
@@ -50,8 +49,8 @@ rg_status rg_kv_pool_new(const rg_mem *mem, const rg_kv_layout *layout, size_t n
     void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) {
-        status = rg_fail(err, RG_E_MEMORY, "no address space for %zu bytes of key-value state",
-                         bytes);
+        status =
+            rg_fail(err, RG_E_MEMORY, "no address space for %zu bytes of key-value state", bytes);
         goto done;
     }
     pool->base = base;

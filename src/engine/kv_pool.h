@@ -17,7 +17,8 @@ const rg_kv_layout *rg_kv_pool_layout(const rg_kv_pool *pool);
 size_t rg_kv_pool_pages(const rg_kv_pool *pool);
 size_t rg_kv_pool_free_pages(const rg_kv_pool *pool);
 
-/** A page with one reference, or NULL when all are in use. Threads: one at a time per object, all calls. */
+/** A page with one reference, or NULL when all are in use. Threads: one at a time per object, all
+ * calls. */
 uint8_t *rg_kv_page_take(rg_kv_pool *pool);
 void rg_kv_page_retain(rg_kv_pool *pool, uint8_t *page);
 void rg_kv_page_release(rg_kv_pool *pool, uint8_t *page);

@@ -158,10 +158,11 @@ rg_status rg_session_eval(rg_session *session, const int32_t *ids, size_t n, rg_
     pthread_mutex_lock(&engine->lock);
     atomic_store_explicit(&session->cancel, false, memory_order_relaxed);
     if (n > engine->options.n_ctx - session->n) {
-        status = rg_fail(err, RG_E_LIMIT,
-                         "the prompt has %zu tokens, the context has room for %zu (%zu, of which %zu "
-                         "are taken); give a larger context or a shorter prompt",
-                         n, engine->options.n_ctx - session->n, engine->options.n_ctx, session->n);
+        status =
+            rg_fail(err, RG_E_LIMIT,
+                    "the prompt has %zu tokens, the context has room for %zu (%zu, of which %zu "
+                    "are taken); give a larger context or a shorter prompt",
+                    n, engine->options.n_ctx - session->n, engine->options.n_ctx, session->n);
     }
     const size_t most = every != NULL && engine->options.chunk_tokens > RG_OUT_ROWS_MAX
                             ? RG_OUT_ROWS_MAX

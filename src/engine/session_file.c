@@ -31,8 +31,8 @@ typedef struct head {
 // the state of another model must not be taken for ours: settings, and a sample of every weight
 static uint64_t fingerprint(const rg_model *model) {
     uint64_t hash = rg_hash(model->arch->name, strlen(model->arch->name), HASH_SEED);
-    const uint32_t numbers[] = {model->h.n_layer,   model->h.n_embd,   model->h.n_head,
-                                model->h.n_kv_head, model->h.head_dim, model->h.n_ff,
+    const uint32_t numbers[] = {model->h.n_layer,   model->h.n_embd,    model->h.n_head,
+                                model->h.n_kv_head, model->h.head_dim,  model->h.n_ff,
                                 model->h.n_vocab,   model->h.rope.n_rot};
     hash = rg_hash(numbers, sizeof numbers, hash);
     for (size_t i = 0; i < model->n_weights; i++) {

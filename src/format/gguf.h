@@ -5,11 +5,11 @@
 #include "base/file.h"
 #include "tensor/tensor.h"
 
-#define RG_GGUF_NAME_MAX    1024    // bytes of a tensor's name
-#define RG_GGUF_KEY_MAX     65535   // bytes of a metadata key
-#define RG_GGUF_SHARDS_MAX  10000   // files of a split set
-#define RG_GGUF_ALIGN_MAX   65536   // largest general.alignment
-#define RG_GGUF_COUNT_MAX   1000000 // tensors, metadata pairs
+#define RG_GGUF_NAME_MAX   1024    // bytes of a tensor's name
+#define RG_GGUF_KEY_MAX    65535   // bytes of a metadata key
+#define RG_GGUF_SHARDS_MAX 10000   // files of a split set
+#define RG_GGUF_ALIGN_MAX  65536   // largest general.alignment
+#define RG_GGUF_COUNT_MAX  1000000 // tensors, metadata pairs
 
 typedef enum rg_gguf_type {
     RG_GGUF_U8,
@@ -41,8 +41,8 @@ typedef struct rg_gguf rg_gguf;
 
 /**
  * Open a file, or a split set by its first file.
- * Errors: RG_E_FORMAT naming file, field and value; RG_E_UNSUPPORTED (version, type id); those of rg_file_map_open.
- * Threads: read-only after return.
+ * Errors: RG_E_FORMAT naming file, field and value; RG_E_UNSUPPORTED (version, type id); those of
+ * rg_file_map_open. Threads: read-only after return.
  */
 rg_status rg_gguf_open(const rg_mem *mem, const char *path, rg_gguf **out,
                        rg_error *err) RG_MUST_CHECK;
@@ -75,7 +75,8 @@ bool rg_gguf_next_str(const rg_gguf_pair *array, size_t *at, rg_str *out);
 
 /* ---- writing ---- */
 
-/** Collects metadata and tensors, then writes the file atomically. Failures are kept and told at the end. */
+/** Collects metadata and tensors, then writes the file atomically. Failures are kept and told at
+ * the end. */
 typedef struct rg_gguf_writer {
     const rg_mem *mem;
     rg_buf pairs;

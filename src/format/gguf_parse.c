@@ -1,4 +1,5 @@
-/* One GGUF file: header, metadata, tensor infos, each number checked against what is left of the file. */
+/* One GGUF file: header, metadata, tensor infos, each number checked against what is left of the
+ * file. */
 #include "base/utf8.h"
 #include "format/cursor.h"
 #include "format/gguf_internal.h"
@@ -53,8 +54,7 @@ static rg_status read_name(parser *p, rg_str *out, uint64_t most, const char *wh
         return status;
     }
     if (out->size == 0 || has_control(*out) || !rg_utf8_is_valid(*out)) {
-        return rg_fail(p->err, RG_E_FORMAT, "%s at byte %zu is %s", what,
-                       p->cursor.at - out->size,
+        return rg_fail(p->err, RG_E_FORMAT, "%s at byte %zu is %s", what, p->cursor.at - out->size,
                        out->size == 0 ? "empty" : "not printable UTF-8");
     }
     return RG_OK;
@@ -86,7 +86,8 @@ static rg_status read_array(parser *p, rg_gguf_pair *pair) {
     }
     if (n > left / item) {
         return rg_fail(p->err, RG_E_FORMAT,
-                       "the array %.*s has %" PRIu64 " items, which cannot fit in the %zu bytes left",
+                       "the array %.*s has %" PRIu64
+                       " items, which cannot fit in the %zu bytes left",
                        RG_FMT(pair->key), n, left);
     }
     pair->item_type = (rg_gguf_type)type;
@@ -226,8 +227,8 @@ static rg_status size_tensor(parser *p, rg_tensor *t) {
     const rg_dtype_info *info = rg_dtype_get(t->dtype);
     for (uint32_t d = 0; d < t->n_dims; d++) {
         if (!rg_mul_size(n, t->shape[d], &n)) {
-            return rg_fail(p->err, RG_E_FORMAT, "tensor %.*s: the product of its dimensions overflows",
-                           RG_FMT(t->name));
+            return rg_fail(p->err, RG_E_FORMAT,
+                           "tensor %.*s: the product of its dimensions overflows", RG_FMT(t->name));
         }
     }
     if (t->shape[t->n_dims - 1] % info->block != 0) {
@@ -341,9 +342,10 @@ static rg_status place_tensors(parser *p, rg_tensor *tensors, size_t n) {
         rg_tensor *t = &tensors[i];
         const size_t offset = (size_t)(uintptr_t)t->data;
         if (offset > data_bytes || t->bytes > data_bytes - offset) {
-            status = rg_fail(p->err, RG_E_FORMAT,
-                             "tensor %.*s: %zu bytes at offset %zu do not fit in the %zu of the data",
-                             RG_FMT(t->name), t->bytes, offset, data_bytes);
+            status =
+                rg_fail(p->err, RG_E_FORMAT,
+                        "tensor %.*s: %zu bytes at offset %zu do not fit in the %zu of the data",
+                        RG_FMT(t->name), t->bytes, offset, data_bytes);
             goto done;
         }
         spans[i] = (span){offset, offset + t->bytes, t};
@@ -361,8 +363,9 @@ static rg_status read_header(parser *p, uint64_t *n_tensors, uint64_t *n_pairs) 
     const size_t size = p->cursor.bytes.size;
     uint32_t version = 0;
     if (size < HEADER_BYTES) {
-        return rg_fail(p->err, RG_E_FORMAT, "truncated header: %zu bytes, a GGUF file has at least %d",
-                       size, HEADER_BYTES);
+        return rg_fail(p->err, RG_E_FORMAT,
+                       "truncated header: %zu bytes, a GGUF file has at least %d", size,
+                       HEADER_BYTES);
     }
     if (memcmp(rg_cursor_take(&p->cursor, 4), "GGUF", 4) != 0) {
         return rg_fail(p->err, RG_E_FORMAT, "not a GGUF file (it does not begin with \"GGUF\")");
@@ -430,8 +433,8 @@ rg_status rg_gguf_read_file(rg_gguf *gguf, rg_bytes file, bool is_first, size_t 
         RG_TRY(rg_map_add(&gguf->tensor_of, tensors[i].name, (uint32_t)(gguf->n_tensors + i), &old,
                           err));
         if (old != RG_MAP_NONE) {
-            status = rg_fail(err, RG_E_FORMAT, "tensor %.*s is there twice",
-                             RG_FMT(tensors[i].name));
+            status =
+                rg_fail(err, RG_E_FORMAT, "tensor %.*s is there twice", RG_FMT(tensors[i].name));
             goto done;
         }
     }

@@ -38,7 +38,8 @@ void rg_gguf_close(rg_gguf *gguf) {
     rg_free(gguf->mem, gguf);
 }
 
-// "x-00001-of-00003.gguf": the number of files and where the five digits of the first number are; 0: not split
+// "x-00001-of-00003.gguf": the number of files and where the five digits of the first number are;
+// 0: not split
 static size_t split_count(const char *path, size_t *digits_at) {
     static const char pattern[] = "-00001-of-";
     enum { TAIL = 5 + 5 }; // five digits, ".gguf"
@@ -70,9 +71,8 @@ static rg_status check_split(const rg_gguf *part, size_t number, size_t count, r
     }
     if (!rg_gguf_i64(part, "split.no", &no) || !rg_gguf_i64(part, "split.count", &n) ||
         no != (int64_t)number || n != (int64_t)count) {
-        return rg_fail(err, RG_E_FORMAT,
-                       "file %zu of %zu says split.no %lld of split.count %lld", number + 1, count,
-                       (long long)no, (long long)n);
+        return rg_fail(err, RG_E_FORMAT, "file %zu of %zu says split.no %lld of split.count %lld",
+                       number + 1, count, (long long)no, (long long)n);
     }
     return RG_OK;
 }

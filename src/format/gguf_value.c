@@ -5,8 +5,8 @@
 
 size_t rg_gguf_scalar_bytes(uint32_t type) {
     static const uint8_t bytes[RG_GGUF_TYPES] = {
-        [RG_GGUF_U8] = 1,  [RG_GGUF_I8] = 1,  [RG_GGUF_U16] = 2,  [RG_GGUF_I16] = 2,
-        [RG_GGUF_U32] = 4, [RG_GGUF_I32] = 4, [RG_GGUF_F32] = 4,  [RG_GGUF_BOOL] = 1,
+        [RG_GGUF_U8] = 1,  [RG_GGUF_I8] = 1,  [RG_GGUF_U16] = 2, [RG_GGUF_I16] = 2,
+        [RG_GGUF_U32] = 4, [RG_GGUF_I32] = 4, [RG_GGUF_F32] = 4, [RG_GGUF_BOOL] = 1,
         [RG_GGUF_U64] = 8, [RG_GGUF_I64] = 8, [RG_GGUF_F64] = 8,
     };
     return type < RG_GGUF_TYPES ? bytes[type] : 0;

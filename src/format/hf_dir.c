@@ -61,7 +61,8 @@ static rg_status open_weights(rg_hf_dir *dir, rg_error *err) {
                                           "consolidated.00.pth", "model.pt"};
     char path[4096];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const rg_status status = rg_path_join(path, sizeof path, dir->path, rg_str_of(names[i]), err);
+        const rg_status status =
+            rg_path_join(path, sizeof path, dir->path, rg_str_of(names[i]), err);
         if (status != RG_OK) {
             return status;
         }

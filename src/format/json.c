@@ -71,8 +71,8 @@ static rg_status check_keys(const builder *b, const rg_str *keys, size_t n, rg_e
         uint32_t old = RG_MAP_NONE;
         RG_TRY(rg_map_add(&map, keys[i], 0, &old, err));
         if (old != RG_MAP_NONE) {
-            status = rg_fail(err, RG_E_FORMAT, "JSON: the key \"%.*s\" is there twice",
-                             RG_FMT(keys[i]));
+            status =
+                rg_fail(err, RG_E_FORMAT, "JSON: the key \"%.*s\" is there twice", RG_FMT(keys[i]));
             goto done;
         }
     }

@@ -3,8 +3,9 @@
  * It relies on base/ and tensor/, knows containers to the bit and no architecture.
  *
  * json.h: a bounded JSON reader: an event reader for large files and a tree built on it.
- * Strict (RFC 8259, UTF-8 only): no comments, no trailing commas, no NaN, no trailing text, duplicate keys
- * refused. A lone surrogate escape becomes U+FFFD. Depth is kept on an explicit stack.
+ * Strict (RFC 8259, UTF-8 only): no comments, no trailing commas, no NaN, no trailing text,
+ * duplicate keys refused. A lone surrogate escape becomes U+FFFD. Depth is kept on an explicit
+ * stack.
  */
 #pragma once
 
@@ -23,14 +24,15 @@ typedef enum rg_json_kind {
     RG_JSON_OBJECT,
 } rg_json_kind;
 
-/** One value of a tree. Everything lives in the arena it was parsed into; read-only, share freely. */
+/** One value of a tree. Everything lives in the arena it was parsed into; read-only, share freely.
+ */
 typedef struct rg_json {
     rg_json_kind kind;
-    bool is_true;                   // BOOL
-    rg_str text;                    // STRING: decoded content; NUMBER: as written
-    size_t n;                       // ARRAY, OBJECT: number of items or members
-    const struct rg_json *items;    // ARRAY: n values; OBJECT: n values, in the order of the text
-    const rg_str *keys;             // OBJECT: n keys
+    bool is_true;                // BOOL
+    rg_str text;                 // STRING: decoded content; NUMBER: as written
+    size_t n;                    // ARRAY, OBJECT: number of items or members
+    const struct rg_json *items; // ARRAY: n values; OBJECT: n values, in the order of the text
+    const rg_str *keys;          // OBJECT: n keys
 } rg_json;
 
 /**
@@ -46,7 +48,8 @@ rg_status rg_json_parse(rg_arena *arena, rg_str text, const rg_json **out,
 const rg_json *rg_json_find(const rg_json *json, const char *key);
 /** Item i of an array, or NULL. */
 const rg_json *rg_json_at(const rg_json *json, size_t i);
-/** Numbers: false when `json` is NULL, no number, no integer (1.0 is one, 1.5 is not) or out of range. */
+/** Numbers: false when `json` is NULL, no number, no integer (1.0 is one, 1.5 is not) or out of
+ * range. */
 bool rg_json_i64(const rg_json *json, int64_t *out);
 bool rg_json_f64(const rg_json *json, double *out);
 bool rg_json_str(const rg_json *json, rg_str *out);
@@ -71,12 +74,12 @@ typedef struct rg_json_reader {
     rg_str text;
     size_t at;
     unsigned depth;
-    bool is_first;     // no item yet in the innermost container
-    bool wants_value;  // after a key
+    bool is_first;    // no item yet in the innermost container
+    bool wants_value; // after a key
     bool is_done;
-    bool is_true;      // of the last BOOL event
-    rg_str value;      // of the last STRING, KEY or NUMBER event; valid until the next call
-    rg_buf scratch;    // unescaped strings
+    bool is_true;   // of the last BOOL event
+    rg_str value;   // of the last STRING, KEY or NUMBER event; valid until the next call
+    rg_buf scratch; // unescaped strings
     uint8_t stack[RG_JSON_DEPTH_MAX];
 } rg_json_reader;
 

@@ -72,7 +72,8 @@ static rg_status read_size(const rg_json *json, rg_str name, const char *field, 
 
 static rg_status read_shape(const rg_json *shape, rg_tensor *t, size_t *count, rg_error *err) {
     if (shape == NULL || shape->kind != RG_JSON_ARRAY || shape->n > RG_DIMS_MAX) {
-        return rg_fail(err, RG_E_FORMAT, "tensor %.*s: shape is missing or has more than %d dimensions",
+        return rg_fail(err, RG_E_FORMAT,
+                       "tensor %.*s: shape is missing or has more than %d dimensions",
                        RG_FMT(t->name), RG_DIMS_MAX);
     }
     *count = 1;
@@ -162,8 +163,9 @@ static rg_status check_cover(const rg_safetensors *st, const rg_tensor *tensors,
     while (at < data.size) {
         const uint32_t i = rg_map_find(&begins, (rg_str){(const char *)&at, sizeof at});
         if (i == RG_MAP_NONE) {
-            status = rg_fail(err, RG_E_FORMAT, "no tensor begins at byte %zu of the data, %zu bytes long",
-                             at, data.size);
+            status =
+                rg_fail(err, RG_E_FORMAT,
+                        "no tensor begins at byte %zu of the data, %zu bytes long", at, data.size);
             goto done;
         }
         at += tensors[i].bytes;
@@ -218,8 +220,8 @@ static rg_status read_file(rg_safetensors *st, rg_bytes file, rg_error *err) {
     rg_tensor *grown = NULL;
     size_t n = 0;
     RG_TRY(split_header(file, &header, &data, err));
-    st->arena.limit_bytes = st->arena.used_bytes + TREE_BYTES_MIN +
-                            header.size * (size_t)TREE_BYTES_PER_TEXT;
+    st->arena.limit_bytes =
+        st->arena.used_bytes + TREE_BYTES_MIN + header.size * (size_t)TREE_BYTES_PER_TEXT;
     RG_TRY(rg_json_parse(&st->arena, header, &root, err));
     grown = rg_new_array(st->mem, st->n_tensors + root->n + 1, sizeof *grown);
     if (grown == NULL) {
@@ -306,7 +308,8 @@ static rg_status open_shard(rg_safetensors *st, const char *index_path, rg_str s
     return status == RG_OK ? open_one(st, path, err) : status;
 }
 
-// each name of weight_map once, in order of appearance; and each tensor in the file it is said to be in
+// each name of weight_map once, in order of appearance; and each tensor in the file it is said to
+// be in
 static rg_status open_shards(rg_safetensors *st, const char *path, const rg_json *weight_map,
                              rg_error *err) {
     rg_status status = RG_OK;
@@ -320,8 +323,9 @@ static rg_status open_shards(rg_safetensors *st, const char *path, const rg_json
         rg_str shard = RG_STR("");
         uint32_t old = RG_MAP_NONE;
         if (!rg_json_str(&weight_map->items[i], &shard) || !is_plain_name(shard)) {
-            status = rg_fail(err, RG_E_FORMAT, "%s: weight_map puts %.*s into \"%.*s\", not a file name",
-                             path, RG_FMT(weight_map->keys[i]), RG_FMT(shard));
+            status =
+                rg_fail(err, RG_E_FORMAT, "%s: weight_map puts %.*s into \"%.*s\", not a file name",
+                        path, RG_FMT(weight_map->keys[i]), RG_FMT(shard));
             goto done;
         }
         RG_TRY(rg_map_add(&shards, shard, (uint32_t)shards.n_used, &old, err));
@@ -392,7 +396,7 @@ rg_status rg_safetensors_open(const rg_mem *mem, const char *path, rg_safetensor
     rg_status status = new_set(mem, 1, &st, err);
     if (status == RG_OK) {
         status = rg_str_ends(rg_str_of(path), RG_STR(".json")) ? open_index(st, path, err)
-                                                                : open_one(st, path, err);
+                                                               : open_one(st, path, err);
     }
     if (status != RG_OK) {
         rg_safetensors_close(st);

@@ -1,4 +1,5 @@
-/* Reverse-mode differentiation of a graph: appends the nodes of the gradients to the graph itself. */
+/* Reverse-mode differentiation of a graph: appends the nodes of the gradients to the graph itself.
+ */
 #pragma once
 
 #include "graph/graph.h"
@@ -8,11 +9,11 @@
  * @param out    the value whose gradient is given
  * @param dout   gradient of `out`, same shape (an input or a node's output)
  * @param wanted values whose gradients are wanted (weights, inputs, temps), n of them
- * @param grads  receives their gradients; RG_VAL_NONE where `out` does not depend on them; `dout` itself where nothing
- *               but additions lies between
- * Quantized weights get no gradient of their own; what flows through them does.
- * Errors: kept in the graph, as for every builder call (RG_E_UNSUPPORTED for an op without a rule on the way).
- * Source: Linnainmaa 1970; accumulation by ADD nodes in reverse order of use, so sums have a fixed order.
+ * @param grads  receives their gradients; RG_VAL_NONE where `out` does not depend on them; `dout`
+ * itself where nothing but additions lies between Quantized weights get no gradient of their own;
+ * what flows through them does. Errors: kept in the graph, as for every builder call
+ * (RG_E_UNSUPPORTED for an op without a rule on the way). Source: Linnainmaa 1970; accumulation by
+ * ADD nodes in reverse order of use, so sums have a fixed order.
  */
 void rg_graph_backward(rg_graph *g, rg_val out, rg_val dout, const rg_val *wanted, size_t n,
                        rg_val *grads);

@@ -21,8 +21,8 @@ void rg_back_embed(rg_graph *g, const rg_node *node, const rg_val *dout, const b
 void rg_back_rmsnorm(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                      rg_val *din) {
     if (wanted[0]) {
-        din[0] = rg_graph_node(g, RG_OP_RMSNORM_DX,
-                               (rg_val[]){dout[0], node->in[0], node->in[1]}, 3, &node->p);
+        din[0] = rg_graph_node(g, RG_OP_RMSNORM_DX, (rg_val[]){dout[0], node->in[0], node->in[1]},
+                               3, &node->p);
     }
     if (wanted[1]) {
         rg_op_params p = node->p;

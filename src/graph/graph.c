@@ -53,10 +53,8 @@ static rg_val add_value(rg_graph *g, const rg_value *value) {
 }
 
 rg_val rg_graph_weight(rg_graph *g, uint32_t slot, const rg_tensor *weight) {
-    rg_value value = {.kind = RG_VAL_WEIGHT,
-                      .dtype = weight->dtype,
-                      .n_dims = weight->n_dims,
-                      .slot = slot};
+    rg_value value = {
+        .kind = RG_VAL_WEIGHT, .dtype = weight->dtype, .n_dims = weight->n_dims, .slot = slot};
     memcpy(value.shape, weight->shape, sizeof value.shape);
     return add_value(g, &value);
 }
@@ -76,11 +74,8 @@ rg_val rg_graph_state(rg_graph *g, uint32_t layer) {
 }
 
 rg_val rg_graph_temp(rg_graph *g, rg_dtype dtype, size_t rows, size_t width, size_t bytes) {
-    const rg_value value = {.kind = RG_VAL_TEMP,
-                            .dtype = dtype,
-                            .n_dims = 2,
-                            .shape = {rows, width},
-                            .bytes = bytes};
+    const rg_value value = {
+        .kind = RG_VAL_TEMP, .dtype = dtype, .n_dims = 2, .shape = {rows, width}, .bytes = bytes};
     return add_value(g, &value);
 }
 

@@ -1,10 +1,10 @@
 /*
- * graph/ holds the one table of tensor operations and the graphs written in it: shapes, costs, backward rules,
- * and the plan that puts every buffer into one arena before anything is allocated. It relies on base/ and tensor/ and
- * computes nothing: backend/ does.
+ * graph/ holds the one table of tensor operations and the graphs written in it: shapes, costs,
+ * backward rules, and the plan that puts every buffer into one arena before anything is allocated.
+ * It relies on base/ and tensor/ and computes nothing: backend/ does.
  *
- * graph.h: values, nodes, and the builder. A graph is in static single assignment order: a node reads only values
- * made before it.
+ * graph.h: values, nodes, and the builder. A graph is in static single assignment order: a node
+ * reads only values made before it.
  */
 #pragma once
 
@@ -15,7 +15,8 @@ typedef uint32_t rg_val; // a value, by number in its graph
 #define RG_VAL_NONE UINT32_MAX
 
 #define RG_ROPE_HALF_MAX 512 // turning pairs of a head: heads of up to 1,024 values
-#define RG_GRADIENT_ROW_MAX ((size_t)1 << 17) // width of a norm, tokens of an attention, that have gradients
+#define RG_GRADIENT_ROW_MAX                                                                        \
+    ((size_t)1 << 17) // width of a norm, tokens of an attention, that have gradients
 #define RG_NODE_IN_MAX  4
 #define RG_NODE_OUT_MAX 3
 
@@ -26,7 +27,8 @@ typedef enum rg_val_kind {
     RG_VAL_STATE,  // slot: layer whose key-value state this is; content is opaque here
 } rg_val_kind;
 
-/** A tensor of the graph. Row-major, slowest dimension first; dimension 0 of activations is the token. */
+/** A tensor of the graph. Row-major, slowest dimension first; dimension 0 of activations is the
+ * token. */
 typedef struct rg_value {
     rg_val_kind kind;
     rg_dtype dtype;
@@ -37,8 +39,9 @@ typedef struct rg_value {
     bool is_output; // a TEMP that must survive until the end of the run
 } rg_value;
 
-// The op table: name, least and most inputs, outputs, is row-wise (token t of the output needs only token t of the
-// inputs, so that neighbors can share one parallel section). Rows after FIRST_LOWERED are made by backends only.
+// The op table: name, least and most inputs, outputs, is row-wise (token t of the output needs only
+// token t of the inputs, so that neighbors can share one parallel section). Rows after
+// FIRST_LOWERED are made by backends only.
 // clang-format off
 #define RG_OP_LIST(X)                                         \
     X(EMBED,           "embed",           2, 2, 1, true)      \
@@ -71,20 +74,21 @@ typedef enum rg_op {
         RG_OP_COUNT
 } rg_op;
 
-/** What an op needs beside its inputs. A node uses the fields that its row names; the others are zero. */
+/** What an op needs beside its inputs. A node uses the fields that its row names; the others are
+ * zero. */
 typedef struct rg_op_params {
-    float eps;         // RMSNORM*: added to the mean square
-    float scale;       // ATTENTION*: of q.k; ROPE_TABLE: of cos and sin
-    uint32_t n_head;   // ROPE, ATTENTION*: heads of x or q
+    float eps;       // RMSNORM*: added to the mean square
+    float scale;     // ATTENTION*: of q.k; ROPE_TABLE: of cos and sin
+    uint32_t n_head; // ROPE, ATTENTION*: heads of x or q
     uint32_t n_kv_head;
     uint32_t head_dim; // ROPE: of x; ATTENTION*: of q and k
     uint32_t v_dim;
-    uint32_t n_rot;    // ROPE: values of a head that turn
-    uint32_t pairs;    // ROPE: 0 half-split, 1 neighbors
-    bool is_inverse;   // ROPE: turn back (its own backward rule)
-    size_t window;     // ATTENTION*: 0 none
-    uint32_t form;     // ACT_PREP: the rg_act_form
-    size_t n_rows;     // EMBED_DW, SELECT_ROWS_DX: rows of the result
+    uint32_t n_rot;  // ROPE: values of a head that turn
+    uint32_t pairs;  // ROPE: 0 half-split, 1 neighbors
+    bool is_inverse; // ROPE: turn back (its own backward rule)
+    size_t window;   // ATTENTION*: 0 none
+    uint32_t form;   // ACT_PREP: the rg_act_form
+    size_t n_rows;   // EMBED_DW, SELECT_ROWS_DX: rows of the result
 } rg_op_params;
 
 typedef struct rg_node {
@@ -97,9 +101,9 @@ typedef struct rg_node {
 } rg_node;
 
 /**
- * A graph under construction or finished. Fields may be read. A failed builder call (shapes that do not fit, memory)
- * keeps the first error; later calls return RG_VAL_NONE: build freely, check once with rg_graph_check.
- * Threads: one at a time per object.
+ * A graph under construction or finished. Fields may be read. A failed builder call (shapes that do
+ * not fit, memory) keeps the first error; later calls return RG_VAL_NONE: build freely, check once
+ * with rg_graph_check. Threads: one at a time per object.
  */
 typedef struct rg_graph {
     const rg_mem *mem;

@@ -66,8 +66,7 @@ static bool shape_rope(rg_graph *g, const rg_node *node, rg_value *out) {
     set_matrix(out, x->shape[0], x->shape[1]);
     return is_matrix(x) && is_matrix(table) && table->shape[0] == x->shape[0] &&
            table->shape[1] == p->n_rot && p->n_rot % 2 == 0 && p->n_rot <= p->head_dim &&
-           p->n_rot <= 2 * RG_ROPE_HALF_MAX &&
-           x->shape[1] == (size_t)p->n_head * p->head_dim;
+           p->n_rot <= 2 * RG_ROPE_HALF_MAX && x->shape[1] == (size_t)p->n_head * p->head_dim;
 }
 
 static bool is_heads(const rg_value *v, size_t n_tok, size_t n_head, size_t dim) {
@@ -114,8 +113,7 @@ static bool shape_rmsnorm_dx(rg_graph *g, const rg_node *node, rg_value *out) {
 // dy [T, n], x [T, n] -> [p.n_rows], the length of the weight
 static bool shape_rmsnorm_dw(rg_graph *g, const rg_node *node, rg_value *out) {
     const bool fits = shape_same(g, node, out) && node->p.n_rows != 0 &&
-                      node->p.n_rows <= RG_GRADIENT_ROW_MAX &&
-                      out->shape[1] % node->p.n_rows == 0;
+                      node->p.n_rows <= RG_GRADIENT_ROW_MAX && out->shape[1] % node->p.n_rows == 0;
     out->n_dims = 1;
     out->shape[0] = node->p.n_rows;
     return fits;

@@ -3,18 +3,20 @@
 
 #include "graph/graph.h"
 
-/** Work of a node: multiply-adds count two, bytes are what must be read and written at least once. */
+/** Work of a node: multiply-adds count two, bytes are what must be read and written at least once.
+ */
 typedef struct rg_cost {
     double ops;
     double bytes;
 } rg_cost;
 
-/** Shapes of the outputs from the inputs; writes g->error and returns false when they do not fit. */
+/** Shapes of the outputs from the inputs; writes g->error and returns false when they do not fit.
+ */
 typedef bool rg_shape_fn(rg_graph *g, const rg_node *node, rg_value out[RG_NODE_OUT_MAX]);
 typedef rg_cost rg_cost_fn(const rg_graph *g, const rg_node *node);
 /**
- * Append the nodes of the gradients. dout[i]: gradient of output i or RG_VAL_NONE. din[i] receives the gradient of
- * input i, or stays RG_VAL_NONE where there is none or `wanted[i]` is false.
+ * Append the nodes of the gradients. dout[i]: gradient of output i or RG_VAL_NONE. din[i] receives
+ * the gradient of input i, or stays RG_VAL_NONE where there is none or `wanted[i]` is false.
  */
 typedef void rg_backward_fn(rg_graph *g, const rg_node *node, const rg_val *dout,
                             const bool *wanted, rg_val *din);
@@ -27,7 +29,8 @@ typedef struct rg_op_info {
     bool is_rowwise;
     rg_shape_fn *shape;
     rg_cost_fn *cost;
-    rg_backward_fn *backward; // NULL: no gradient passes (tables, gradients themselves, lowered rows)
+    rg_backward_fn
+        *backward; // NULL: no gradient passes (tables, gradients themselves, lowered rows)
 } rg_op_info;
 
 /** The row of an op; never NULL for a value of the enum. */

@@ -1,4 +1,5 @@
-/* The memory plan of a graph: every temporary gets an offset in one arena before anything is allocated. */
+/* The memory plan of a graph: every temporary gets an offset in one arena before anything is
+ * allocated. */
 #pragma once
 
 #include "graph/graph.h"
@@ -14,9 +15,9 @@ typedef struct rg_plan {
 
 /**
  * Place the temporaries of a finished graph: two values share bytes only when no section uses both.
- * @param section  section[i] is the parallel section of node i, ascending; the values of one section all live at once,
- *                 because its nodes run interleaved. NULL: every node is its own.
- * Errors: RG_E_MEMORY, RG_E_LIMIT (sizes that do not fit). On failure out is untouched.
+ * @param section  section[i] is the parallel section of node i, ascending; the values of one
+ * section all live at once, because its nodes run interleaved. NULL: every node is its own. Errors:
+ * RG_E_MEMORY, RG_E_LIMIT (sizes that do not fit). On failure out is untouched.
  */
 rg_status rg_plan_make(const rg_mem *mem, const rg_graph *g, const uint32_t *section, rg_plan *out,
                        rg_error *err) RG_MUST_CHECK;

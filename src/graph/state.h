@@ -1,8 +1,10 @@
 /*
- * Key-value state of sessions, as graphs see it: pages of page_len positions. One page holds all layers of its
- * positions, so sharing, dropping or saving a stretch of a session is a matter of whole pages.
+ * Key-value state of sessions, as graphs see it: pages of page_len positions. One page holds all
+ * layers of its positions, so sharing, dropping or saving a stretch of a session is a matter of
+ * whole pages.
  *
- *   page:  layer 0 [ k: n_kv_head x page_len x k_dim | v: n_kv_head x page_len x v_dim ]  layer 1 [ ... ] ...
+ *   page:  layer 0 [ k: n_kv_head x page_len x k_dim | v: n_kv_head x page_len x v_dim ]  layer 1 [
+ * ... ] ...
  */
 #pragma once
 
@@ -15,12 +17,13 @@ typedef struct rg_kv_layout {
     uint32_t n_kv_head;
     uint32_t k_dim;
     uint32_t v_dim;
-    size_t k_bytes;    // of one layer's keys in a page
+    size_t k_bytes; // of one layer's keys in a page
     size_t v_bytes;
     size_t page_bytes; // of a whole page, all layers
 } rg_kv_layout;
 
-/** The tokens of one session in a batch: tokens [first, first + n_tok) of the graph, at positions pos, pos + 1, ... */
+/** The tokens of one session in a batch: tokens [first, first + n_tok) of the graph, at positions
+ * pos, pos + 1, ... */
 typedef struct rg_kv_row {
     size_t first;
     size_t n_tok;

@@ -30,7 +30,8 @@ static void run_peak(void *arg, size_t chunk, unsigned thread) {
 static void run_read(void *arg, size_t chunk, unsigned thread) {
     (void)thread;
     job *j = arg;
-    j->ops[chunk % 64] = (double)rg_peak_read(j->cpu, j->data + chunk * j->share_bytes, j->share_bytes);
+    j->ops[chunk % 64] =
+        (double)rg_peak_read(j->cpu, j->data + chunk * j->share_bytes, j->share_bytes);
 }
 
 // the best rate over the passes, in 1e9 a second

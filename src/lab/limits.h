@@ -15,6 +15,7 @@ typedef struct rg_limits {
     double f32_gop_s;
 } rg_limits;
 
-/** Best of several short passes on n_threads threads; takes about a second. Errors: RG_E_MEMORY, those of the pool. */
+/** Best of several short passes on n_threads threads; takes about a second. Errors: RG_E_MEMORY,
+ * those of the pool. */
 rg_status rg_limits_measure(const rg_mem *mem, rg_cpu cpu, unsigned n_threads, rg_limits *out,
                             rg_error *err) RG_MUST_CHECK;

@@ -1,6 +1,6 @@
 /*
- * model/ is the only place that knows architectures: families as tables over shared blocks. It relies on base/, tensor/,
- * format/ and graph/, and computes nothing itself: it makes graphs.
+ * model/ is the only place that knows architectures: families as tables over shared blocks. It
+ * relies on base/, tensor/, format/ and graph/, and computes nothing itself: it makes graphs.
  *
  * arch.h: what a family is, and the numbers that one model of it has.
  */
@@ -43,8 +43,9 @@ typedef enum rg_role {
 #define RG_LAYER_ROLES (RG_ROLE_COUNT - RG_ROLE_FIRST_LAYER)
 
 /**
- * One weight of a family. %u in a name is the layer. `shape` lists dimensions slowest first, as products of: vocab embd
- * head kv hdim ff rot2 (half of the turning values). A weight in neither `gguf` nor `hf` (NULL) is not in that container.
+ * One weight of a family. %u in a name is the layer. `shape` lists dimensions slowest first, as
+ * products of: vocab embd head kv hdim ff rot2 (half of the turning values). A weight in neither
+ * `gguf` nor `hf` (NULL) is not in that container.
  */
 typedef struct rg_weight_rule {
     rg_role role;
@@ -113,10 +114,10 @@ typedef struct rg_key_rule {
 
 /** A family: everything that a model of it needs beside its files. */
 typedef struct rg_arch {
-    const char *name;             // also the GGUF architecture
+    const char *name;              // also the GGUF architecture
     const char *const *hf_classes; // names in config.json "architectures", NULL at the end
-    bool is_gguf_rope_neighbor;   // GGUF rows of q and k are re-ordered to neighbor pairs
-    bool uses_window;             // a sliding window is on wherever the file gives one
+    bool is_gguf_rope_neighbor;    // GGUF rows of q and k are re-ordered to neighbor pairs
+    bool uses_window;              // a sliding window is on wherever the file gives one
     const rg_key_rule *keys;
     size_t n_keys;
     const rg_weight_rule *weights;

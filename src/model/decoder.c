@@ -1,4 +1,5 @@
-/* The graph of a pre-norm decoder: embedding, layers of attention and feed-forward on a residual stream, head. */
+/* The graph of a pre-norm decoder: embedding, layers of attention and feed-forward on a residual
+ * stream, head. */
 #include "model/block/block.h"
 #include "model/rope.h"
 

@@ -25,8 +25,8 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
         const char *name;
         size_t value;
     } words[] = {
-        {"vocab", h->n_vocab}, {"embd", h->n_embd}, {"head", h->n_head},
-        {"kv", h->n_kv_head},  {"hdim", h->head_dim}, {"ff", h->n_ff},
+        {"vocab", h->n_vocab},       {"embd", h->n_embd},   {"head", h->n_head},
+        {"kv", h->n_kv_head},        {"hdim", h->head_dim}, {"ff", h->n_ff},
         {"rot2", h->rope.n_rot / 2},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -143,8 +143,7 @@ static rg_status widen_fp8(loader *l, rg_tensor *weight) {
     // block sizes as config.json says; a scalar or one factor a row are blocks as well
     size_t block[2] = {rows, cols};
     if (scale->n_dims == 2 && scale->shape[1] != 1) {
-        const rg_json *quant =
-            rg_json_find(rg_source_config(l->source), "quantization_config");
+        const rg_json *quant = rg_json_find(rg_source_config(l->source), "quantization_config");
         const rg_json *sizes = rg_json_find(quant, "weight_block_size");
         for (size_t d = 0; d < 2; d++) {
             int64_t size = 128;
@@ -178,8 +177,8 @@ static rg_status widen_fp8(loader *l, rg_tensor *weight) {
         for (size_t c = 0; c < cols; c++) {
             float factor;
             const size_t i = r / block[0] * across + c / block[1];
-            scale_info->to_float(&factor,
-                                 (const char *)scale->data + i * scale_info->block_bytes, 1);
+            scale_info->to_float(&factor, (const char *)scale->data + i * scale_info->block_bytes,
+                                 1);
             row[c] *= factor;
         }
     }
@@ -286,16 +285,16 @@ static rg_status size_vocab(loader *l) {
     for (size_t i = 0; i < l->model->arch->n_weights && l->model->h.n_vocab == 0; i++) {
         const rg_weight_rule *rule = &l->model->arch->weights[i];
         const char *name = is_gguf ? rule->gguf : rule->hf;
-        const rg_tensor *t = rule->role == RG_ROLE_EMBED
-                                 ? rg_source_find(l->source, rg_str_of(name))
-                                 : NULL;
+        const rg_tensor *t =
+            rule->role == RG_ROLE_EMBED ? rg_source_find(l->source, rg_str_of(name)) : NULL;
         if (t != NULL && t->n_dims == 2 && t->shape[0] <= INT32_MAX) {
             l->model->h.n_vocab = (uint32_t)t->shape[0];
         }
     }
     return l->model->h.n_vocab != 0
                ? RG_OK
-               : rg_fail(l->err, RG_E_FORMAT, "neither settings nor tensors tell the vocabulary's size");
+               : rg_fail(l->err, RG_E_FORMAT,
+                         "neither settings nor tensors tell the vocabulary's size");
 }
 
 static void note_unused(loader *l) {
@@ -315,8 +314,7 @@ static void note_unused(loader *l) {
     }
 }
 
-rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out,
-                        rg_error *err) {
+rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out, rg_error *err) {
     rg_status status = RG_OK;
     rg_model *m = rg_new(mem, sizeof *m);
     loader l = {.model = m, .source = source, .n_tensors = rg_source_count(source), .err = err};

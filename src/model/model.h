@@ -6,7 +6,8 @@
 #include "model/arch.h"
 #include "model/source.h"
 
-/** Fields may be read. Weights and numbers are read-only after loading: share freely between threads. */
+/** Fields may be read. Weights and numbers are read-only after loading: share freely between
+ * threads. */
 typedef struct rg_model {
     const rg_mem *mem;
     const rg_arch *arch;
@@ -17,7 +18,7 @@ typedef struct rg_model {
     size_t owned_bytes;  // of those that were made on load
     void **owned;        // blocks of the weights made on load
     size_t n_owned;
-    rg_buf warnings;     // one line each: tensors without use, odd settings
+    rg_buf warnings; // one line each: tensors without use, odd settings
 } rg_model;
 
 /** How a graph will be used: builders may choose another form of the same maths. */
@@ -33,10 +34,11 @@ typedef struct rg_outputs {
 } rg_outputs;
 
 /**
- * Load: find the family, read its numbers, account for every tensor, convert the few that must be f32.
+ * Load: find the family, read its numbers, account for every tensor, convert the few that must be
+ * f32.
  * @param source  open container, borrowed for the life of the model (weights point into it)
- * Errors: RG_E_UNSUPPORTED (family refused by name, with the nearest supported one), RG_E_FORMAT naming key or tensor,
- * RG_E_MEMORY.
+ * Errors: RG_E_UNSUPPORTED (family refused by name, with the nearest supported one), RG_E_FORMAT
+ * naming key or tensor, RG_E_MEMORY.
  */
 rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out,
                         rg_error *err) RG_MUST_CHECK;

@@ -23,15 +23,16 @@ typedef struct work {
     float *rows; // CHUNK_ROWS rows of floats for each thread
 } work;
 
-// what a matrix becomes: the type asked for, Q8_0 where its blocks do not divide a row, itself where neither does
+// what a matrix becomes: the type asked for, Q8_0 where its blocks do not divide a row, itself
+// where neither does
 static rg_dtype target(const rg_tensor *t, rg_dtype wanted) {
-    const bool is_float = t->dtype == RG_DTYPE_F32 || t->dtype == RG_DTYPE_F16 ||
-                          t->dtype == RG_DTYPE_BF16;
+    const bool is_float =
+        t->dtype == RG_DTYPE_F32 || t->dtype == RG_DTYPE_F16 || t->dtype == RG_DTYPE_BF16;
     if (!is_float || t->n_dims != 2) {
         return t->dtype;
     }
     const size_t n = t->shape[1];
-    return n % rg_dtype_get(wanted)->block == 0             ? wanted
+    return n % rg_dtype_get(wanted)->block == 0          ? wanted
            : n % rg_dtype_get(RG_DTYPE_Q8_0)->block == 0 ? RG_DTYPE_Q8_0
                                                          : t->dtype;
 }
@@ -60,7 +61,8 @@ static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, void *out, r
         !w->progress(w->arg, (double)w->done_bytes / (double)w->all_bytes, "quantizing")) {
         return rg_fail(err, RG_E_CANCELLED, "stopped on request");
     }
-    w->rows = rg_new_array(w->source->mem, rg_pool_threads(w->pool), w->from->shape[1] * sizeof(float));
+    w->rows =
+        rg_new_array(w->source->mem, rg_pool_threads(w->pool), w->from->shape[1] * sizeof(float));
     if (w->rows == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory to quantize %.*s", RG_FMT(tensor->name));
     }
@@ -144,7 +146,8 @@ rg_status rg_source_quantize(rg_source *source, rg_dtype dtype, unsigned n_threa
                        source->path);
     }
     if (rg_dtype_get(dtype)->from_float == NULL) {
-        return rg_fail(err, RG_E_ARG, "weights cannot be quantized to %s", rg_dtype_get(dtype)->name);
+        return rg_fail(err, RG_E_ARG, "weights cannot be quantized to %s",
+                       rg_dtype_get(dtype)->name);
     }
     rg_status status = cache_path(source, dtype, path, sizeof path, err);
     // a cache that is damaged is made again

@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-// wavelengths beyond the original context are stretched by the factor, short ones kept, those between blended
+// wavelengths beyond the original context are stretched by the factor, short ones kept, those
+// between blended
 static double scale_llama3(const rg_rope_params *rope, double freq) {
     const double wave = 2 * M_PI / freq;
     if (wave > rope->orig_ctx / rope->low_freq_factor) {

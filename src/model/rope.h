@@ -6,7 +6,8 @@
 /**
  * inv_freq[i] of each turning pair, all scalings applied.
  * Shapes: divisors [n_rot/2] f32 or NULL (a GGUF's rope_freqs), inv_freq [n_rot/2].
- * Source: the formulas of Hugging Face's modeling_rope_utils: linear; llama3; yarn (Peng et al. 2023, arXiv 2309.00071).
+ * Source: the formulas of Hugging Face's modeling_rope_utils: linear; llama3; yarn (Peng et al.
+ * 2023, arXiv 2309.00071).
  */
 void rg_rope_inv_freq(const rg_rope_params *rope, const float *divisors, float *inv_freq);
 /** The factor of cos and sin: 1 but for yarn. */

@@ -76,8 +76,8 @@ static rg_status scaling_of(rg_str type, rg_rope_scaling *out, rg_error *err) {
         const char *name;
         rg_rope_scaling scaling;
     } types[] = {
-        {"default", RG_ROPE_PLAIN}, {"none", RG_ROPE_PLAIN},     {"", RG_ROPE_PLAIN},
-        {"mrope", RG_ROPE_PLAIN},   {"linear", RG_ROPE_LINEAR},  {"llama3", RG_ROPE_LLAMA3},
+        {"default", RG_ROPE_PLAIN}, {"none", RG_ROPE_PLAIN},    {"", RG_ROPE_PLAIN},
+        {"mrope", RG_ROPE_PLAIN},   {"linear", RG_ROPE_LINEAR}, {"llama3", RG_ROPE_LLAMA3},
         {"yarn", RG_ROPE_YARN},
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {

@@ -6,7 +6,8 @@
 
 /**
  * The family of a container and its numbers, checked against their ranges and against each other.
- * Errors: RG_E_UNSUPPORTED (family unknown: named, with the nearest), RG_E_FORMAT naming the key and its value.
+ * Errors: RG_E_UNSUPPORTED (family unknown: named, with the nearest), RG_E_FORMAT naming the key
+ * and its value.
  */
 rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hparams *h,
                            rg_error *err) RG_MUST_CHECK;

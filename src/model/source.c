@@ -87,7 +87,8 @@ const rg_tensor *rg_source_at(const rg_source *source, size_t i) {
 }
 
 const rg_tensor *rg_source_find(const rg_source *source, rg_str name) {
-    const rg_tensor *made = source->quantized == NULL ? NULL : rg_gguf_find(source->quantized, name);
+    const rg_tensor *made =
+        source->quantized == NULL ? NULL : rg_gguf_find(source->quantized, name);
     if (made != NULL) {
         return made;
     }
@@ -109,7 +110,8 @@ bool rg_source_is_intact(const rg_source *source) {
                                 : rg_safetensors_is_intact(source->hf->weights);
 }
 
-// every item of a per-layer array must be the same number: the dense families have one for all layers
+// every item of a per-layer array must be the same number: the dense families have one for all
+// layers
 static rg_status number_of_array(const rg_gguf_pair *pair, double *out, rg_error *err) {
     if (pair->item_type == RG_GGUF_STRING || pair->n_items == 0) {
         return rg_fail(err, RG_E_FORMAT, "the key %.*s is no array of numbers", RG_FMT(pair->key));

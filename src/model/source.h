@@ -25,10 +25,11 @@ void rg_source_close(rg_source *source);
 typedef bool rg_progress_fn(void *arg, double share, const char *what);
 
 /**
- * Replace the matrices of a Hugging Face directory by quantized ones: made once, kept in the user's cache under a hash of the
- * files, mapped from there ever after. Rows that the type's blocks do not divide become Q8_0, or stay as they are.
- * The cache: RAGA_CACHE_DIR, else XDG_CACHE_HOME/raga, else ~/.cache/raga.
- * Errors: RG_E_ARG (a GGUF, or a type that cannot be written), RG_E_IO, RG_E_CANCELLED, RG_E_MEMORY.
+ * Replace the matrices of a Hugging Face directory by quantized ones: made once, kept in the user's
+ * cache under a hash of the files, mapped from there ever after. Rows that the type's blocks do not
+ * divide become Q8_0, or stay as they are. The cache: RAGA_CACHE_DIR, else XDG_CACHE_HOME/raga,
+ * else ~/.cache/raga. Errors: RG_E_ARG (a GGUF, or a type that cannot be written), RG_E_IO,
+ * RG_E_CANCELLED, RG_E_MEMORY.
  */
 rg_status rg_source_quantize(rg_source *source, rg_dtype dtype, unsigned n_threads,
                              rg_progress_fn *progress, void *arg, rg_error *err) RG_MUST_CHECK;
@@ -38,7 +39,8 @@ const char *rg_source_path(const rg_source *source);
 /** The container itself; NULL when it is the other kind. */
 const struct rg_gguf *rg_source_gguf(const rg_source *source);
 const struct rg_hf_dir *rg_source_hf(const rg_source *source);
-/** Settings of a Hugging Face directory: config.json, inside text_config where there is one; NULL for GGUF. */
+/** Settings of a Hugging Face directory: config.json, inside text_config where there is one; NULL
+ * for GGUF. */
 const rg_json *rg_source_config(const rg_source *source);
 
 size_t rg_source_count(const rg_source *source);

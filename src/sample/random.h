@@ -1,4 +1,5 @@
-/* The generator of the samplers: xoshiro256** seeded by splitmix64; the same numbers on every machine. */
+/* The generator of the samplers: xoshiro256** seeded by splitmix64; the same numbers on every
+ * machine. */
 #pragma once
 
 #include <stdint.h>

@@ -27,11 +27,8 @@ struct rg_sampler {
 };
 
 rg_sampler_params rg_sampler_params_off(void) {
-    return (rg_sampler_params){.temperature = 1,
-                               .top_p = 1,
-                               .typical_p = 1,
-                               .repetition_penalty = 1,
-                               .last_n = 64};
+    return (rg_sampler_params){
+        .temperature = 1, .top_p = 1, .typical_p = 1, .repetition_penalty = 1, .last_n = 64};
 }
 
 static rg_status check(const rg_sampler_params *p, size_t n_vocab, rg_error *err) {
@@ -213,8 +210,8 @@ static void softmax(candidate *c, size_t n, float temperature) {
     }
 }
 
-// Tokens too unlikely to matter need not be sorted: what lies further than e^-28 below the best adds up to less than one
-// part in a million for any vocabulary below a million.
+// Tokens too unlikely to matter need not be sorted: what lies further than e^-28 below the best
+// adds up to less than one part in a million for any vocabulary below a million.
 static size_t drop_hopeless(candidate *c, size_t n, float top) {
     enum { REACH = 28 };
     size_t kept = 0;

@@ -51,7 +51,8 @@ void rg_sampler_free(rg_sampler *sampler);
  */
 rg_status rg_sampler_draw(rg_sampler *sampler, const float *logits, int32_t *id,
                           rg_error *err) RG_MUST_CHECK;
-/** Tell the sampler a token that became part of the text, drawn or given, so that penalties see it. */
+/** Tell the sampler a token that became part of the text, drawn or given, so that penalties see it.
+ */
 void rg_sampler_accept(rg_sampler *sampler, int32_t id);
 
 typedef struct rg_logprob {

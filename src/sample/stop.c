@@ -41,7 +41,8 @@ void rg_stop_clear(rg_stop *stop) {
     rg_buf_clear(&stop->held);
 }
 
-// where the first stop string to be complete begins, the longest of those that end there; SIZE_MAX: none is
+// where the first stop string to be complete begins, the longest of those that end there; SIZE_MAX:
+// none is
 static size_t find_whole(const rg_stop *stop) {
     for (size_t end = 1; end <= stop->held.size; end++) {
         size_t longest = 0;
@@ -63,8 +64,7 @@ static size_t find_whole(const rg_stop *stop) {
 static bool may_begin(const rg_stop *stop, size_t at) {
     const size_t left = stop->held.size - at;
     for (size_t i = 0; i < stop->n; i++) {
-        if (left < stop->sizes[i] &&
-            memcmp(stop->held.data + at, stop->strings[i], left) == 0) {
+        if (left < stop->sizes[i] && memcmp(stop->held.data + at, stop->strings[i], left) == 0) {
             return true;
         }
     }

@@ -1,4 +1,5 @@
-/* The codecs behind the table of dtype.c: rg_decode_TYPE and rg_encode_TYPE. Blocks may lie at any address. */
+/* The codecs behind the table of dtype.c: rg_decode_TYPE and rg_encode_TYPE. Blocks may lie at any
+ * address. */
 #pragma once
 
 #include "tensor/dtype.h"

@@ -187,7 +187,8 @@ void rg_encode_q4_0(void *dst, const float *src, size_t n) {
         put_f16(b, extreme(x, 32) / -8);
         const float inverse = inverse_of(f16_at(b));
         for (int j = 0; j < 16; j++) {
-            b[2 + j] = (uint8_t)(level(x[j], inverse, 8, 15) | level(x[j + 16], inverse, 8, 15) << 4);
+            b[2 + j] =
+                (uint8_t)(level(x[j], inverse, 8, 15) | level(x[j + 16], inverse, 8, 15) << 4);
         }
     }
 }
@@ -260,7 +261,8 @@ static int nearest_iq4(float v) {
     return best;
 }
 
-// the scale that fits best among some near the one that lets the extreme value reach the end of the table
+// the scale that fits best among some near the one that lets the extreme value reach the end of the
+// table
 void rg_encode_iq4_nl(void *dst, const float *src, size_t n) {
     uint8_t *b = dst;
     for (const float *x = src; x < src + n; x += 32, b += 18) {

@@ -1,4 +1,5 @@
-/* IQ types: values from grids, signs apart. Groups of 32 values (k), each of four sub-groups of 8 (l). */
+/* IQ types: values from grids, signs apart. Groups of 32 values (k), each of four sub-groups of 8
+ * (l). */
 #include "tensor/codec.h"
 #include "tensor/half.h"
 #include "tensor/tables/iq_grids.h"
@@ -125,8 +126,8 @@ void rg_decode_iq1_m(float *dst, const void *src, size_t n) {
         for (int i = 0; i < 4; i++) {
             s[i] = rg_read_u16(b + 48 + 2 * i);
         }
-        const float d = rg_f32_of_f16((uint16_t)((s[0] >> 12) | (s[1] >> 8 & 0xF0) |
-                                                 (s[2] >> 4 & 0xF00) | (s[3] & 0xF000)));
+        const float d = rg_f32_of_f16(
+            (uint16_t)((s[0] >> 12) | (s[1] >> 8 & 0xF0) | (s[2] >> 4 & 0xF00) | (s[3] & 0xF000)));
         for (int k = 0; k < 8; k++) {
             const int u = s[k / 2] >> 6 * (k % 2);
             for (int l = 0; l < 4; l++) {

@@ -1,6 +1,6 @@
 /*
- * tensor/ knows element types and blocks: how many values, how many bytes, how to get floats out and in.
- * It relies on base/. Speed lives in kernel/; the codecs here are the oracle.
+ * tensor/ knows element types and blocks: how many values, how many bytes, how to get floats out
+ * and in. It relies on base/. Speed lives in kernel/; the codecs here are the oracle.
  *
  * dtype.h: the one table of tensor types.
  */
@@ -66,8 +66,8 @@ typedef void rg_from_float_fn(void *dst, const float *src, size_t n);
 
 typedef struct rg_dtype_info {
     const char *name;
-    int gguf_id;         // -1: not a GGUF type
-    uint32_t block;      // values per block
+    int gguf_id;    // -1: not a GGUF type
+    uint32_t block; // values per block
     uint32_t block_bytes;
     rg_to_float_fn *to_float;     // NULL: not a type that holds numbers for us
     rg_from_float_fn *from_float; // NULL: we cannot write this type

@@ -1,6 +1,7 @@
 /*
- * Quantizers of the K types. Scales are found by trying some near the obvious one and keeping the one with the least weighted
- * squared error; large values weigh more, because they matter more in products.
+ * Quantizers of the K types. Scales are found by trying some near the obvious one and keeping the
+ * one with the least weighted squared error; large values weigh more, because they matter more in
+ * products.
  */
 #include "tensor/codec.h"
 #include "tensor/half.h"
@@ -177,7 +178,8 @@ void rg_encode_q5_k(void *dst, const float *src, size_t n) {
             k4_levels(b, x, 2 * p + 1, 31, high);
             for (int l = 0; l < 32; l++) {
                 b[48 + 32 * p + l] = (uint8_t)((low[l] & 15) | (high[l] & 15) << 4);
-                b[16 + l] = (uint8_t)(b[16 + l] | low[l] >> 4 << 2 * p | high[l] >> 4 << (2 * p + 1));
+                b[16 + l] =
+                    (uint8_t)(b[16 + l] | low[l] >> 4 << 2 * p | high[l] >> 4 << (2 * p + 1));
             }
         }
     }

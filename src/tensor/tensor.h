@@ -6,8 +6,8 @@
 #define RG_DIMS_MAX 4
 
 /**
- * Row-major; shape[0] is the slowest dimension, shape[n_dims-1] is contiguous (GGUF lists them the other
- * way round). Rows of the last dimension are whole blocks. n_dims 0 is a scalar of one value.
+ * Row-major; shape[0] is the slowest dimension, shape[n_dims-1] is contiguous (GGUF lists them the
+ * other way round). Rows of the last dimension are whole blocks. n_dims 0 is a scalar of one value.
  */
 typedef struct rg_tensor {
     rg_str name;

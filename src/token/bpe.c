@@ -128,8 +128,8 @@ static void push_merge(merger *m, uint32_t left) {
     }
 }
 
-// A merge makes at most two new candidates and drops those it outdates when they come up, so the heap never holds
-// more than three times the symbols.
+// A merge makes at most two new candidates and drops those it outdates when they come up, so the
+// heap never holds more than three times the symbols.
 static void merge_many(merger *m) {
     for (uint32_t i = 0; i + 1 < m->n; i++) {
         push_merge(m, i);
@@ -179,7 +179,8 @@ static void put_id(rg_ids *ids, int32_t id) {
     rg_buf_put(&ids->buf, &id, sizeof id);
 }
 
-// a character without a token: its bytes, else the unknown token (once for a run, where the file says so)
+// a character without a token: its bytes, else the unknown token (once for a run, where the file
+// says so)
 static rg_status put_unknown(const merger *m, const symbol *s, bool *was_unknown, rg_ids *ids,
                              rg_error *err) {
     const rg_tokenizer *tok = m->tok;

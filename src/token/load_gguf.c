@@ -1,9 +1,17 @@
-/* The tokenizer in a GGUF file's metadata: byte-level BPE ("gpt2") and SentencePiece BPE ("llama"). */
+/* The tokenizer in a GGUF file's metadata: byte-level BPE ("gpt2") and SentencePiece BPE ("llama").
+ */
 #include "token/tokenizer_internal.h"
 
 #include <math.h>
 
-enum { TYPE_NORMAL = 1, TYPE_UNKNOWN = 2, TYPE_CONTROL = 3, TYPE_USER = 4, TYPE_UNUSED = 5, TYPE_BYTE = 6 };
+enum {
+    TYPE_NORMAL = 1,
+    TYPE_UNKNOWN = 2,
+    TYPE_CONTROL = 3,
+    TYPE_USER = 4,
+    TYPE_UNUSED = 5,
+    TYPE_BYTE = 6
+};
 
 typedef struct loader {
     rg_tokenizer *tok;
@@ -35,7 +43,8 @@ static rg_status find_array(loader *l, const char *key, bool is_text, uint64_t n
     return RG_OK;
 }
 
-// a token id of the metadata: inside the vocabulary, or -1 when absent (writers use -1 for none as well)
+// a token id of the metadata: inside the vocabulary, or -1 when absent (writers use -1 for none as
+// well)
 static rg_status read_id(loader *l, const char *key, int32_t *out) {
     int64_t id = -1;
     *out = -1;
@@ -101,8 +110,7 @@ static rg_status read_merges(loader *l) {
     size_t at = 0;
     rg_buf_init(&joined, l->tok->mem, 2 * RG_TOKENIZER_TOKEN_MAX);
     for (uint32_t i = 0; status == RG_OK && rg_gguf_next_str(l->merges, &at, &merge); i++) {
-        const char *space =
-            merge.size < 3 ? NULL : memchr(merge.data + 1, ' ', merge.size - 1);
+        const char *space = merge.size < 3 ? NULL : memchr(merge.data + 1, ' ', merge.size - 1);
         if (space == NULL) {
             status = rg_fail(l->err, RG_E_FORMAT, "merge %u is no pair of tokens", i);
             break;

@@ -61,12 +61,10 @@ static rg_status read_normalizer(loader *l) {
         }
         if (is_type(step, "NFC")) {
             l->tok->is_nfc = true;
-        } else if (is_type(step, "Prepend") &&
-                   rg_json_str(rg_json_find(step, "prepend"), &text) &&
+        } else if (is_type(step, "Prepend") && rg_json_str(rg_json_find(step, "prepend"), &text) &&
                    rg_str_is(text, RG_SPACE_MARK)) {
             l->tok->has_space_prefix = true;
-        } else if (is_type(step, "Replace") &&
-                   rg_json_str(rg_json_find(step, "content"), &text) &&
+        } else if (is_type(step, "Replace") && rg_json_str(rg_json_find(step, "content"), &text) &&
                    rg_str_is(text, RG_SPACE_MARK)) {
             l->tok->is_spm = true;
         } else {
@@ -123,9 +121,8 @@ static rg_status read_pre_tokenizer(loader *l) {
 static rg_status largest_id(loader *l, const rg_json *added, size_t *n) {
     int64_t top = -1;
     for (size_t i = 0; i < l->vocab->n + (added == NULL ? 0 : added->n); i++) {
-        const rg_json *json = i < l->vocab->n
-                                  ? &l->vocab->items[i]
-                                  : rg_json_find(&added->items[i - l->vocab->n], "id");
+        const rg_json *json = i < l->vocab->n ? &l->vocab->items[i]
+                                              : rg_json_find(&added->items[i - l->vocab->n], "id");
         int64_t id = -1;
         if (!rg_json_i64(json, &id) || id < 0 || id >= (int64_t)RG_TOKENIZER_VOCAB_MAX) {
             const rg_str text = json == NULL ? RG_STR("") : json->text;
@@ -156,8 +153,8 @@ static rg_status read_vocab(loader *l) {
             RG_TRY(keep(l, text, &bytes));
         }
         const bool is_byte = !l->is_byte_level && is_byte_name(text);
-        RG_TRY(rg_tok_set(l->tok, id, bytes, is_byte ? RG_TOKEN_BYTE : RG_TOKEN_NORMAL, true,
-                          l->err));
+        RG_TRY(
+            rg_tok_set(l->tok, id, bytes, is_byte ? RG_TOKEN_BYTE : RG_TOKEN_NORMAL, true, l->err));
         RG_TRY(rg_map_add(&l->by_text, text, (uint32_t)id, NULL, l->err));
     }
 
@@ -205,8 +202,8 @@ static rg_status read_merges(loader *l) {
         const uint32_t both = rg_map_find(&l->by_text, rg_buf_view(&joined));
         if (a == RG_MAP_NONE || b == RG_MAP_NONE || both == RG_MAP_NONE) {
             status = rg_fail(l->err, RG_E_FORMAT,
-                             "merge %zu (%.*s + %.*s) names a token that is not in the vocabulary", i,
-                             RG_FMT(left), RG_FMT(right));
+                             "merge %zu (%.*s + %.*s) names a token that is not in the vocabulary",
+                             i, RG_FMT(left), RG_FMT(right));
             break;
         }
         rg_tok_merge_add(l->tok, (int32_t)a, (int32_t)b, (uint32_t)i, (int32_t)both);
@@ -332,7 +329,8 @@ static rg_status parse(rg_arena *arena, rg_str text, const char *name, const rg_
         return rg_fail(err, RG_E_LIMIT, "%s has %zu bytes, limit %u", name, text.size,
                        RG_TOKENIZER_FILE_MAX);
     }
-    arena->limit_bytes = arena->used_bytes + TREE_BYTES_MIN + text.size * (size_t)TREE_BYTES_PER_TEXT;
+    arena->limit_bytes =
+        arena->used_bytes + TREE_BYTES_MIN + text.size * (size_t)TREE_BYTES_PER_TEXT;
     const rg_status status = rg_json_parse(arena, text, out, err);
     if (status != RG_OK) {
         rg_error_prefix(err, "%s", name);

@@ -2,8 +2,14 @@
 #include "token/tokenizer_internal.h"
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
-enum { PIECE_NORMAL = 1, PIECE_UNKNOWN = 2, PIECE_CONTROL = 3, PIECE_USER = 4, PIECE_UNUSED = 5,
-       PIECE_BYTE = 6 };
+enum {
+    PIECE_NORMAL = 1,
+    PIECE_UNKNOWN = 2,
+    PIECE_CONTROL = 3,
+    PIECE_USER = 4,
+    PIECE_UNUSED = 5,
+    PIECE_BYTE = 6
+};
 
 /** One field of a message. */
 typedef struct field {
@@ -138,7 +144,14 @@ static rg_status add_piece(rg_tokenizer *tok, size_t id, const piece *p, float *
 
 rg_status rg_tokenizer_of_pieces(const rg_mem *mem, rg_bytes model, rg_tokenizer **out,
                                  rg_error *err) {
-    enum { PIECES = 1, TRAINER = 2, NORMALIZER = 3, MODEL_TYPE = 3, MODEL_BPE = 2, DUMMY_PREFIX = 3 };
+    enum {
+        PIECES = 1,
+        TRAINER = 2,
+        NORMALIZER = 3,
+        MODEL_TYPE = 3,
+        MODEL_BPE = 2,
+        DUMMY_PREFIX = 3
+    };
     rg_tokenizer *tok = NULL;
     float *scores = NULL;
     rg_status status = RG_OK;

@@ -1,4 +1,5 @@
-/* A bare ranks file, as tiktoken has them: "base64 rank" a line; names and pattern lie beside it. */
+/* A bare ranks file, as tiktoken has them: "base64 rank" a line; names and pattern lie beside it.
+ */
 #include "token/tokenizer_internal.h"
 
 #include <stdio.h>
@@ -104,7 +105,8 @@ static rg_status add_special(rg_tokenizer *tok, int64_t id, rg_str name, bool is
     return status == RG_OK ? rg_tok_match(tok, text, (int32_t)id, err) : status;
 }
 
-// names from special_tokens.json (a list) or tokenizer_config.json (added_tokens_decoder: id -> object)
+// names from special_tokens.json (a list) or tokenizer_config.json (added_tokens_decoder: id ->
+// object)
 static rg_status read_special(rg_tokenizer *tok, const rg_json *root, size_t n_ranks,
                               rg_error *err) {
     const rg_json *list = rg_json_find(root, "special_tokens");

@@ -5,7 +5,8 @@
 
 #include <utf8proc.h>
 
-// U+105D2..U+105DA and such: compositions and marks that came with Unicode 15 and 16, newer than the table's source
+// U+105D2..U+105DA and such: compositions and marks that came with Unicode 15 and 16, newer than
+// the table's source
 static const uint32_t newest[][2] = {{0x105C9, 0x105E4}, {0x11382, 0x113C9}, {0x16121, 0x16128},
                                      {0x16D63, 0x16D6A}, {0x00897, 0x00897}, {0x10D69, 0x10D6D},
                                      {0x10EFC, 0x10EFF}, {0x113CE, 0x113D0}, {0x113E1, 0x113E2},

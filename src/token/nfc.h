@@ -1,4 +1,5 @@
-/* Normalization form C as the references' tables have it (Unicode 9.0): characters added since are left alone. */
+/* Normalization form C as the references' tables have it (Unicode 9.0): characters added since are
+ * left alone. */
 #pragma once
 
 #include "base/buf.h"

@@ -79,8 +79,8 @@ static size_t digits(rg_str text, size_t at, size_t most) {
 // \s*[\r\n]+ | \s+(?!\S) | \s+
 static size_t white_space(rg_str text, size_t at) {
     size_t end = at;
-    size_t last = at;         // where the last space of the run begins
-    size_t newline_end = at;  // end of the last newline in the run
+    size_t last = at;        // where the last space of the run begins
+    size_t newline_end = at; // end of the last newline in the run
     while (!is_end(text, end)) {
         const character c = at_char(text, end);
         if ((c.classes & RG_CLASS_SPACE) == 0) {
@@ -97,7 +97,8 @@ static size_t white_space(rg_str text, size_t at) {
     return is_end(text, end) || last == at ? end : last;
 }
 
-// ` ?[^\s\p{L}\p{N}]+[\r\n]*`, where `out` lists the classes left out beside spaces; `at` when it does not match
+// ` ?[^\s\p{L}\p{N}]+[\r\n]*`, where `out` lists the classes left out beside spaces; `at` when it
+// does not match
 static size_t symbols(rg_str text, size_t at, unsigned out, bool with_slash) {
     size_t end = at_char(text, at).cp == ' ' ? at + 1 : at;
     const size_t begin = end;
@@ -134,7 +135,8 @@ static size_t next_plain(rg_str text, size_t at, unsigned letters, size_t n_digi
     return end == at ? at_char(text, at).next : end;
 }
 
-// ---- GPT-2: ` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`, contractions in lower case only ----
+// ---- GPT-2: ` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`, contractions in lower case only
+// ----
 
 static size_t next_gpt2(rg_str text, size_t at) {
     static const char *const tails[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"};
@@ -189,11 +191,11 @@ static bool is_lower(character c, const case_classes *k) {
 }
 
 /*
- * The letters of a word from `at`, or `at`. U* is greedy and gives back until a W follows; since only characters in both
- * classes can be given back, the split lies after the last W inside the run of U:
- *   U* W+   U takes its whole run; if a W follows, W goes on from there; else, if some character of the run is a W, the
- *           last such one ends the match (what follows it in the run is no W)
- *   U+ W*   the whole run of U
+ * The letters of a word from `at`, or `at`. U* is greedy and gives back until a W follows; since
+ * only characters in both classes can be given back, the split lies after the last W inside the run
+ * of U: U* W+   U takes its whole run; if a W follows, W goes on from there; else, if some
+ * character of the run is a W, the last such one ends the match (what follows it in the run is no
+ * W) U+ W*   the whole run of U
  */
 static size_t cased_letters(rg_str text, size_t at, const case_classes *k) {
     size_t end = at;
@@ -222,7 +224,8 @@ static size_t cased_letters(rg_str text, size_t at, const case_classes *k) {
 
 static size_t cased_word(rg_str text, size_t at, const case_classes *k) {
     const character c = at_char(text, at);
-    // [^\r\n\p{L}\p{N}]? is greedy: a mark may be the leading character, and is when letters follow it
+    // [^\r\n\p{L}\p{N}]? is greedy: a mark may be the leading character, and is when letters follow
+    // it
     if (!is_newline(c) && (c.classes & (RG_CLASS_L | RG_CLASS_N)) == 0) {
         const size_t end = cased_letters(text, c.next, k);
         if (end > c.next) {
@@ -397,11 +400,13 @@ rg_pretok rg_pretok_of_gguf(rg_str name) {
 #define CONTRACTION "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define TAIL        "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define PLAIN(letters, numbers, rest)                                                              \
-    CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?" letters "+|" numbers "| ?[^\\s" rest "\\p{N}]+[\\r\\n]*" TAIL
+    CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?" letters "+|" numbers "| ?[^\\s" rest                     \
+                "\\p{N}]+[\\r\\n]*" TAIL
 #define CASED(bar, newline)                                                                        \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" bar "]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" bar    \
-    "]+" CONTRACTION "?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" bar                   \
-    "]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" bar "]*" CONTRACTION                                              \
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" bar                                \
+    "]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" bar "]+" CONTRACTION                                          \
+    "?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" bar                              \
+    "]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" bar "]*" CONTRACTION                                          \
     "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+" newline "*" TAIL
 
 rg_pretok rg_pretok_of_patterns(const rg_str *patterns, size_t n) {

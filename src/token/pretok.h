@@ -1,4 +1,5 @@
-/* Pre-tokenizers: text to pieces, before byte-pair merging. Known ones are written by hand: linear time, constant stack. */
+/* Pre-tokenizers: text to pieces, before byte-pair merging. Known ones are written by hand: linear
+ * time, constant stack. */
 #pragma once
 
 #include "base/mem.h"

@@ -1,4 +1,5 @@
-/* Split patterns that no hand-written splitter knows, through PCRE2 with limits on steps, depth and memory. */
+/* Split patterns that no hand-written splitter knows, through PCRE2 with limits on steps, depth and
+ * memory. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "token/tokenizer_internal.h"
 
@@ -32,9 +33,9 @@ rg_status rg_regexes_new(const rg_mem *mem, const rg_str *patterns, size_t n,
             return rg_fail(err, RG_E_LIMIT, "split pattern %zu has %zu bytes, limit %d", i,
                            patterns[i].size, PATTERN_BYTES_MAX);
         }
-        r->codes[i] = pcre2_compile((PCRE2_SPTR)patterns[i].data, patterns[i].size,
-                                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at,
-                                    NULL);
+        r->codes[i] =
+            pcre2_compile((PCRE2_SPTR)patterns[i].data, patterns[i].size,
+                          PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
         if (r->codes[i] == NULL) {
             char why[128] = "";
             pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);

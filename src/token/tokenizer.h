@@ -1,8 +1,9 @@
 /*
- * token/ turns text into token ids and back: vocabularies, byte-pair merging, pre-tokenizers. It relies on base/ and
- * format/ and knows no model.
+ * token/ turns text into token ids and back: vocabularies, byte-pair merging, pre-tokenizers. It
+ * relies on base/ and format/ and knows no model.
  *
- * tokenizer.h: one tokenizer, whatever file it came from. Read-only after creation: share freely between threads.
+ * tokenizer.h: one tokenizer, whatever file it came from. Read-only after creation: share freely
+ * between threads.
  */
 #pragma once
 
@@ -28,11 +29,13 @@ typedef struct rg_tokenizer rg_tokenizer;
 
 /**
  * From the text of a tokenizer.json and, when there is one, of tokenizer_config.json.
- * Errors: RG_E_FORMAT naming the field; RG_E_UNSUPPORTED (model types other than BPE); RG_E_LIMIT; RG_E_MEMORY.
+ * Errors: RG_E_FORMAT naming the field; RG_E_UNSUPPORTED (model types other than BPE); RG_E_LIMIT;
+ * RG_E_MEMORY.
  */
 rg_status rg_tokenizer_of_json(const rg_mem *mem, rg_str text, rg_str config, rg_tokenizer **out,
                                rg_error *err) RG_MUST_CHECK;
-/** From a bare ranks file ("base64 rank" a line) and the special tokens and pattern beside it (JSON text, may be empty). */
+/** From a bare ranks file ("base64 rank" a line) and the special tokens and pattern beside it (JSON
+ * text, may be empty). */
 rg_status rg_tokenizer_of_ranks(const rg_mem *mem, rg_str ranks, rg_str special, rg_tokenizer **out,
                                 rg_error *err) RG_MUST_CHECK;
 /** From a SentencePiece model file (BPE). */
@@ -41,7 +44,8 @@ rg_status rg_tokenizer_of_pieces(const rg_mem *mem, rg_bytes model, rg_tokenizer
 /** From the metadata of a GGUF file; RG_E_NOT_FOUND when it holds no tokenizer. */
 rg_status rg_tokenizer_of_gguf(const rg_mem *mem, const rg_gguf *gguf, rg_tokenizer **out,
                                rg_error *err) RG_MUST_CHECK;
-/** From a path: a tokenizer.json, tokenizer.model, ranks file, GGUF, or a directory that holds one of them. */
+/** From a path: a tokenizer.json, tokenizer.model, ranks file, GGUF, or a directory that holds one
+ * of them. */
 rg_status rg_tokenizer_open(const rg_mem *mem, const char *path, rg_tokenizer **out,
                             rg_error *err) RG_MUST_CHECK;
 void rg_tokenizer_free(rg_tokenizer *tok);
@@ -78,8 +82,8 @@ enum {
 
 /**
  * Encode text, appending to ids. Time is near linear in the text, stack constant.
- * Errors: RG_E_MEMORY; RG_E_LIMIT (a bounded regular expression gave up); RG_E_FORMAT (a character without a token).
- * Threads: any thread.
+ * Errors: RG_E_MEMORY; RG_E_LIMIT (a bounded regular expression gave up); RG_E_FORMAT (a character
+ * without a token). Threads: any thread.
  */
 rg_status rg_tokenizer_encode(const rg_tokenizer *tok, rg_str text, unsigned flags, rg_ids *ids,
                               rg_error *err) RG_MUST_CHECK;
@@ -111,7 +115,8 @@ void rg_detokenizer_put(rg_detokenizer *d, const rg_tokenizer *tok, int32_t id, 
 void rg_detokenizer_flush(rg_detokenizer *d, rg_buf *out);
 
 size_t rg_tokenizer_vocab(const rg_tokenizer *tok);
-/** The id of a token by its text as the file spells it, special and added ones included; -1: none. */
+/** The id of a token by its text as the file spells it, special and added ones included; -1: none.
+ */
 int32_t rg_tokenizer_find(const rg_tokenizer *tok, rg_str text);
 int32_t rg_tokenizer_bos(const rg_tokenizer *tok); // -1: none
 int32_t rg_tokenizer_eos(const rg_tokenizer *tok);

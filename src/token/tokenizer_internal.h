@@ -22,7 +22,8 @@ typedef struct rg_trie_node {
 
 typedef enum rg_merge_rule {
     RG_MERGE_PAIRS,  // by a list of pairs
-    RG_MERGE_CONCAT, // two neighbors merge when their concatenation is a token; rank_of says in which order
+    RG_MERGE_CONCAT, // two neighbors merge when their concatenation is a token; rank_of says in
+                     // which order
 } rg_merge_rule;
 
 struct rg_regexes; // compiled patterns of RG_PRETOK_REGEX
@@ -72,7 +73,8 @@ rg_status rg_tok_new(const rg_mem *mem, const char *kind, rg_tokenizer **out,
                      rg_error *err) RG_MUST_CHECK;
 /** Room for n ids, all UNUSED at first. */
 rg_status rg_tok_alloc(rg_tokenizer *tok, size_t n, rg_error *err) RG_MUST_CHECK;
-/** Set a token. `bytes` must outlive the tokenizer (its arena). Mergeable ones are found by their bytes. */
+/** Set a token. `bytes` must outlive the tokenizer (its arena). Mergeable ones are found by their
+ * bytes. */
 rg_status rg_tok_set(rg_tokenizer *tok, int64_t id, rg_str bytes, rg_token_type type,
                      bool is_mergeable, rg_error *err) RG_MUST_CHECK;
 /** Recognize a token in trusted text. Errors: RG_E_FORMAT for an empty one. */

@@ -78,7 +78,8 @@ rg_status rg_tokenizer_open(const rg_mem *mem, const char *path, rg_tokenizer **
     const char *slash = strrchr(path, '/');
     const size_t n = slash == NULL ? 1 : (size_t)(slash - path) + 1;
     const rg_str base = slash == NULL ? name : rg_str_of(slash + 1);
-    if (n < sizeof dir && (rg_str_is(base, "tokenizer.json") || rg_str_is(base, "tiktoken.model"))) {
+    if (n < sizeof dir &&
+        (rg_str_is(base, "tokenizer.json") || rg_str_is(base, "tiktoken.model"))) {
         memcpy(dir, slash == NULL ? "." : path, n);
         dir[n] = '\0';
         return open_directory(mem, dir, out, err);

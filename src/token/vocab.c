@@ -201,8 +201,8 @@ const rg_merge_slot *rg_tok_merge_find(const rg_tokenizer *tok, int32_t left, in
 
 // ---- byte-level spelling ----
 
-// The printable stand-in of each byte: 33..126, 161..172 and 174..255 stand for themselves, the other 68 bytes in
-// increasing order for 256, 257, ...
+// The printable stand-in of each byte: 33..126, 161..172 and 174..255 stand for themselves, the
+// other 68 bytes in increasing order for 256, 257, ...
 static int byte_of_printable(uint32_t cp) {
     if ((cp >= 33 && cp <= 126) || (cp >= 161 && cp <= 172) || (cp >= 174 && cp <= 255)) {
         return (int)cp;
@@ -238,16 +238,25 @@ rg_status rg_tok_from_printable(rg_tokenizer *tok, rg_str text, rg_str *out, rg_
 }
 
 rg_status rg_tok_finish(rg_tokenizer *tok, rg_error *err) {
-    static const char *const ends[] = {
-        "</s>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|eot|>", "<|eom|>", "<|im_end|>",
-        "<|endoftext|>", ("<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"), "[EOS]",
-        "<|end_of_msg|>", "[EOT]"};
+    static const char *const ends[] = {"</s>",
+                                       "<|eot_id|>",
+                                       "<|eom_id|>",
+                                       "<|end_of_text|>",
+                                       "<|eot|>",
+                                       "<|eom|>",
+                                       "<|im_end|>",
+                                       "<|endoftext|>",
+                                       ("<\xEF\xBD\x9C"
+                                        "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"),
+                                       "[EOS]",
+                                       "<|end_of_msg|>",
+                                       "[EOT]"};
     for (int b = 0; b < 256; b++) {
         const char byte = (char)b;
         char name[8];
         snprintf(name, sizeof name, "<0x%02X>", b);
-        const uint32_t id = rg_map_find(&tok->id_of, tok->is_spm ? rg_str_of(name)
-                                                                  : (rg_str){&byte, 1});
+        const uint32_t id =
+            rg_map_find(&tok->id_of, tok->is_spm ? rg_str_of(name) : (rg_str){&byte, 1});
         tok->byte_id[b] = id == RG_MAP_NONE ? -1 : (int32_t)id;
     }
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {

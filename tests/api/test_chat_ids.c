@@ -37,7 +37,8 @@ static void open_pair(pair *p) {
     assert_non_null(source.data);
     assert_int_equal(rg_template_new(rg_mem_heap(), source, &p->tpl, &err), RG_OK);
     rg_free(rg_mem_heap(), (void *)source.data);
-    p->tok = strcmp(p->tok_name, "deepseek-r1") == 0 ? open_deepseek_r1() : open_family(p->tok_name);
+    p->tok =
+        strcmp(p->tok_name, "deepseek-r1") == 0 ? open_deepseek_r1() : open_family(p->tok_name);
     snprintf(name, sizeof name, "templates/vectors/%s.jsonl", p->tpl_name);
     p->vectors = shared_read(name);
     assert_non_null(p->vectors.data);
@@ -64,12 +65,13 @@ static void check(pair *p, const rg_json *row, int64_t number) {
     rg_arena_init(&arena, rg_mem_heap(), 0);
     rg_buf_init(&answer, rg_mem_heap(), 0);
     rg_ids_init(&ids, rg_mem_heap());
-    assert_int_equal(rg_template_line(p->tpl, rg_mem_heap(), line_of(p->vectors, number), clock,
-                                      &answer, &err),
-                     RG_OK);
+    assert_int_equal(
+        rg_template_line(p->tpl, rg_mem_heap(), line_of(p->vectors, number), clock, &answer, &err),
+        RG_OK);
     assert_int_equal(rg_json_parse(&arena, rg_buf_view(&answer), &json, &err), RG_OK);
     if (!rg_json_str(rg_json_find(json, "rendered"), &text)) {
-        fail_msg("%s line %lld: %.*s", p->tpl_name, (long long)number, RG_FMT(rg_buf_view(&answer)));
+        fail_msg("%s line %lld: %.*s", p->tpl_name, (long long)number,
+                 RG_FMT(rg_buf_view(&answer)));
     }
     assert_int_equal(rg_tokenizer_encode(p->tok, text, RG_ENCODE_PARSE_SPECIAL, &ids, &err), RG_OK);
     bool is_same = rg_ids_count(&ids) == want->n;

@@ -1,6 +1,7 @@
 /*
- * Every op with a backward rule: its forward result against a double-precision oracle, its gradients against central
- * differences of that oracle, on every instruction set of this machine, with one and two threads.
+ * Every op with a backward rule: its forward result against a double-precision oracle, its
+ * gradients against central differences of that oracle, on every instruction set of this machine,
+ * with one and two threads.
  */
 #include "backend/exec.h"
 #include "graph/backward.h"
@@ -17,7 +18,8 @@
 
 enum { INPUTS_MAX = 4, SIZE_MAX_VALUES = 4096, T = 6, N_HEAD = 4, N_KV = 2, HEAD = 8, WINDOW = 3 };
 
-/** One input of a case. rows 0: a vector; is_weight: passed as a weight, else as an input; is_ids: not differentiated. */
+/** One input of a case. rows 0: a vector; is_weight: passed as a weight, else as an input; is_ids:
+ * not differentiated. */
 typedef struct input {
     size_t rows;
     size_t width;
@@ -261,7 +263,8 @@ static bool is_index(const input *in) {
     return in->is_ids && !in->is_weight;
 }
 
-// the case as a graph: weights and inputs as the case says, the gradient of the output as one more input
+// the case as a graph: weights and inputs as the case says, the gradient of the output as one more
+// input
 static rg_val make_graph(bench *b, rg_graph *g, rg_val *in, rg_val *dout) {
     for (size_t i = 0; i < b->c->n_in; i++) {
         const input *spec = &b->c->in[i];
@@ -347,18 +350,14 @@ static void run_case(const op_case *c, rg_cpu cpu, unsigned n_threads) {
     assert_int_equal(rg_pool_new(rg_mem_heap(), n_threads, &pool, &err), RG_OK);
     void *arena = rg_new(rg_mem_heap(), rg_exec_arena_bytes(exec));
     void *scratch = rg_new(rg_mem_heap(), rg_exec_scratch_bytes(n_threads));
-    const rg_bindings bindings = {.pool = pool,
-                                  .arena = arena,
-                                  .scratch = scratch,
-                                  .weights = b.weights,
-                                  .inputs = b.inputs};
+    const rg_bindings bindings = {
+        .pool = pool, .arena = arena, .scratch = scratch, .weights = b.weights, .inputs = b.inputs};
     assert_int_equal(rg_exec_run(exec, &bindings, &err), RG_OK);
     check_forward(&b, rg_exec_value(exec, arena, out));
     for (size_t i = 0, w = 0; i < c->n_in; i++) {
         if (!c->in[i].is_ids) {
             assert_int_not_equal(grads[w], RG_VAL_NONE);
-            check_gradient(&b, i,
-                           grads[w] == dout ? b.dout : rg_exec_value(exec, arena, grads[w]));
+            check_gradient(&b, i, grads[w] == dout ? b.dout : rg_exec_value(exec, arena, grads[w]));
             w++;
         }
     }
@@ -393,8 +392,8 @@ static void refuses_ids_outside_their_table(void **state) {
     const rg_tensor w = {.dtype = RG_DTYPE_F32, .n_dims = 2, .shape = {2, 4}, .data = table};
     rg_kernels_select(&kernels, rg_cpu_detect());
     rg_graph_init(&g, rg_mem_heap());
-    rg_graph_keep(&g, rg_embed(&g, rg_graph_input(&g, 0, RG_DTYPE_I32, 1, 0),
-                               rg_graph_weight(&g, 0, &w)));
+    rg_graph_keep(
+        &g, rg_embed(&g, rg_graph_input(&g, 0, RG_DTYPE_I32, 1, 0), rg_graph_weight(&g, 0, &w)));
     const rg_exec_options options = {.kernels = &kernels, .n_threads = 1};
     assert_int_equal(rg_exec_new(rg_mem_heap(), &g, &options, &exec, &err), RG_OK);
     assert_int_equal(rg_pool_new(rg_mem_heap(), 1, &pool, &err), RG_OK);

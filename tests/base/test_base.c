@@ -149,8 +149,8 @@ static void ill_formed_parts_are_maximal(void **state) {
         const char *text;
         size_t n;
         size_t used;
-    } rows[] = {{"\x80", 1, 1},         {"\xC0\xAF", 2, 1},     {"\xC3", 1, 1},
-                {"\xE2\x82", 2, 2},     {"\xE2\x28\xA1", 3, 1}, {"\xE0\x80\x80", 3, 1},
+    } rows[] = {{"\x80", 1, 1},         {"\xC0\xAF", 2, 1},         {"\xC3", 1, 1},
+                {"\xE2\x82", 2, 2},     {"\xE2\x28\xA1", 3, 1},     {"\xE0\x80\x80", 3, 1},
                 {"\xF0\x9F\x98", 3, 3}, {"\xF4\x90\x80\x80", 4, 1}, {"\xF5\x80", 2, 1},
                 {"\xED\xA0\x80", 3, 1}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -1,4 +1,5 @@
-/* Sessions: cuts, forks, files, cancelling, limits, and the same numbers whatever runs beside them. */
+/* Sessions: cuts, forks, files, cancelling, limits, and the same numbers whatever runs beside them.
+ */
 #include "base/file.h"
 #include "engine/engine.h"
 #include "model/source.h"
@@ -146,7 +147,8 @@ static void truncating_goes_back_exactly(void **state) {
     MUST(rg_session_eval(s, ids + 129, 1, NULL, NULL, &err));
     for (size_t i = 0; i < VOCAB; i++) {
         const float d = want[i] - rg_session_logits(s)[i];
-        assert_true(d < 1e-2f && d > -1e-2f); // one token is a step of another shape: rounding, nothing else
+        assert_true(d < 1e-2f &&
+                    d > -1e-2f); // one token is a step of another shape: rounding, nothing else
     }
     rg_session_free(s);
     rg_engine_free(engine);

@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const rg_dtype_info *info = rg_dtype_get(t->dtype);
         float values[256];
         if (t->bytes >= info->block_bytes && info->block <= 256) {
-            info->to_float(values, (const char *)t->data + t->bytes - info->block_bytes, info->block);
+            info->to_float(values, (const char *)t->data + t->bytes - info->block_bytes,
+                           info->block);
         }
     }
     rg_gguf_close(g);

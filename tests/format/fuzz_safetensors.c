@@ -1,4 +1,5 @@
-/* Any bytes as a safetensors file: parsed or refused; every tensor of an accepted one can be read. */
+/* Any bytes as a safetensors file: parsed or refused; every tensor of an accepted one can be read.
+ */
 #include "format/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

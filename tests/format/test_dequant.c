@@ -1,4 +1,5 @@
-/* Every tensor type decodes to the floats of the reference, bit for bit (one ulp where its README allows). */
+/* Every tensor type decodes to the floats of the reference, bit for bit (one ulp where its README
+ * allows). */
 #include "format/gguf.h"
 #include "support/shared.h"
 
@@ -54,15 +55,16 @@ static void every_type_decodes_to_the_same_floats(void **state) {
     rg_free(rg_mem_heap(), (void *)text.data);
 }
 
-// what a type writes it must read back near enough: the bound is twice what each type shows on gaussian data
+// what a type writes it must read back near enough: the bound is twice what each type shows on
+// gaussian data
 static void every_writer_is_near_its_source(void **state) {
     (void)state;
     static const struct {
         rg_dtype dtype;
         double rms; // of the error, source of deviation 1
-    } rows[] = {{RG_DTYPE_F16, 3e-4},  {RG_DTYPE_BF16, 3e-3}, {RG_DTYPE_Q8_0, 0.012},
-                {RG_DTYPE_Q6_K, 0.04}, {RG_DTYPE_Q5_K, 0.07}, {RG_DTYPE_Q5_1, 0.08},
-                {RG_DTYPE_Q5_0, 0.09}, {RG_DTYPE_Q4_K, 0.14}, {RG_DTYPE_Q4_1, 0.16},
+    } rows[] = {{RG_DTYPE_F16, 3e-4},  {RG_DTYPE_BF16, 3e-3},   {RG_DTYPE_Q8_0, 0.012},
+                {RG_DTYPE_Q6_K, 0.04}, {RG_DTYPE_Q5_K, 0.07},   {RG_DTYPE_Q5_1, 0.08},
+                {RG_DTYPE_Q5_0, 0.09}, {RG_DTYPE_Q4_K, 0.14},   {RG_DTYPE_Q4_1, 0.16},
                 {RG_DTYPE_Q4_0, 0.19}, {RG_DTYPE_IQ4_NL, 0.16}, {RG_DTYPE_Q3_K, 0.32},
                 {RG_DTYPE_Q2_K, 0.62}};
     enum { N = 4096 };

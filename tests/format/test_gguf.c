@@ -1,4 +1,5 @@
-/* GGUF: what a good file gives, and that every bad one is refused with the field and the value named. */
+/* GGUF: what a good file gives, and that every bad one is refused with the field and the value
+ * named. */
 #include "format/gguf.h"
 #include "support/torture.h"
 
@@ -72,7 +73,8 @@ static void data(file *f, size_t size) {
     }
 }
 
-// the file must be refused with this code, and the sentence must name what is wrong; nothing may leak or be sized by it
+// the file must be refused with this code, and the sentence must name what is wrong; nothing may
+// leak or be sized by it
 static void refuse(const file *f, rg_status want, const char *named) {
     torture t;
     rg_error err = {0};
@@ -333,7 +335,8 @@ static void g14_refuses_sizes_that_wrap_at_each_stage(void **state) {
         {{UINT64_MAX, 1, 1}, "dimension 0"},
         {{(uint64_t)1 << 42, (uint64_t)1 << 42, 1}, "product"}, // the count of values wraps
         {{(uint64_t)1 << 62, 2, 1}, "bytes"},                   // the count fits, the bytes wrap
-        {{(uint64_t)1 << 61, 1, 1}, "do not fit"},              // the bytes fit 64 bits, the file has none of them
+        {{(uint64_t)1 << 61, 1, 1},
+         "do not fit"}, // the bytes fit 64 bits, the file has none of them
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         header(&f, 3, 1, 0);
@@ -537,8 +540,12 @@ static void reads_back_what_it_writes(void **state) {
     for (int i = 0; i < 64; i++) {
         values[i] = (float)i;
     }
-    const rg_tensor t = {.name = RG_STR("t"), .dtype = RG_DTYPE_F32, .n_dims = 2, .shape = {2, 32},
-                         .data = values, .bytes = sizeof values};
+    const rg_tensor t = {.name = RG_STR("t"),
+                         .dtype = RG_DTYPE_F32,
+                         .n_dims = 2,
+                         .shape = {2, 32},
+                         .data = values,
+                         .bytes = sizeof values};
     rg_gguf_writer_init(&w, rg_mem_heap());
     rg_gguf_put_u32(&w, "number", 5);
     rg_gguf_put_f32(&w, "real", 0.5f);

@@ -139,8 +139,8 @@ static void drop(const char *name) {
 static void put_shard(const char *name, const char *tensor) {
     char file[256];
     char header[128];
-    snprintf(header, sizeof header, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
-             tensor);
+    snprintf(header, sizeof header,
+             "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", tensor);
     const uint64_t n = strlen(header);
     memcpy(file, &n, 8);
     memcpy(file + 8, header, n);
@@ -179,7 +179,8 @@ static void s06_s07_s08_directories(void **state) {
         {"{\"weight_map\":{\"x\":\"a.bin\"}}", RG_E_FORMAT, "not a file name"},
         {"{\"weight_map\":{\"x\":\"c.safetensors\"}}", RG_E_NOT_FOUND, "c.safetensors"},
         {"{\"weight_map\":{\"x\":\"b.safetensors\"}}", RG_E_FORMAT, "x is not in b"},
-        {"{\"weight_map\":{\"x\":\"b.safetensors\",\"y\":\"a.safetensors\"}}", RG_E_FORMAT, "is not in"},
+        {"{\"weight_map\":{\"x\":\"b.safetensors\",\"y\":\"a.safetensors\"}}", RG_E_FORMAT,
+         "is not in"},
         {"{\"weight_map\":{}}", RG_E_FORMAT, "weight_map"},
         {"[]", RG_E_FORMAT, "weight_map"},
         {"{", RG_E_FORMAT, "line 1"},
@@ -238,11 +239,35 @@ static void json_reads_what_is_valid(void **state) {
 
 static void json_refuses_what_is_not(void **state) {
     (void)state;
-    const char *const bad[] = {
-        "",       "{",         "[1,]",     "{\"a\":1,}", "{a:1}",  "[1 2]",   "01",     "1.",
-        "1e",     "+1",        ".5",       "nul",        "NaN",    "Infinity", "\"\\x\"", "\"\\u12\"",
-        "\"a",    "\"\n\"",    "[1]x",     "{\"a\"}",    "{\"a\":}", "\"\xff\"", "\"\xed\xa0\x80\"",
-        "{\"a\":1,\"a\":2}", "tru", "//x\n1", "'a'", "[1]]", "\xef\xbb\xbf{}"};
+    const char *const bad[] = {"",
+                               "{",
+                               "[1,]",
+                               "{\"a\":1,}",
+                               "{a:1}",
+                               "[1 2]",
+                               "01",
+                               "1.",
+                               "1e",
+                               "+1",
+                               ".5",
+                               "nul",
+                               "NaN",
+                               "Infinity",
+                               "\"\\x\"",
+                               "\"\\u12\"",
+                               "\"a",
+                               "\"\n\"",
+                               "[1]x",
+                               "{\"a\"}",
+                               "{\"a\":}",
+                               "\"\xff\"",
+                               "\"\xed\xa0\x80\"",
+                               "{\"a\":1,\"a\":2}",
+                               "tru",
+                               "//x\n1",
+                               "'a'",
+                               "[1]]",
+                               "\xef\xbb\xbf{}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         rg_arena arena;
         rg_error err = {0};

@@ -1,4 +1,5 @@
-/* Runs every file of a corpus folder through a fuzz target: what the fuzzer once found stays found. */
+/* Runs every file of a corpus folder through a fuzz target: what the fuzzer once found stays found.
+ */
 #include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>

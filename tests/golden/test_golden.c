@@ -1,6 +1,7 @@
 /*
- * Whole models against the official implementations' numbers: every text case of the reference folder, from safetensors
- * and from GGUF, on every instruction set of this machine, with one and two threads, in one piece and cut.
+ * Whole models against the official implementations' numbers: every text case of the reference
+ * folder, from safetensors and from GGUF, on every instruction set of this machine, with one and
+ * two threads, in one piece and cut.
  */
 #include "base/file.h"
 #include "engine/engine.h"

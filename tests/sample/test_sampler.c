@@ -24,7 +24,8 @@ static rg_sampler *sampler_of(const rg_sampler_params *p, size_t n) {
     return s;
 }
 
-// frequencies of many draws against the exact probabilities: chi-square, far beyond its 99.99 % point fails
+// frequencies of many draws against the exact probabilities: chi-square, far beyond its 99.99 %
+// point fails
 static void check_distribution(const rg_sampler_params *p, const double *want) {
     rg_sampler *s = sampler_of(p, N);
     rg_error err = {0};
@@ -254,8 +255,9 @@ static void check_stop(const char *const *strings, size_t n, const char *text, c
             rg_buf_init(&out, rg_mem_heap(), 0);
             assert_int_equal(rg_stop_init(&stop, rg_mem_heap(), strings, n, &err), RG_OK);
             for (size_t i = 0; i < 3 && !hit; i++) {
-                assert_int_equal(rg_stop_feed(&stop, (rg_str){text + cuts[i], cuts[i + 1] - cuts[i]},
-                                              &out, &hit, &err),
+                assert_int_equal(rg_stop_feed(&stop,
+                                              (rg_str){text + cuts[i], cuts[i + 1] - cuts[i]}, &out,
+                                              &hit, &err),
                                  RG_OK);
                 // nothing that belongs to a stop string has leaked
                 assert_true(rg_str_starts(rg_str_of(want), rg_buf_view(&out)));

@@ -1,4 +1,5 @@
-/* An allocator that counts and can fail: for leak checks, and for failing each allocation in turn. */
+/* An allocator that counts and can fail: for leak checks, and for failing each allocation in turn.
+ */
 #pragma once
 
 #include "base/mem.h"

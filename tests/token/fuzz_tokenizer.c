@@ -1,5 +1,5 @@
-/* Any bytes as a tokenizer.json (or, after a first byte of 1 or 2, as a ranks or SentencePiece file); an accepted one encodes
- * and decodes. */
+/* Any bytes as a tokenizer.json (or, after a first byte of 1 or 2, as a ranks or SentencePiece
+ * file); an accepted one encodes and decodes. */
 #include "token/tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -10,8 +10,8 @@ static void use(const rg_tokenizer *tok, rg_str text) {
     rg_error err;
     rg_ids_init(&ids, rg_mem_heap());
     rg_buf_init(&out, rg_mem_heap(), 0);
-    if (rg_tokenizer_encode(tok, text, RG_ENCODE_PARSE_SPECIAL | RG_ENCODE_ADD_SPECIAL, &ids, &err) ==
-        RG_OK) {
+    if (rg_tokenizer_encode(tok, text, RG_ENCODE_PARSE_SPECIAL | RG_ENCODE_ADD_SPECIAL, &ids,
+                            &err) == RG_OK) {
         rg_detokenizer stream = {0};
         rg_tokenizer_decode(tok, rg_ids_data(&ids), rg_ids_count(&ids), true, &out);
         for (size_t i = 0; i < rg_ids_count(&ids); i++) {

@@ -39,20 +39,23 @@ static void t01_t02_t07_refuse_bad_files(void **state) {
     } rows[] = {
         {"", RG_E_FORMAT, "line 1"},
         {"{}", RG_E_FORMAT, "model.vocab"},
-        {"{\"model\":{\"type\":\"Unigram\",\"vocab\":{},\"merges\":[]}}", RG_E_UNSUPPORTED, "Unigram"},
+        {"{\"model\":{\"type\":\"Unigram\",\"vocab\":{},\"merges\":[]}}", RG_E_UNSUPPORTED,
+         "Unigram"},
         {"{\"model\":{\"vocab\":{\"a\":-1},\"merges\":[]}}", RG_E_FORMAT, "\"-1\""},
         {"{\"model\":{\"vocab\":{\"a\":100000000},\"merges\":[]}}", RG_E_FORMAT, "100000000"},
         {"{\"model\":{\"vocab\":{\"a\":1.5},\"merges\":[]}}", RG_E_FORMAT, "1.5"},
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[\"a\"]}}", RG_E_FORMAT, "merge 0"},
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[\"a a\"]}}", RG_E_FORMAT, "merge 0"},
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[\"\"]}}", RG_E_FORMAT, "merge 0"},
-        {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"id\":1,\"content\":\"\"}]}",
+        {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"id\":1,\"content\":"
+         "\"\"}]}",
          RG_E_FORMAT, "empty"},
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"content\":\"x\"}]}",
          RG_E_FORMAT, "token 1"},
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"normalizer\":{\"type\":\"Lowercase\"}}",
          RG_E_UNSUPPORTED, "Lowercase"},
-        {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
+        {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Split\","
+         "\"pattern\":"
          "{\"Regex\":\"(\"}}}",
          RG_E_UNSUPPORTED, "split pattern 0"},
     };
@@ -72,8 +75,9 @@ static void t08_refuses_long_chains(void **state) {
     rg_buf json;
     rg_error err = {0};
     rg_buf_init(&json, rg_mem_heap(), 0);
-    rg_buf_str(&json, RG_STR("{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"normalizer\":{\"type\":"
-                             "\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}"));
+    rg_buf_str(&json,
+               RG_STR("{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"normalizer\":{\"type\":"
+                      "\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}"));
     for (int i = 0; i < N; i++) {
         rg_buf_str(&json, RG_STR(",{\"type\":\"NFC\"}"));
     }
@@ -90,8 +94,18 @@ static double seconds(void) {
 
 // T04: a megabyte of one thing, each well under the bound on a slow machine with a sanitizer
 static void check_hostile(const rg_tokenizer *tok, const char *name, bool is_exact) {
-    static const char *const units[] = {"a", " ", "Z", "1", "\n", "\xCC\x81", "\xF0\x9F\x91\xA9\xE2\x80\x8D",
-                                        "'", "aA", " a", "\xE4\xB8\xAD", "\t \n"};
+    static const char *const units[] = {"a",
+                                        " ",
+                                        "Z",
+                                        "1",
+                                        "\n",
+                                        "\xCC\x81",
+                                        "\xF0\x9F\x91\xA9\xE2\x80\x8D",
+                                        "'",
+                                        "aA",
+                                        " a",
+                                        "\xE4\xB8\xAD",
+                                        "\t \n"};
     enum { N = 1 << 20, SECONDS_MAX = 20 };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         rg_buf text, back;
@@ -146,16 +160,18 @@ static void t03_bounds_unknown_patterns(void **state) {
     rg_tokenizer *tok = NULL;
     rg_ids ids;
     char text[256];
-    const char *json = "{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
-                       "{\"Regex\":\"(a+)+$b\"},\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\","
-                       "\"use_regex\":false}]},\"model\":{\"vocab\":{\"a\":0,\"b\":1},\"merges\":[]}}";
+    const char *json =
+        "{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+        "\"pattern\":"
+        "{\"Regex\":\"(a+)+$b\"},\"behavior\":\"Isolated\",\"invert\":false},{\"type\":"
+        "\"ByteLevel\","
+        "\"use_regex\":false}]},\"model\":{\"vocab\":{\"a\":0,\"b\":1},\"merges\":[]}}";
     assert_int_equal(rg_tokenizer_of_json(rg_mem_heap(), rg_str_of(json), (rg_str){0}, &tok, &err),
                      RG_OK);
     memset(text, 'a', sizeof text);
     rg_ids_init(&ids, rg_mem_heap());
     const double begin = seconds();
-    const rg_status status =
-        rg_tokenizer_encode(tok, (rg_str){text, sizeof text}, 0, &ids, &err);
+    const rg_status status = rg_tokenizer_encode(tok, (rg_str){text, sizeof text}, 0, &ids, &err);
     assert_true(status == RG_OK || status == RG_E_LIMIT);
     assert_true(seconds() - begin < 20);
     rg_ids_clear(&ids);
@@ -177,7 +193,9 @@ static void t06_untrusted_text_stays_plain(void **state) {
         {{{0, 35, false}}, 1, 0},
         {{{0, 35, true}}, 1, 3},
         {{{0, 12, true}, {12, 35, false}}, 2, 1},
-        {{{0, 5, true}, {5, 8, false}, {8, 35, true}}, 3, 2}, // a piece of the first one is not trusted
+        {{{0, 5, true}, {5, 8, false}, {8, 35, true}},
+         3,
+         2}, // a piece of the first one is not trusted
         {{{0, 5, true}, {5, 12, true}, {12, 35, false}}, 3, 1},
         {{{0, 13, false}, {13, 23, true}, {23, 35, false}}, 3, 1},
     };
@@ -186,8 +204,8 @@ static void t06_untrusted_text_stays_plain(void **state) {
         rg_ids ids;
         size_t n_special = 0;
         rg_ids_init(&ids, rg_mem_heap());
-        assert_int_equal(rg_tokenizer_encode_runs(tok, text, rows[i].runs, rows[i].n, 0, &ids, &err),
-                         RG_OK);
+        assert_int_equal(
+            rg_tokenizer_encode_runs(tok, text, rows[i].runs, rows[i].n, 0, &ids, &err), RG_OK);
         for (size_t k = 0; k < rg_ids_count(&ids); k++) {
             n_special += rg_tokenizer_type(tok, rg_ids_data(&ids)[k]) == RG_TOKEN_CONTROL;
         }
@@ -202,7 +220,16 @@ static void t10_streams_whole_characters(void **state) {
     (void)state;
     rg_tokenizer *tok = tiny();
     const uint8_t bytes[] = {'a', 0xF0, 0x9F, 0x98, 0x80, 0xC3, 'b', 0xE2, 0x82};
-    const char *const want[] = {"a", "", "", "", "\xF0\x9F\x98\x80", "", ("\xEF\xBF\xBD" "b"), "", ""};
+    const char *const want[] = {"a",
+                                "",
+                                "",
+                                "",
+                                "\xF0\x9F\x98\x80",
+                                "",
+                                ("\xEF\xBF\xBD"
+                                 "b"),
+                                "",
+                                ""};
     rg_detokenizer stream = {0};
     rg_buf out;
     rg_buf_init(&out, rg_mem_heap(), 0);
@@ -248,8 +275,10 @@ static void any_bytes_round_trip(void **state) {
 
 static void survives_every_failed_allocation(void **state) {
     (void)state;
-    const char *json = "{\"added_tokens\":[{\"id\":3,\"content\":\"<x>\",\"special\":true}],\"pre_tokenizer\":{\"type\":"
-                       "\"ByteLevel\",\"use_regex\":true},\"model\":{\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}}";
+    const char *json = "{\"added_tokens\":[{\"id\":3,\"content\":\"<x>\",\"special\":true}],\"pre_"
+                       "tokenizer\":{\"type\":"
+                       "\"ByteLevel\",\"use_regex\":true},\"model\":{\"vocab\":{\"a\":0,\"b\":1,"
+                       "\"ab\":2},\"merges\":[\"a b\"]}}";
     for (size_t n = 1;; n++) {
         torture t;
         rg_error err = {0};

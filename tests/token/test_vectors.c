@@ -121,7 +121,8 @@ static void check_decode_line(void *arg, const rg_json *line, size_t n) {
         assert_true(rg_json_str(rg_json_find(line, "bytes_hex"), &want));
         check_text(&hex, want, n, "bytes");
     }
-    // the byte-fallback families' reference repairs ill-formed runs byte by byte: there the bytes are what counts
+    // the byte-fallback families' reference repairs ill-formed runs byte by byte: there the bytes
+    // are what counts
     if (rg_str_is(rg_str_of(rg_tokenizer_kind(tok)), "sentencepiece")) {
         goto done;
     }

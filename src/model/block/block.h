@@ -1,4 +1,5 @@
-/* Blocks: pieces of a network that families share. Each appends its nodes to the graph under construction. */
+/* Blocks: pieces of a network that families share. Each appends its nodes to the graph under
+ * construction. */
 #pragma once
 
 #include "model/model.h"
@@ -15,8 +16,8 @@ typedef struct rg_build {
 rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer);
 
 /**
- * Grouped-query attention of one layer: project, normalize heads where the model has norms for it, turn, attend, project back.
- * Shapes: x [n_tok, n_embd] (already normalized) -> [n_tok, n_embd].
+ * Grouped-query attention of one layer: project, normalize heads where the model has norms for it,
+ * turn, attend, project back. Shapes: x [n_tok, n_embd] (already normalized) -> [n_tok, n_embd].
  * Source: Ainslie et al. 2023, arXiv 2305.13245.
  */
 rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x);

@@ -1,4 +1,5 @@
-/* Llama 2, 3, 3.1, 3.2 (text), 3.3, Mistral with its sliding window, and the many fine-tunes of both. */
+/* Llama 2, 3, 3.1, 3.2 (text), 3.3, Mistral with its sliding window, and the many fine-tunes of
+ * both. */
 #include "model/family/weights_dense.h"
 
 static const char *const hf_classes[] = {"LlamaForCausalLM", "MistralForCausalLM", NULL};

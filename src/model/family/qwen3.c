@@ -1,4 +1,5 @@
-/* Qwen3, dense: no biases, each head of q and k normalized before rope, head size apart from the hidden size. */
+/* Qwen3, dense: no biases, each head of q and k normalized before rope, head size apart from the
+ * hidden size. */
 #include "model/family/weights_dense.h"
 
 static const char *const hf_classes[] = {"Qwen3ForCausalLM", NULL};
