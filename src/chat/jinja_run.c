@@ -225,7 +225,8 @@ static void build_list(rg_jrun *run, rg_jkind kind, size_t n) {
 
 static void build_dict(rg_jrun *run, size_t n) {
     rg_jdict *dict = rg_jdict_new(run);
-    const rg_jval *pairs = run->stack + (run->n_stack - 2 * n);
+    // an empty one may come before the stack has any memory
+    const rg_jval *pairs = n == 0 ? NULL : run->stack + (run->n_stack - 2 * n);
     for (size_t i = 0; i < n && !rg_jfailed(run); i++) {
         rg_jdict_set(run, dict, pairs[2 * i], pairs[2 * i + 1]);
     }

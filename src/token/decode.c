@@ -10,15 +10,18 @@ rg_token_type rg_tokenizer_type(const rg_tokenizer *tok, int32_t id) {
     return id >= 0 && (size_t)id < tok->n_vocab ? (rg_token_type)tok->types[id] : RG_TOKEN_UNUSED;
 }
 
+// the value of a hex digit, or -1
 static int hex(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
+    const char low = (char)(c | 32);
+    return c >= '0' && c <= '9' ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
 // the bytes of one token as text has them: marks are spaces, <0xXX> is a byte
 static void put_token(const rg_tokenizer *tok, int32_t id, rg_buf *out) {
     const rg_str bytes = rg_tokenizer_bytes(tok, id);
     const rg_token_type type = rg_tokenizer_type(tok, id);
-    if (type == RG_TOKEN_BYTE && bytes.size == 6) {
+    if (type == RG_TOKEN_BYTE && bytes.size == 6 && hex(bytes.data[3]) >= 0 &&
+        hex(bytes.data[4]) >= 0) {
         rg_buf_char(out, (char)(hex(bytes.data[3]) << 4 | hex(bytes.data[4])));
         return;
     }
