@@ -126,6 +126,8 @@ void rg_buf_json(rg_buf *buf, rg_str text) {
             const size_t n = rg_utf8_decode(rg_str_slice(text, i, text.size), &cp);
             if (cp == RG_UTF8_BAD) {
                 rg_buf_str(buf, RG_STR("\xEF\xBF\xBD"));
+            } else if (cp == 0x85 || cp == 0x2028 || cp == 0x2029) {
+                rg_buf_format(buf, "\\u%04x", cp); // line ends to many readers of lines
             } else {
                 rg_buf_put(buf, text.data + i, n);
             }

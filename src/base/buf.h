@@ -42,5 +42,6 @@ static inline rg_str rg_buf_view(const rg_buf *buf) {
 /** RG_OK, or RG_E_LIMIT / RG_E_MEMORY with a sentence about `what` when an append failed. */
 rg_status rg_buf_check(const rg_buf *buf, const char *what, rg_error *err) RG_MUST_CHECK;
 
-/** Append text as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+/** Append text as a JSON string with its quotes, on one line; bytes that are not UTF-8 become
+ * U+FFFD. */
 void rg_buf_json(rg_buf *buf, rg_str text);

@@ -91,8 +91,8 @@ static void a_buffer_tells_limit_from_memory(void **state) {
     rg_buf_format(&buf, "%0500d", 1); // longer than the first try of the formatter
     assert_int_equal(buf.size, 500);
     buf.size = 0;
-    rg_buf_json(&buf, (rg_str){"a\"\\\n\x01\xff\xC3\xA9", 8});
-    assert_string_equal(rg_buf_cstr(&buf), "\"a\\\"\\\\\\n\\u0001\xEF\xBF\xBD\xC3\xA9\"");
+    rg_buf_json(&buf, (rg_str){"a\"\\\n\x01\xff\xC3\xA9\xE2\x80\xA8", 11});
+    assert_string_equal(rg_buf_cstr(&buf), "\"a\\\"\\\\\\n\\u0001\xEF\xBF\xBD\xC3\xA9\\u2028\"");
     rg_buf_clear(&buf);
 }
 
