@@ -50,7 +50,7 @@ typedef struct raga_model_facts {
     const char *tokenizer; // kind and pre-tokenizer, "bpe qwen2"
     const char *file_type; // most bytes are of this type, "Q4_K"
     uint64_t n_params;
-    uint64_t file_bytes;
+    uint64_t file_bytes; // of its weights, as they are multiplied
     uint32_t n_layer;
     uint32_t n_embd;
     uint32_t n_head;
@@ -111,7 +111,7 @@ RAGA_API void raga_container_tensor(const raga_container *container, size_t i,
 /**
  * Values of a tensor as f32.
  * @param out  receives [product of shape] floats, owned by the caller: raga_free()
- * Errors: RAGA_E_NOT_FOUND with the nearest name, RAGA_E_UNSUPPORTED (a type without numbers),
+ * Errors: RAGA_E_NOT_FOUND, RAGA_E_UNSUPPORTED (a type without numbers),
  * RAGA_E_MEMORY.
  */
 RAGA_API raga_status raga_container_read(const raga_container *container, const char *name,

@@ -152,6 +152,10 @@ static void find_name(raga_model *m) {
         name = (rg_str){path + begin, n - begin};
     }
     snprintf(m->name, sizeof m->name, "%.*s", RG_FMT(name));
+    // a name is shown on terminals: nothing in it may steer one
+    for (char *p = m->name; *p != '\0'; p++) {
+        *p = (unsigned char)*p < 0x20 || *p == 0x7F ? '?' : *p;
+    }
 }
 
 static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error *err) {
@@ -220,13 +224,9 @@ void raga_model_close(raga_model *m) {
 void raga_model_get_facts(const raga_model *m, raga_model_facts *facts) {
     const rg_hparams *h = &m->model->h;
     uint64_t n_params = 0;
-    uint64_t file_bytes = 0;
     for (size_t i = 0; i < m->model->n_weights; i++) {
         const rg_tensor *w = &m->model->weights[i];
         n_params += w->data == NULL || i == RG_ROLE_INV_FREQ ? 0 : rg_tensor_count(w);
-    }
-    for (size_t i = 0; i < rg_source_count(m->source); i++) {
-        file_bytes += rg_source_at(m->source, i)->bytes;
     }
     const raga_model_facts all = {
         .size = facts->size,
@@ -236,7 +236,7 @@ void raga_model_get_facts(const raga_model *m, raga_model_facts *facts) {
         .tokenizer = m->tokenizer.tokenizer == NULL ? NULL : m->tokenizer_kind,
         .file_type = rg_dtype_get(main_dtype(m->model))->name,
         .n_params = n_params,
-        .file_bytes = file_bytes,
+        .file_bytes = m->model->weight_bytes,
         .n_layer = h->n_layer,
         .n_embd = h->n_embd,
         .n_head = h->n_head,

@@ -24,6 +24,7 @@ typedef struct loop {
     History *history;
     char history_path[4096];
 #endif
+    char *system_text; // set by /system
     bool is_continued; // the prompt of a line that goes on
     bool is_over;
 } loop;
@@ -188,9 +189,16 @@ static void cmd_reset(loop *l, const char *rest) {
 }
 
 static void cmd_system(loop *l, const char *rest) {
-    static char text[16384];
-    snprintf(text, sizeof text, "%s", rest);
-    l->chat.system = text[0] == '\0' ? NULL : text;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL || fputs(rest, out) < 0 || fclose(out) != 0) {
+        cli_error("no memory for the system message");
+        return;
+    }
+    free(l->system_text);
+    l->system_text = text;
+    l->chat.system = size == 0 ? NULL : text;
     cli_chat_reset(&l->chat);
 }
 
@@ -254,6 +262,7 @@ static bool show_step(void *arg, const raga_step *step) {
 
 static void answer(loop *l, const char *entry, size_t size) {
     raga_error err = {0};
+    const size_t mark = cli_chat_mark(&l->chat);
     if (!cli_chat_add(&l->chat, "user", entry, size)) {
         cli_error("no memory for the message");
         return;
@@ -263,7 +272,11 @@ static void answer(loop *l, const char *entry, size_t size) {
     answering = NULL;
     printf("\n");
     if (status != RAGA_OK) {
-        cli_failed(&err);
+        // a question without an answer would stand in the way of the next one
+        cli_chat_drop(&l->chat, mark);
+        if (status != RAGA_E_CANCELLED) {
+            cli_failed(&err);
+        }
     } else if (strcmp(l->chat.last.stop, "length") == 0) {
         fprintf(stderr, "%s(stopped after %zu tokens: --max-tokens allows more)%s\n", cli_dim(),
                 l->chat.last.n_generated, cli_plain());
@@ -318,6 +331,7 @@ int cli_chat_loop(raga_model *model, const raga_generate_options *options, const
     }
     close_lines(&l);
     cli_chat_clear(&l.chat);
+    free(l.system_text);
     raga_session_free(l.chat.session);
     return CLI_OK;
 }

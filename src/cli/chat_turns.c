@@ -38,6 +38,18 @@ bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t siz
     return true;
 }
 
+size_t cli_chat_mark(const cli_chat *chat) {
+    return chat->messages == NULL ? 0 : strlen(chat->messages);
+}
+
+void cli_chat_drop(cli_chat *chat, size_t mark) {
+    if (mark == 0) {
+        cli_chat_clear(chat);
+    } else if (chat->messages != NULL && mark < strlen(chat->messages)) {
+        chat->messages[mark] = '\0';
+    }
+}
+
 /** Collects the answer while it is shown. */
 typedef struct collector {
     raga_step_fn *step;

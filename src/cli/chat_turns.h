@@ -23,6 +23,11 @@ void cli_chat_clear(cli_chat *chat);
 /** Add a message; false when memory is short. */
 bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t size);
 
+/** Take back the last message added, which began at this mark; see cli_chat_mark. */
+void cli_chat_drop(cli_chat *chat, size_t mark);
+/** Where the next message will begin. */
+size_t cli_chat_mark(const cli_chat *chat);
+
 /**
  * Answer the messages so far: render, reuse what the session shares with the new prompt, generate,
  * and keep the answer as the assistant's message.

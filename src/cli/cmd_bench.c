@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
 #include "raga/session.h"
@@ -90,6 +91,7 @@ static raga_status run(const bench *b, raga_model *model, const int32_t *ids, fi
     double ignored;
     raga_status status = raga_session_new(model, &s, err);
     if (status == RAGA_OK) {
+        cli_interrupt_cancels(s);
         status = measure(b, s, ids, &ignored, &ignored, err); // warms caches and plans
     }
     struct rusage usage;
@@ -104,6 +106,7 @@ static raga_status run(const bench *b, raga_model *model, const int32_t *ids, fi
             f->n++;
         }
     }
+    cli_interrupt_cancels(NULL);
     raga_session_free(s);
     return status;
 }
@@ -196,7 +199,10 @@ int cmd_bench(int argc, char **argv) {
     raga_model_get_facts(model, &facts);
     static int32_t ids[TOKENS_MAX];
     fill_ids(ids, (size_t)most, facts.n_vocab);
-    status = run(&b, model, ids, &f, &err) == RAGA_OK ? CLI_OK : cli_failed(&err);
+    const raga_status done = run(&b, model, ids, &f, &err);
+    status = done == RAGA_OK            ? CLI_OK
+             : done == RAGA_E_CANCELLED ? CLI_INTERRUPTED
+                                        : cli_failed(&err);
     if (status == CLI_OK) {
         print(&b, model, &f);
     }

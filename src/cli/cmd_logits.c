@@ -1,8 +1,10 @@
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
 #include "raga/session.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,13 +51,15 @@ static int write_logits(raga_model *model, const int32_t *ids, long n, const int
     }
     FILE *out = fopen(temp, "wbe");
     if (out == NULL) {
-        cli_error("cannot write %s", temp);
+        cli_error("cannot write %s: %s", path, strerror(errno));
         return CLI_FAILED;
     }
     raga_status status = raga_session_new(model, &session, &err);
     if (status == RAGA_OK) {
+        cli_interrupt_cancels(session);
         status = evaluate(session, ids, (size_t)n, cuts, (size_t)n_cuts, out, &err);
     }
+    cli_interrupt_cancels(NULL);
     raga_session_free(session);
     const bool is_written = fflush(out) == 0 && ferror(out) == 0 && fsync(fileno(out)) == 0;
     fclose(out);
@@ -63,6 +67,9 @@ static int write_logits(raga_model *model, const int32_t *ids, long n, const int
         return CLI_OK;
     }
     unlink(temp);
+    if (status == RAGA_E_CANCELLED) {
+        return CLI_INTERRUPTED;
+    }
     if (status != RAGA_OK) {
         return cli_failed(&err);
     }

@@ -1,10 +1,10 @@
 #include "cli/chat_loop.h"
 #include "cli/chat_turns.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,15 +19,6 @@ typedef struct run {
     bool has_temperature, has_seed, is_raw, is_json, has_stats;
     cli_list stop;
 } run;
-
-static raga_session *interrupted; // what Ctrl-C stops; set before the handler is
-
-static void on_interrupt(int signo) {
-    (void)signo;
-    if (interrupted != NULL) {
-        raga_session_cancel(interrupted);
-    }
-}
 
 /** One answer on its way to standard output, and as ids for --json. */
 typedef struct printer {
@@ -102,6 +93,18 @@ static void print_stats(const raga_model *model, const raga_result *res) {
             (unsigned long long)res->seed, raga_model_ctx(model), res->stop, cli_plain());
 }
 
+// what a reader of the answer may want to know, and a program that reads it not
+static void print_note(const raga_result *res) {
+    if (strcmp(res->stop, "length") == 0 || strcmp(res->stop, "context") == 0) {
+        fprintf(stderr, "%s(stopped after %zu tokens: %s)%s\n", cli_dim(), res->n_generated,
+                res->stop[0] == 'l' ? "--max-tokens allows more" : "the context is full, see --ctx",
+                cli_plain());
+    }
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "%s(seed %llu)%s\n", cli_dim(), (unsigned long long)res->seed, cli_plain());
+    }
+}
+
 // ids of the prompt: given, raw text, or a conversation of one message
 static raga_status prompt_ids(const run *r, raga_model *model, const char *prompt, size_t size,
                               int32_t **ids, size_t *n, raga_error *err) {
@@ -147,16 +150,16 @@ static int answer_once(const run *r, raga_model *model, const int32_t *ids, size
                  .ids = open_memstream(&texts[0], &sizes[0]),
                  .text = open_memstream(&texts[1], &sizes[1]),
                  .logprobs = open_memstream(&texts[2], &sizes[2])};
-    interrupted = session;
-    signal(SIGINT, on_interrupt);
+    cli_interrupt_cancels(session);
     const raga_status status =
         raga_generate(session, ids, n, &options, print_step, &p, &result, &err);
-    signal(SIGINT, SIG_DFL);
-    interrupted = NULL;
+    cli_interrupt_cancels(NULL);
     fclose(p.ids);
     fclose(p.text);
     fclose(p.logprobs);
-    int exit_status = status == RAGA_OK ? CLI_OK : cli_failed(&err);
+    int exit_status = status == RAGA_OK            ? CLI_OK
+                      : status == RAGA_E_CANCELLED ? CLI_INTERRUPTED
+                                                   : cli_failed(&err);
     if (status == RAGA_OK) {
         if (r->is_json) {
             print_json(&result, texts[0], texts[1], sizes[1], texts[2], r->n_logprobs > 0);
@@ -165,6 +168,8 @@ static int answer_once(const run *r, raga_model *model, const int32_t *ids, size
         }
         if (r->has_stats) {
             print_stats(model, &result);
+        } else if (!r->is_json) {
+            print_note(&result);
         }
         exit_status = strcmp(result.stop, "cancelled") == 0 ? CLI_INTERRUPTED : CLI_OK;
     }
@@ -219,7 +224,12 @@ static int answer(const run *r, raga_model *model) {
     while (!r->is_raw && size > 0 && prompt[size - 1] == '\n') {
         size--;
     }
-    const int status = answer_text(r, model, prompt, size);
+    int status = CLI_USAGE;
+    if (size == 0) {
+        cli_error("standard input is empty: give a prompt, as an argument or piped in");
+    } else {
+        status = answer_text(r, model, prompt, size);
+    }
     free(prompt);
     return status;
 }
@@ -227,12 +237,13 @@ static int answer(const run *r, raga_model *model) {
 int cmd_run(int argc, char **argv) {
     run r = {0};
     const char *words[2] = {NULL, NULL};
+    bool has_top_k = false;
     // clang-format off
     const cli_option options[] = {
         {"--max-tokens,-n", CLI_INT, &r.max_tokens, "N", "most tokens of an answer (4096)", 1, 1e9, NULL},
         {"--temp", CLI_REAL, &r.temperature, "X", "temperature; 0 takes the likeliest (the model's, else 0.8)", 0, 100, &r.has_temperature},
-        {"--top-k", CLI_INT, &r.top_k, "N", "of the N likeliest; -1 off (the model's, else 40)", -1, 1e9, NULL},
-        {"--top-p", CLI_REAL, &r.top_p, "X", "of the likeliest that reach this mass (the model's, else 0.95)", 0, 1, NULL},
+        {"--top-k", CLI_INT, &r.top_k, "N", "of the N likeliest; 0 off (the model's, else 40)", -1, 1e9, &has_top_k},
+        {"--top-p", CLI_REAL, &r.top_p, "X", "of the likeliest that reach this mass (the model's, else 0.95)", 1e-6, 1, NULL},
         {"--min-p", CLI_REAL, &r.min_p, "X", "at least this share of the likeliest; -1 off (0.05)", -1, 1, NULL},
         {"--typical", CLI_REAL, &r.typical_p, "X", "locally typical mass (off)", 0, 1, NULL},
         {"--repeat-penalty", CLI_REAL, &r.repeat_penalty, "X", "divides the logits of recent tokens (the model's, else 1)", 0.01, 100, NULL},
@@ -266,6 +277,11 @@ int cmd_run(int argc, char **argv) {
     }
     r.m.path = words[0];
     r.prompt = words[1];
+    if (r.prompt != NULL && r.ids != NULL) {
+        cli_error("a prompt and --ids say two things: give one of them");
+        return CLI_USAGE;
+    }
+    r.top_k = has_top_k && r.top_k == 0 ? -1 : r.top_k;
     if (r.m.path == NULL) {
         cli_error("no model named: raga run MODEL, a GGUF file or a Hugging Face directory "
                   "(https://huggingface.co has both)");

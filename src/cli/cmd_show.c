@@ -79,6 +79,8 @@ static void print_json(const raga_model_facts *f, const raga_bill *b) {
     }
     printf("\"untested\":");
     cli_json_text(stdout, f->untested, strlen(f->untested));
+    printf(",\"warnings\":");
+    cli_json_text(stdout, f->warnings, strlen(f->warnings));
     printf(",");
 }
 
@@ -106,7 +108,7 @@ static void print_text(const raga_model_facts *f, const raga_bill *b) {
 }
 
 // the facts of the model in the container, when there is one; else why there is none
-static int print_model(const show *s) {
+static int print_model(const raga_container *c, const show *s) {
     raga_error err = {0};
     raga_model *model = NULL;
     const raga_model_options o = {.size = sizeof o, .path = s->path, .is_facts_only = true};
@@ -114,9 +116,11 @@ static int print_model(const show *s) {
         if (s->is_json) {
             printf("\"not_a_model\":");
             cli_json_text(stdout, err.text, strlen(err.text));
+            printf(",\"warnings\":");
+            cli_json_text(stdout, raga_container_warnings(c), strlen(raga_container_warnings(c)));
             printf(",");
         } else {
-            printf("no model    %s\n", err.text);
+            printf("no model    %s\n%s", err.text, raga_container_warnings(c));
         }
         return CLI_OK;
     }
@@ -139,7 +143,7 @@ static int print_all(const raga_container *c, const show *s) {
     raga_error err = {0};
     char *metadata = NULL;
     printf(s->is_json ? "{" : "");
-    const int status = print_model(s);
+    const int status = print_model(c, s);
     if (s->has_metadata && raga_container_metadata(c, &metadata, &err) == RAGA_OK) {
         printf(s->is_json ? "\"metadata\":%s," : "\nmetadata\n%s\n", metadata);
     }

@@ -37,23 +37,12 @@ static int help(void) {
     return CLI_OK;
 }
 
-int main(int argc, char **argv) {
-    // a reader that goes away is an error of writing, not the end of the process
-    signal(SIGPIPE, SIG_IGN);
-    if (argc < 2) {
-        help();
-        return CLI_USAGE;
-    }
-    const char *name = argv[1];
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        return help();
-    }
-    name = strcmp(name, "--version") == 0 ? "version" : name;
+// the command of a name, or NULL with the nearest on stderr
+static cli_command_fn *find(const char *name) {
     size_t best = 0;
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (strcmp(name, commands[i].name) == 0) {
-            const int status = commands[i].fn(argc - 1, argv + 1);
-            return fflush(stdout) == 0 || status != CLI_OK ? status : CLI_FAILED;
+            return commands[i].fn;
         }
         best = cli_distance(name, commands[i].name) < cli_distance(name, commands[best].name)
                    ? i
@@ -64,5 +53,36 @@ int main(int argc, char **argv) {
     } else {
         cli_error("there is no command \"%s\"; `raga help` lists them", name);
     }
-    return CLI_USAGE;
+    return NULL;
+}
+
+static int run(int argc, char **argv) {
+    char *help_words[] = {"", "--help", NULL};
+    const char *name = argv[1];
+    const bool is_help =
+        strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    if (is_help && argc == 2) {
+        return help();
+    }
+    name = is_help ? argv[2] : strcmp(name, "--version") == 0 ? "version" : name;
+    cli_command_fn *fn = find(name);
+    if (fn == NULL) {
+        return CLI_USAGE;
+    }
+    return is_help ? fn(2, help_words) : fn(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv) {
+    // a reader that goes away is an error of writing, not the end of the process
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        help();
+        return CLI_USAGE;
+    }
+    const int status = run(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        cli_error("cannot write to standard output");
+        return CLI_FAILED;
+    }
+    return status;
 }

@@ -2,10 +2,12 @@
 """The program as a user meets it. usage: test_cli.py RAGA ROOT"""
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
@@ -70,11 +72,53 @@ class Usage(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("RAGA_CPU", err)
 
+    def test_help_takes_a_command(self):
+        self.assertEqual(raga("help", "bench"), raga("bench", "--help"))
+        code, _, err = raga("help", "bnch")
+        self.assertEqual(code, 2)
+        self.assertIn('did you mean "bench"', err)
+
+    def test_a_full_disk_is_said(self):
+        with open("/dev/full", "wb") as full:
+            out = subprocess.run([RAGA, "show", TINY], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(out.returncode, 1)
+        self.assertIn(b"standard output", out.stderr)
+
+    def test_two_prompts_or_none_are_refused(self):
+        code, _, err = raga("run", TINY, "x", "--ids", "1")
+        self.assertEqual(code, 2)
+        self.assertIn("--ids", err)
+        code, _, err = raga("run", TINY)
+        self.assertEqual(code, 2)
+        self.assertIn("empty", err)
+
     def test_version_and_doctor_speak_json(self):
         self.assertEqual(json.loads(raga("version", "--json")[1])["name"], "raga")
         facts = json.loads(raga("doctor", "--json")[1])
         self.assertGreater(facts["limits"]["read_gb_s"], 0)
         self.assertIn("Q4_K", facts["kernels"])
+
+
+class Interrupts(unittest.TestCase):
+    def interrupted(self, *args):
+        # slow enough that the signal finds it at work
+        process = subprocess.Popen([RAGA, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**os.environ, "RAGA_CPU": "scalar"})
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out.decode(), err.decode()
+
+    def test_ctrl_c_stops_cleanly(self):
+        with tempfile.TemporaryDirectory() as temp:
+            with open(os.path.join(temp, "ids"), "w", encoding="ascii") as file:
+                file.write(",".join(["65"] * 60000))
+            ids = ["--ids", "@" + os.path.join(temp, "ids"), "--exact", "--threads", "1"]
+            code, _, err = self.interrupted("logits", TINY, *ids, "-o", os.path.join(temp, "out.f32"))
+            self.assertEqual((code, err), (130, ""))
+            self.assertEqual(os.listdir(temp), ["ids"])
+            code, _, err = self.interrupted("run", TINY, *ids, "--ctx", "60100")
+            self.assertEqual((code, err), (130, ""))
 
 
 class Run(unittest.TestCase):
