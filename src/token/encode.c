@@ -80,8 +80,9 @@ rg_status rg_tokenizer_encode_runs(const rg_tokenizer *tok, rg_str text, const r
     if ((flags & RG_ENCODE_ADD_SPECIAL) != 0) {
         rg_buf_put(&ids->buf, tok->before, tok->n_before * sizeof *tok->before);
     }
+    size_t limit = 0; // end of the trusted stretch that `at` lies in
     for (size_t at = 0; at < text.size && tok->n_trie != 0;) {
-        size_t limit = trusted_end(runs, n_runs, &run, at);
+        limit = at < limit ? limit : trusted_end(runs, n_runs, &run, at);
         if (limit <= at) {
             // on to the next trusted stretch
             size_t next = run;

@@ -29,18 +29,70 @@ static bool is_unknown(uint32_t cp) {
              is_in(cp, newest, sizeof newest / sizeof *newest)));
 }
 
-// Normalize one stretch of known characters.
-static void put_stretch(rg_buf *out, rg_str text) {
-    utf8proc_uint8_t *normal = NULL;
-    const utf8proc_ssize_t n =
-        utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.size, &normal,
-                     UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    if (n < 0) {
-        out->is_failed = true; // no memory: text and options are valid
-    } else {
-        rg_buf_put(out, normal, (size_t)n);
+/** Characters under normalization. */
+typedef struct points {
+    int32_t *data;
+    size_t n;
+} points;
+
+static uint8_t class_of(int32_t cp) {
+    return (uint8_t)utf8proc_get_property(cp)->combining_class;
+}
+
+// Marks in the order of their classes, equals as they came: counting sort, because a hostile text
+// brings them by the million.
+static void sort_marks(int32_t *marks, int32_t *sorted, size_t n) {
+    size_t start[257] = {0};
+    for (size_t i = 0; i < n; i++) {
+        start[class_of(marks[i]) + 1]++;
     }
-    (free)(normal);
+    for (size_t c = 1; c < 257; c++) {
+        start[c] += start[c - 1];
+    }
+    for (size_t i = 0; i < n; i++) {
+        sorted[start[class_of(marks[i])]++] = marks[i];
+    }
+    memcpy(marks, sorted, n * sizeof *marks);
+}
+
+static void sort_runs(points *p, int32_t *spare) {
+    for (size_t i = 0; i < p->n;) {
+        size_t end = i;
+        while (end < p->n && class_of(p->data[end]) != 0) {
+            end++;
+        }
+        if (end - i > 1) {
+            sort_marks(p->data + i, spare, end - i);
+        }
+        i = end + 1;
+    }
+}
+
+// Normalize one stretch of known characters: decompose, order, compose.
+static void put_stretch(rg_buf *out, rg_str text) {
+    enum { LONGEST = 4 }; // code points that one of canonical decomposition becomes
+    const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    points p = {.n = 0};
+    p.data = rg_new_array(out->mem, 2 * LONGEST * (text.size + 1), sizeof *p.data);
+    if (p.data == NULL) {
+        out->is_failed = true;
+        return;
+    }
+    for (size_t i = 0; i < text.size;) {
+        uint32_t cp = 0;
+        int boundary = 0;
+        i += rg_utf8_decode(rg_str_slice(text, i, i + 4), &cp);
+        const utf8proc_ssize_t n =
+            utf8proc_decompose_char((utf8proc_int32_t)cp, p.data + p.n, LONGEST, how, &boundary);
+        p.n += n > 0 && n <= LONGEST ? (size_t)n : 0;
+    }
+    sort_runs(&p, p.data + LONGEST * (text.size + 1));
+    const utf8proc_ssize_t n = utf8proc_normalize_utf32(p.data, (utf8proc_ssize_t)p.n, how);
+    for (utf8proc_ssize_t i = 0; i < n; i++) {
+        char bytes[4];
+        rg_buf_put(out, bytes, rg_utf8_encode((uint32_t)p.data[i], bytes));
+    }
+    rg_free(out->mem, p.data);
 }
 
 // ASCII and Latin-1 letters without marks behind them are normal already

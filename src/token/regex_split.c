@@ -3,6 +3,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "token/tokenizer_internal.h"
 
+#include "base/utf8.h"
+
 #include <pcre2.h>
 
 enum {
@@ -75,7 +77,7 @@ static rg_status split(splitter *s, rg_str text, size_t pattern, rg_error *err) 
     size_t done_to = 0;
     for (size_t at = 0; at < text.size && status == RG_OK;) {
         const int n = pcre2_match(s->r->codes[pattern], (PCRE2_SPTR)text.data, text.size, at,
-                                  PCRE2_NOTEMPTY, s->data, s->context);
+                                  PCRE2_NOTEMPTY | PCRE2_NO_UTF_CHECK, s->data, s->context);
         if (n == PCRE2_ERROR_NOMATCH) {
             break;
         }
@@ -96,6 +98,36 @@ static rg_status split(splitter *s, rg_str text, size_t pattern, rg_error *err) 
                            : status;
 }
 
+// the end of the well-formed text from `at` on
+static size_t well_formed(rg_str text, size_t at) {
+    while (at < text.size) {
+        uint32_t cp = 0;
+        const size_t n = rg_utf8_decode(rg_str_slice(text, at, at + 4), &cp);
+        if (cp == RG_UTF8_BAD) {
+            break;
+        }
+        at += n;
+    }
+    return at;
+}
+
+// the engine sees well-formed text alone, checked once; each ill-formed part is a piece of its own
+static rg_status split_all(splitter *s, rg_str text, rg_error *err) {
+    rg_status status = RG_OK;
+    for (size_t at = 0; at < text.size && status == RG_OK;) {
+        size_t end = well_formed(text, at);
+        if (end > at) {
+            status = split(s, rg_str_slice(text, at, end), 0, err);
+        } else {
+            uint32_t cp = 0;
+            end = at + rg_utf8_decode(rg_str_slice(text, at, at + 4), &cp);
+            status = s->fn(s->arg, rg_str_slice(text, at, end), err);
+        }
+        at = end;
+    }
+    return status;
+}
+
 rg_status rg_regexes_split(const struct rg_regexes *r, rg_str text, rg_piece_fn *fn, void *arg,
                            rg_error *err) {
     splitter s = {.r = r, .fn = fn, .arg = arg};
@@ -109,7 +141,7 @@ rg_status rg_regexes_split(const struct rg_regexes *r, rg_str text, rg_piece_fn 
         pcre2_set_match_limit(s.context, MATCH_STEPS_MAX);
         pcre2_set_depth_limit(s.context, MATCH_DEPTH_MAX);
         pcre2_set_heap_limit(s.context, MATCH_HEAP_KIB_MAX);
-        status = split(&s, text, 0, err);
+        status = split_all(&s, text, err);
     }
     pcre2_match_data_free(s.data);
     pcre2_match_context_free(s.context);
