@@ -6,9 +6,13 @@
  */
 #include "base/mem.h"
 #include "kernel/avx512/avx512.h"
+#include "kernel/avx512/avx512_heads.h"
 #include "kernel/avx512/avx512_transpose.h"
 
 #define INLINE static inline __attribute__((always_inline))
+
+// how a row is read: through bytes, or straight from the file
+typedef enum row_way { WAY_BYTES, WAY_Q8_0, WAY_Q4_K, WAY_Q6_K } row_way;
 
 // sums, scales and minimums of 16 rows, by group
 typedef struct sheet {
@@ -98,15 +102,70 @@ INLINE void heads_q8_0(float *scale, const uint8_t *p) {
     _mm512_storeu_ps(scale, _mm512_cvtph_ps(v));
 }
 
+// super-blocks of a chunk of Q4_K, straight from the file
+INLINE void dot_q4_k(int32_t *sum, const uint8_t *p, const int8_t *x, size_t n_blocks) {
+    const __m512i shift = _mm512_setr_epi64(0, 0, 0, 0, 4, 4, 4, 4);
+    __m512i z[8];
+    RG_UNROLL(8)
+    for (size_t i = 0; i < 8; i++) {
+        z[i] = _mm512_setzero_si512();
+        if (i / 4 < n_blocks) {
+            const uint8_t *at = p + 144 * (i / 4) + 16 + 32 * (i % 4);
+            const __m512i v =
+                _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(const void *)at));
+            z[i] = _mm512_dpbusd_epi32(z[i], rg_masked(_mm512_srlv_epi64(v, shift), 0x0F0F0F0F),
+                                       _mm512_loadu_si512(x + 64 * i));
+        }
+    }
+    store_sums(sum, z, 32);
+}
+
+// super-blocks of a chunk of Q6_K, straight from the file
+INLINE void dot_q6_k(int32_t *sum, const uint8_t *p, const int8_t *x, size_t n_blocks) {
+    const __m512i left = _mm512_setr_epi64(4, 4, 4, 4, 2, 2, 2, 2);
+    const __m512i right = _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2);
+    __m512i z[8];
+    RG_UNROLL(4)
+    for (size_t i = 0; i < 4; i++) {
+        z[2 * i] = z[2 * i + 1] = _mm512_setzero_si512();
+        if (i / 2 < n_blocks) {
+            const uint8_t *at = p + 210 * (i / 2);
+            const __m512i low = _mm512_loadu_si512(at + 64 * (i % 2));
+            const __m512i high = _mm512_broadcast_i64x4(
+                _mm256_loadu_si256((const __m256i *)(const void *)(at + 128 + 32 * (i % 2))));
+            const __m512i a = _mm512_or_si512(rg_masked(low, 0x0F0F0F0F),
+                                              rg_masked(_mm512_sllv_epi64(high, left), 0x30303030));
+            const __m512i b =
+                _mm512_or_si512(rg_masked(_mm512_srli_epi32(low, 4), 0x0F0F0F0F),
+                                rg_masked(_mm512_srlv_epi64(high, right), 0x30303030));
+            z[2 * i] = _mm512_dpbusd_epi32(z[2 * i], a, _mm512_loadu_si512(x + 128 * i));
+            z[2 * i + 1] =
+                _mm512_dpbusd_epi32(z[2 * i + 1], b, _mm512_loadu_si512(x + 128 * i + 64));
+        }
+    }
+    store_sums(sum, z, 16);
+}
+
 // one row: scales, minimums and sums of all its groups
-INLINE void sum_row(const sheet *s, size_t i, const rg_int_type *type, bool is_q8_0, int group,
+INLINE void sum_row(const sheet *s, size_t i, const rg_int_type *type, row_way way, int group,
                     size_t chunk_bytes, const uint8_t *row, const rg_act *x) {
     uint8_t q[RG_CHUNK] __attribute__((aligned(64)));
     for (size_t k = 0; k < x->k; k += RG_CHUNK, row += chunk_bytes) {
         const size_t n = x->k - k < RG_CHUNK ? x->k - k : RG_CHUNK;
         const size_t at = i * s->stride + k / (size_t)group;
         const int8_t *data = (const int8_t *)x->data + k;
-        if (is_q8_0 && n == RG_CHUNK) {
+        if (way == WAY_Q4_K || way == WAY_Q6_K) {
+            // the scales follow, 16 rows at once
+            if (n == RG_CHUNK) {
+                way == WAY_Q4_K ? dot_q4_k(s->sum + at, row, data, 2)
+                                : dot_q6_k(s->sum + at, row, data, 2);
+            } else {
+                way == WAY_Q4_K ? dot_q4_k(s->sum + at, row, data, 1)
+                                : dot_q6_k(s->sum + at, row, data, 1);
+            }
+            continue;
+        }
+        if (way == WAY_Q8_0 && n == RG_CHUNK) {
             dot_q8_0(s->sum + at, row, data);
             heads_q8_0(s->scale + at, row);
             continue;
@@ -129,9 +188,18 @@ INLINE void side_by_side(__m512i out[8], const void *rows, size_t stride, size_t
     rg_transpose_32(out, row, 0);
 }
 
-// the f32 steps of one chunk of 16 rows
-INLINE __m512 add_groups(const sheet *s, const rg_int_type *type, int group, const rg_act *x,
-                         size_t k, size_t n) {
+// the f32 steps of one chunk of 16 rows; row: where the chunk starts in each
+INLINE __m512 add_groups(const sheet *s, const rg_int_type *type, row_way way, int group,
+                         const rg_act *x, size_t k, size_t n, const uint8_t *const row[16]) {
+    float head_scale[RG_CHUNK] __attribute__((aligned(64))); // [groups][16]
+    float head_min[RG_CHUNK] __attribute__((aligned(64)));
+    for (size_t b = 0; b < n / 256; b++) {
+        if (way == WAY_Q4_K) {
+            rg_heads_k(head_scale + 128 * b, head_min + 128 * b, row, 144 * b);
+        } else if (way == WAY_Q6_K) {
+            rg_heads_q6(head_scale + 256 * b, row, 210 * b + 192);
+        }
+    }
     const size_t first = k / (size_t)group;
     const size_t n_groups = n / (size_t)group;
     const int32_t *x_sum = x->sum + k / 16;
@@ -143,9 +211,16 @@ INLINE __m512 add_groups(const sheet *s, const rg_int_type *type, int group, con
         __m512i scale[8];
         __m512i min[8] = {_mm512_setzero_si512()};
         side_by_side(sum, s->sum, s->stride, first + g);
-        side_by_side(scale, s->scale, s->stride, first + g);
-        if (type->has_min) {
-            side_by_side(min, s->min, s->stride, first + g);
+        if (way == WAY_Q4_K || way == WAY_Q6_K) {
+            memcpy(scale, head_scale + 16 * g, sizeof scale);
+            if (way == WAY_Q4_K) {
+                memcpy(min, head_min + 16 * g, sizeof min);
+            }
+        } else {
+            side_by_side(scale, s->scale, s->stride, first + g);
+            if (type->has_min) {
+                side_by_side(min, s->min, s->stride, first + g);
+            }
         }
         for (size_t j = 0; j < 8 && g + j < n_groups; j++) {
             const size_t b = (g + j) * (size_t)group / 32;
@@ -169,7 +244,7 @@ INLINE __m512 add_groups(const sheet *s, const rg_int_type *type, int group, con
     return total;
 }
 
-INLINE void product(const rg_int_type *type, bool is_q8_0, int group, size_t chunk_bytes, float *y,
+INLINE void product(const rg_int_type *type, row_way way, int group, size_t chunk_bytes, float *y,
                     const uint8_t *w, size_t w_stride, const rg_act *x, size_t row, size_t row_end,
                     void *scratch) {
     sheet s = {.stride = rg_round_up(x->k / 16, 32)};
@@ -180,13 +255,20 @@ INLINE void product(const rg_int_type *type, bool is_q8_0, int group, size_t chu
         const size_t n_rows = row_end - r < 16 ? row_end - r : 16;
         const __mmask16 mask = (__mmask16)((1u << n_rows) - 1);
         for (size_t i = 0; i < n_rows; i++) {
-            sum_row(&s, i, type, is_q8_0, group, chunk_bytes, w + (r + i) * w_stride, x);
+            sum_row(&s, i, type, way, group, chunk_bytes, w + (r + i) * w_stride, x);
+        }
+        const uint8_t *rows[16];
+        for (size_t i = 0; i < 16; i++) {
+            rows[i] = w + (r + (i < n_rows ? i : n_rows - 1)) * w_stride;
         }
         __m512 total = _mm512_setzero_ps();
         for (size_t k = 0; k < x->k; k += RG_CHUNK) {
             const size_t n = x->k - k < RG_CHUNK ? x->k - k : RG_CHUNK;
-            const __m512 part = add_groups(&s, type, group, x, k, n);
+            const __m512 part = add_groups(&s, type, way, group, x, k, n, rows);
             total = k == 0 ? part : _mm512_add_ps(total, part);
+            for (size_t i = 0; i < 16; i++) {
+                rows[i] += n == RG_CHUNK ? chunk_bytes : 0;
+            }
         }
         _mm512_mask_storeu_ps(y + r, mask, total);
     }
@@ -203,10 +285,14 @@ void rg_avx512_one(rg_dtype dtype, float *y, const void *w, size_t w_stride, con
     const rg_dtype_info *info = rg_dtype_get(dtype);
     const size_t chunk_bytes = RG_CHUNK / info->block * info->block_bytes;
     if (dtype == RG_DTYPE_Q8_0) {
-        product(type, true, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+        product(type, WAY_Q8_0, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+    } else if (dtype == RG_DTYPE_Q4_K) {
+        product(type, WAY_Q4_K, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+    } else if (dtype == RG_DTYPE_Q6_K) {
+        product(type, WAY_Q6_K, 16, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
     } else if (type->group == 32) {
-        product(type, false, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+        product(type, WAY_BYTES, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
     } else {
-        product(type, false, 16, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+        product(type, WAY_BYTES, 16, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
     }
 }

@@ -4,11 +4,8 @@
  */
 #include "kernel/avx2/avx2_unpack.h"
 #include "kernel/avx512/avx512.h"
+#include "kernel/avx512/avx512_heads.h"
 #include "kernel/avx512/avx512_transpose.h"
-
-static inline __m512i masked(__m512i v, uint32_t mask) {
-    return _mm512_and_si512(v, _mm512_set1_epi32((int)mask));
-}
 
 // ask for the lines of `bytes` at p
 static inline void prefetch(const uint8_t *p, size_t bytes) {
@@ -17,24 +14,11 @@ static inline void prefetch(const uint8_t *p, size_t bytes) {
     }
 }
 
-// the f16 at row[i] + at of 16 rows
-static inline __m256i gather_f16(const uint8_t *const row[16], size_t at) {
-    uint16_t h[16];
-    RG_UNROLL(16)
-    for (int i = 0; i < 16; i++) {
-        memcpy(&h[i], row[i] + at, sizeof h[i]);
-    }
-    return _mm256_setr_epi16((short)h[0], (short)h[1], (short)h[2], (short)h[3], (short)h[4],
-                             (short)h[5], (short)h[6], (short)h[7], (short)h[8], (short)h[9],
-                             (short)h[10], (short)h[11], (short)h[12], (short)h[13], (short)h[14],
-                             (short)h[15]);
-}
-
 // the scales at the head of blocks
 static inline void unpack_heads(float *scale, const uint8_t *const row[16], size_t n_blocks,
                                 size_t block_bytes) {
     for (size_t b = 0; b < n_blocks; b++) {
-        _mm512_storeu_ps(scale + 16 * b, _mm512_cvtph_ps(gather_f16(row, b * block_bytes)));
+        _mm512_storeu_ps(scale + 16 * b, _mm512_cvtph_ps(rg_gather_f16(row, b * block_bytes)));
     }
 }
 
@@ -60,49 +44,25 @@ static void unpack_q4_0(rg_panel *panel, const uint8_t *const row[16], size_t n,
         rg_transpose_16(v, row, 18 * b + 2);
         prefetch(next + 288 * b, 288);
         for (int j = 0; j < 4; j++) {
-            _mm512_storeu_si512(q + j, masked(v[j], 0x0F0F0F0F));
-            _mm512_storeu_si512(q + j + 4, masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F));
+            _mm512_storeu_si512(q + j, rg_masked(v[j], 0x0F0F0F0F));
+            _mm512_storeu_si512(q + j + 4, rg_masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F));
         }
     }
     unpack_heads(panel->scale, row, n / 32, 18);
-}
-
-// four bytes of each of 16 rows, times d: four groups
-static inline void store_bytes(float *out, __m512i bytes, __m512 d) {
-    for (int g = 0; g < 4; g++) {
-        const __m512i one = masked(_mm512_srli_epi32(bytes, (unsigned)(8 * g)), 0xFF);
-        _mm512_storeu_ps(out + 16 * g, _mm512_mul_ps(_mm512_cvtepi32_ps(one), d));
-    }
-}
-
-// d, dmin and the 6-bit scales and minimums at the head of Q4_K and Q5_K
-static inline void unpack_heads_k(float *scale, float *min, const uint8_t *const row[16],
-                                  size_t at) {
-    __m512i v[4];
-    rg_transpose_16(v, row, at);
-    const __m512 d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v[0]));
-    const __m512 dmin = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(v[0], 16)));
-    store_bytes(scale, masked(v[1], 0x3F3F3F3F), d);
-    store_bytes(min, masked(v[2], 0x3F3F3F3F), dmin);
-    const __m512i scale_top = masked(_mm512_srli_epi32(v[1], 2), 0x30303030);
-    const __m512i min_top = masked(_mm512_srli_epi32(v[2], 2), 0x30303030);
-    store_bytes(scale + 64, _mm512_or_si512(masked(v[3], 0x0F0F0F0F), scale_top), d);
-    store_bytes(min + 64, _mm512_or_si512(masked(_mm512_srli_epi32(v[3], 4), 0x0F0F0F0F), min_top),
-                dmin);
 }
 
 static void unpack_q4_k(rg_panel *panel, const uint8_t *const row[16], size_t n,
                         const uint8_t *next) {
     __m512i *q = (__m512i *)(void *)panel->q;
     for (size_t b = 0; b < n / 256; b++) {
-        unpack_heads_k(panel->scale + 128 * b, panel->min + 128 * b, row, 144 * b);
+        rg_heads_k(panel->scale + 128 * b, panel->min + 128 * b, row, 144 * b);
         for (size_t p = 0; p < 4; p++, q += 16) {
             __m512i v[8];
             rg_transpose_32(v, row, 144 * b + 16 + 32 * p);
             prefetch(next + (4 * b + p) * 576, 576);
             for (int j = 0; j < 8; j++) {
-                _mm512_storeu_si512(q + j, masked(v[j], 0x0F0F0F0F));
-                _mm512_storeu_si512(q + j + 8, masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F));
+                _mm512_storeu_si512(q + j, rg_masked(v[j], 0x0F0F0F0F));
+                _mm512_storeu_si512(q + j + 8, rg_masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F));
             }
         }
     }
@@ -112,7 +72,7 @@ static void unpack_q5_k(rg_panel *panel, const uint8_t *const row[16], size_t n,
                         const uint8_t *next) {
     __m512i *q = (__m512i *)(void *)panel->q;
     for (size_t b = 0; b < n / 256; b++) {
-        unpack_heads_k(panel->scale + 128 * b, panel->min + 128 * b, row, 176 * b);
+        rg_heads_k(panel->scale + 128 * b, panel->min + 128 * b, row, 176 * b);
         __m512i high[8];
         rg_transpose_32(high, row, 176 * b + 16);
         for (size_t p = 0; p < 4; p++, q += 16) {
@@ -121,26 +81,15 @@ static void unpack_q5_k(rg_panel *panel, const uint8_t *const row[16], size_t n,
             prefetch(next + (4 * b + p) * 704, 704);
             for (int j = 0; j < 8; j++) {
                 // the next two fifth bits, moved to bit 4
-                const __m512i a = masked(_mm512_slli_epi32(high[j], 4), 0x10101010);
-                const __m512i c = masked(_mm512_slli_epi32(high[j], 3), 0x10101010);
+                const __m512i a = rg_masked(_mm512_slli_epi32(high[j], 4), 0x10101010);
+                const __m512i c = rg_masked(_mm512_slli_epi32(high[j], 3), 0x10101010);
                 high[j] = _mm512_srli_epi32(high[j], 2);
-                _mm512_storeu_si512(q + j, _mm512_or_si512(masked(v[j], 0x0F0F0F0F), a));
+                _mm512_storeu_si512(q + j, _mm512_or_si512(rg_masked(v[j], 0x0F0F0F0F), a));
                 _mm512_storeu_si512(
-                    q + j + 8, _mm512_or_si512(masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F), c));
+                    q + j + 8,
+                    _mm512_or_si512(rg_masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F), c));
             }
         }
-    }
-}
-
-// 16 signed scales of each row, times d
-static inline void unpack_heads_q6(float *scale, const uint8_t *const row[16], size_t at) {
-    __m512i v[4];
-    rg_transpose_16(v, row, at);
-    const __m512 d = _mm512_cvtph_ps(gather_f16(row, at + 16));
-    for (int g = 0; g < 16; g++) {
-        const __m512i top = _mm512_slli_epi32(v[g / 4], (unsigned)(24 - g % 4 * 8));
-        const __m512 f = _mm512_cvtepi32_ps(_mm512_srai_epi32(top, 24));
-        _mm512_storeu_ps(scale + 16 * g, _mm512_mul_ps(f, d));
     }
 }
 
@@ -161,16 +110,17 @@ static void unpack_q6_k(rg_panel *panel, const uint8_t *const row[16], size_t n,
                     const __m512i h =
                         half == 0 ? _mm512_slli_epi32(high[j], 4) : _mm512_slli_epi32(high[j], 2);
                     const __m512i g = half == 0 ? high[j] : _mm512_srli_epi32(high[j], 2);
-                    _mm512_storeu_si512(q + 8 * half + j, _mm512_or_si512(masked(v[j], 0x0F0F0F0F),
-                                                                          masked(h, 0x30303030)));
+                    _mm512_storeu_si512(
+                        q + 8 * half + j,
+                        _mm512_or_si512(rg_masked(v[j], 0x0F0F0F0F), rg_masked(h, 0x30303030)));
                     _mm512_storeu_si512(
                         q + 16 + 8 * half + j,
-                        _mm512_or_si512(masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F),
-                                        masked(g, 0x30303030)));
+                        _mm512_or_si512(rg_masked(_mm512_srli_epi32(v[j], 4), 0x0F0F0F0F),
+                                        rg_masked(g, 0x30303030)));
                 }
             }
         }
-        unpack_heads_q6(panel->scale + 256 * b, row, 210 * b + 192);
+        rg_heads_q6(panel->scale + 256 * b, row, 210 * b + 192);
     }
 }
 
