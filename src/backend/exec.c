@@ -103,6 +103,7 @@ static rg_status check_ids(const rg_graph *g, const rg_bindings *b, const rg_nod
     // which input holds the ids, and how many rows they choose from
     size_t ids = 1;
     size_t n_rows = 0;
+    int32_t least = 0;
     switch (node->op) {
     case RG_OP_EMBED:
         ids = 0;
@@ -115,13 +116,17 @@ static rg_status check_ids(const rg_graph *g, const rg_bindings *b, const rg_nod
     case RG_OP_SELECT_ROWS_DX:
         n_rows = node->p.n_rows;
         break;
+    case RG_OP_CROSS_ENTROPY:
+        n_rows = g->values[node->in[0]].shape[1];
+        least = INT32_MIN; // a negative target is not counted
+        break;
     default:
         return RG_OK;
     }
     const rg_value *v = &g->values[node->in[ids]];
     const int32_t *list = b->inputs[v->slot];
     for (size_t i = 0; i < v->shape[0]; i++) {
-        if (list[i] < 0 || (size_t)list[i] >= n_rows) {
+        if (list[i] < least || (list[i] >= 0 && (size_t)list[i] >= n_rows)) {
             return rg_fail(err, RG_E_ARG, "%s %zu is %d, valid are 0 to %zu",
                            node->op == RG_OP_EMBED ? "token id" : "row", i, list[i], n_rows - 1);
         }
@@ -249,6 +254,9 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_ADD]            = {.rowwise = rg_cpu_add},
     [RG_OP_SWIGLU]         = {.rowwise = rg_cpu_swiglu},
     [RG_OP_SELECT_ROWS]    = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_select_rows},
+    [RG_OP_SCALE]          = {.rowwise = rg_cpu_scale},
+    [RG_OP_DROPOUT]        = {.rowwise = rg_cpu_dropout},
+    [RG_OP_CROSS_ENTROPY]  = {.rowwise = rg_cpu_cross_entropy},
     [RG_OP_EMBED_DW]       = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_embed_dw},
     [RG_OP_RMSNORM_DX]     = {.rowwise = rg_cpu_rmsnorm_dx},
     [RG_OP_RMSNORM_DW]     = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_rmsnorm_dw},
@@ -258,6 +266,7 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_SWIGLU_BACK]    = {.rowwise = rg_cpu_swiglu_back},
     [RG_OP_ATTENTION_BACK] = {.chunks = rg_cpu_head_chunks, .chunk = rg_cpu_attention_back},
     [RG_OP_SELECT_ROWS_DX] = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_select_rows_dx},
+    [RG_OP_CROSS_ENTROPY_DX] = {.rowwise = rg_cpu_cross_entropy_dx},
     [RG_OP_ACT_PREP]       = {.rowwise = rg_cpu_act_prep},
     [RG_OP_KV_STORE]       = {.rowwise = rg_cpu_kv_store},
     [RG_OP_ATTEND]         = {.chunks = rg_cpu_attend_chunks, .chunk = rg_cpu_attend,

@@ -54,7 +54,8 @@ typedef struct rg_cpu_op {
 extern const rg_cpu_op rg_cpu_ops[RG_OP_COUNT];
 
 rg_rowwise_fn rg_cpu_embed, rg_cpu_rope_table, rg_cpu_rmsnorm, rg_cpu_rope, rg_cpu_add,
-    rg_cpu_swiglu, rg_cpu_act_prep, rg_cpu_kv_store, rg_cpu_rmsnorm_dx, rg_cpu_swiglu_back;
+    rg_cpu_swiglu, rg_cpu_act_prep, rg_cpu_kv_store, rg_cpu_rmsnorm_dx, rg_cpu_swiglu_back,
+    rg_cpu_scale, rg_cpu_dropout, rg_cpu_cross_entropy, rg_cpu_cross_entropy_dx;
 rg_chunks_fn rg_cpu_linear_chunks, rg_cpu_attend_chunks, rg_cpu_attention_chunks, rg_cpu_one_chunk,
     rg_cpu_row_chunks, rg_cpu_head_chunks;
 rg_chunk_fn rg_cpu_linear, rg_cpu_attend, rg_cpu_attention, rg_cpu_select_rows, rg_cpu_embed_dw,

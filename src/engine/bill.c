@@ -32,7 +32,7 @@ static rg_status activation_bytes(const rg_model *model, const rg_engine_options
     const size_t row_bytes =
         ((size_t)model->h.n_vocab + 4 * (size_t)model->h.n_embd) * sizeof(float);
     rg_graph_init(&g, model->mem);
-    rg_model_graph(model, &g, RG_PURPOSE_PREFILL, n_tok, 1);
+    rg_model_graph(model, &g, RG_PURPOSE_PREFILL, &options->extras, n_tok, 1);
     const rg_exec_options how = {.kernels = kernels,
                                  .is_exact = options->is_exact,
                                  .n_threads = options->n_threads,

@@ -13,6 +13,10 @@ static rg_status alloc_buffers(rg_engine *engine, rg_error *err) {
     if (status != RG_OK) {
         return status;
     }
+    status = rg_model_table(engine->model, &o->extras, &engine->weights, err);
+    if (status != RG_OK) {
+        return status;
+    }
     engine->arena = rg_alloc(engine->mem, engine->bill.activations);
     engine->scratch = rg_alloc(engine->mem, engine->bill.scratch);
     engine->ids = rg_new_array(engine->mem, o->chunk_tokens, sizeof *engine->ids);
@@ -59,6 +63,7 @@ void rg_engine_free(rg_engine *engine) {
     }
     rg_pool_free(engine->pool);
     rg_kv_pool_free(engine->kv);
+    rg_free(engine->model->mem, engine->weights);
     rg_free(engine->mem, engine->arena);
     rg_free(engine->mem, engine->scratch);
     rg_free(engine->mem, engine->ids);
@@ -97,8 +102,9 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_
     rg_graph g;
     rg_exec *exec = NULL;
     rg_graph_init(&g, engine->mem);
-    const rg_outputs outputs = rg_model_graph(
-        engine->model, &g, n_tok == 1 ? RG_PURPOSE_DECODE : RG_PURPOSE_PREFILL, n_tok, n_out);
+    const rg_outputs outputs =
+        rg_model_graph(engine->model, &g, n_tok == 1 ? RG_PURPOSE_DECODE : RG_PURPOSE_PREFILL,
+                       &engine->options.extras, n_tok, n_out);
     const rg_exec_options how = {.kernels = &engine->kernels,
                                  .is_exact = engine->options.is_exact,
                                  .n_threads = engine->options.n_threads,
@@ -173,7 +179,7 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
     const rg_bindings bindings = {.pool = engine->pool,
                                   .arena = engine->arena,
                                   .scratch = engine->scratch,
-                                  .weights = engine->model->weights,
+                                  .weights = engine->weights,
                                   .inputs = inputs,
                                   .kv = &batch,
                                   .cancel = n_items == 1 ? &items[0].session->cancel : NULL};

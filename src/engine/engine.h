@@ -19,14 +19,15 @@ typedef struct rg_engine rg_engine;
 typedef struct rg_session rg_session;
 
 typedef struct rg_engine_options {
-    rg_cpu cpu;          // what the kernels may use
-    unsigned n_threads;  // 0: physical cores within the quota
-    size_t n_ctx;        // most tokens of a session; 0: what the model and the memory allow
-    size_t n_slots;      // sessions of n_ctx tokens that fit at once; 0: 1
-    size_t memory_bytes; // budget for everything; 0: what is free now
-    size_t chunk_tokens; // 0: RG_CHUNK_TOKENS
-    bool is_exact;       // f32 activations and cache: the oracle
-    rg_dtype kv_dtype;   // F16 or F32; with is_exact always F32
+    rg_cpu cpu;             // what the kernels may use
+    unsigned n_threads;     // 0: physical cores within the quota
+    size_t n_ctx;           // most tokens of a session; 0: what the model and the memory allow
+    size_t n_slots;         // sessions of n_ctx tokens that fit at once; 0: 1
+    size_t memory_bytes;    // budget for everything; 0: what is free now
+    size_t chunk_tokens;    // 0: RG_CHUNK_TOKENS
+    bool is_exact;          // f32 activations and cache: the oracle
+    rg_dtype kv_dtype;      // F16 or F32; with is_exact always F32
+    rg_graph_extras extras; // what is added to the model; its tensors live as long as the engine
 } rg_engine_options;
 
 /** What running takes, in bytes, known before it is taken. */

@@ -22,6 +22,7 @@ struct rg_engine {
     rg_engine_options options; // zeros resolved
     rg_bill bill;
     rg_kernels kernels;
+    rg_tensor *weights;   // the model's, then those of the extras
     pthread_mutex_t lock; // guards all that follows, and the sessions' fields but `cancel`
     rg_pool *pool;
     rg_kv_pool *kv;

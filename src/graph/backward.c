@@ -19,8 +19,19 @@ static void mark_needed(const rg_graph *g, const rg_val *wanted, size_t n, bool 
     }
 }
 
+/** A backward pass under way. All lists go by the values of the forward pass. */
+typedef struct walk {
+    rg_graph *g;
+    bool *needed;  // depends on a wanted value
+    rg_val *grad;  // gradient so far, or RG_VAL_NONE
+    rg_val *again; // the value computed again, or RG_VAL_NONE
+} walk;
+
 // gradients of one node's inputs, added to what other uses of the same values have left
-static void step_back(rg_graph *g, size_t i, const bool *needed, rg_val *grad) {
+static void step_back(const walk *w, size_t i) {
+    rg_graph *g = w->g;
+    const bool *needed = w->needed;
+    rg_val *grad = w->grad;
     const rg_node node = g->nodes[i]; // a copy: appending nodes may move the array
     const rg_op_info *info = rg_op_get(node.op);
     rg_val dout[RG_NODE_OUT_MAX];
@@ -43,7 +54,11 @@ static void step_back(rg_graph *g, size_t i, const bool *needed, rg_val *grad) {
         rg_fail(&g->error, RG_E_UNSUPPORTED, "op %s has no backward rule", info->name);
         return;
     }
-    info->backward(g, &node, dout, wanted, din);
+    rg_node from = node;
+    for (size_t k = 0; k < node.n_in; k++) {
+        from.in[k] = w->again[node.in[k]] == RG_VAL_NONE ? node.in[k] : w->again[node.in[k]];
+    }
+    info->backward(g, &from, dout, wanted, din);
     for (size_t k = 0; k < node.n_in; k++) {
         if (din[k] != RG_VAL_NONE) {
             rg_val *sum = &grad[node.in[k]];
@@ -52,12 +67,41 @@ static void step_back(rg_graph *g, size_t i, const bool *needed, rg_val *grad) {
     }
 }
 
+// append copies of nodes [first, last); what they read from outside the part is read where it is
+static void compute_again(const walk *w, size_t first, size_t last) {
+    rg_graph *g = w->g;
+    for (size_t i = first; i < last && g->error.status == RG_OK; i++) {
+        const rg_node node = g->nodes[i];
+        rg_val in[RG_NODE_IN_MAX];
+        for (size_t k = 0; k < node.n_in; k++) {
+            in[k] = w->again[node.in[k]] == RG_VAL_NONE ? node.in[k] : w->again[node.in[k]];
+        }
+        rg_graph_node(g, node.op, in, node.n_in, &node.p);
+        const rg_node *made = &g->nodes[g->n_nodes - 1];
+        for (size_t k = 0; k < node.n_out && g->error.status == RG_OK; k++) {
+            w->again[node.out[k]] = made->out[k];
+        }
+    }
+}
+
+// all nodes from the last to the first; the part before the last mark was computed just now and
+// needs no second time
+static void walk_back(const walk *w, size_t n_nodes, bool recompute) {
+    size_t mark = recompute && w->g->n_marks > 1 ? w->g->n_marks - 2 : 0;
+    for (size_t i = n_nodes; i-- > 0 && w->g->error.status == RG_OK;) {
+        if (mark > 0 && i + 1 == w->g->marks[mark]) {
+            compute_again(w, w->g->marks[mark - 1], w->g->marks[mark]);
+            mark--;
+        }
+        step_back(w, i);
+    }
+}
+
 void rg_graph_backward(rg_graph *g, rg_val out, rg_val dout, const rg_val *wanted, size_t n,
-                       rg_val *grads) {
+                       bool recompute, rg_val *grads) {
     const size_t n_values = g->n_values;
     const size_t n_nodes = g->n_nodes;
-    bool *needed = NULL;
-    rg_val *grad = NULL;
+    walk w = {.g = g};
     for (size_t i = 0; i < n; i++) {
         grads[i] = RG_VAL_NONE;
         if (wanted[i] >= n_values) {
@@ -67,26 +111,26 @@ void rg_graph_backward(rg_graph *g, rg_val out, rg_val dout, const rg_val *wante
     if (g->error.status != RG_OK || out >= n_values || dout >= n_values) {
         return;
     }
-    needed = rg_new_array(g->mem, n_values, sizeof *needed);
-    grad = rg_new_array(g->mem, n_values, sizeof *grad);
-    if (needed == NULL || grad == NULL) {
+    w.needed = rg_new_array(g->mem, n_values, sizeof *w.needed);
+    w.grad = rg_new_array(g->mem, n_values, sizeof *w.grad);
+    w.again = rg_new_array(g->mem, n_values, sizeof *w.again);
+    if (w.needed == NULL || w.grad == NULL || w.again == NULL) {
         rg_fail(&g->error, RG_E_MEMORY, "no memory for the gradients of %zu values", n_values);
         goto done;
     }
     for (size_t i = 0; i < n_values; i++) {
-        grad[i] = RG_VAL_NONE;
+        w.grad[i] = w.again[i] = RG_VAL_NONE;
     }
-    mark_needed(g, wanted, n, needed);
-    grad[out] = dout;
-    for (size_t i = n_nodes; i-- > 0 && g->error.status == RG_OK;) {
-        step_back(g, i, needed, grad);
-    }
+    mark_needed(g, wanted, n, w.needed);
+    w.grad[out] = dout;
+    walk_back(&w, n_nodes, recompute);
     for (size_t i = 0; i < n && g->error.status == RG_OK; i++) {
-        grads[i] = grad[wanted[i]];
+        grads[i] = w.grad[wanted[i]];
         rg_graph_keep(g, grads[i]);
     }
 
 done:
-    rg_free(g->mem, needed);
-    rg_free(g->mem, grad);
+    rg_free(g->mem, w.needed);
+    rg_free(g->mem, w.grad);
+    rg_free(g->mem, w.again);
 }

@@ -14,6 +14,9 @@
  * what flows through them does. Errors: kept in the graph, as for every builder call
  * (RG_E_UNSUPPORTED for an op without a rule on the way). Source: Linnainmaa 1970; accumulation by
  * ADD nodes in reverse order of use, so sums have a fixed order.
+ * @param recompute  the parts between marks are computed again before their gradients, so that only
+ * what crosses a mark lives through the forward pass: less memory for about a third more work.
+ * Source: Chen et al. 2016, arXiv 1604.06174.
  */
 void rg_graph_backward(rg_graph *g, rg_val out, rg_val dout, const rg_val *wanted, size_t n,
-                       rg_val *grads);
+                       bool recompute, rg_val *grads);

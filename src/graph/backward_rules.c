@@ -98,3 +98,26 @@ void rg_back_select_rows(rg_graph *g, const rg_node *node, const rg_val *dout, c
         din[0] = node2(g, RG_OP_SELECT_ROWS_DX, dout[0], node->in[1], &p);
     }
 }
+
+void rg_back_scale(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                   rg_val *din) {
+    if (wanted[0]) {
+        din[0] = rg_scale(g, dout[0], node->p.scale);
+    }
+}
+
+// the same values are dropped on the way back
+void rg_back_dropout(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                     rg_val *din) {
+    if (wanted[0]) {
+        din[0] = rg_dropout(g, dout[0], node->in[1], node->p.drop, node->p.stream);
+    }
+}
+
+void rg_back_cross_entropy(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                           rg_val *din) {
+    if (wanted[0]) {
+        const rg_val in[] = {dout[0], node->in[0], node->in[1]};
+        din[0] = rg_graph_node(g, RG_OP_CROSS_ENTROPY_DX, in, 3, NULL);
+    }
+}

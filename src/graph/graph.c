@@ -11,6 +11,7 @@ void rg_graph_init(rg_graph *g, const rg_mem *mem) {
 void rg_graph_clear(rg_graph *g) {
     rg_free(g->mem, g->values);
     rg_free(g->mem, g->nodes);
+    rg_free(g->mem, g->marks);
     rg_graph_init(g, g->mem);
 }
 
@@ -77,6 +78,12 @@ rg_val rg_graph_temp(rg_graph *g, rg_dtype dtype, size_t rows, size_t width, siz
     const rg_value value = {
         .kind = RG_VAL_TEMP, .dtype = dtype, .n_dims = 2, .shape = {rows, width}, .bytes = bytes};
     return add_value(g, &value);
+}
+
+void rg_graph_mark(rg_graph *g) {
+    if (grow(g, (void **)&g->marks, g->n_marks, &g->marks_cap, sizeof *g->marks)) {
+        g->marks[g->n_marks++] = (uint32_t)g->n_nodes;
+    }
 }
 
 void rg_graph_keep(rg_graph *g, rg_val v) {
@@ -176,4 +183,18 @@ rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up) {
 
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows) {
     return rg_graph_node(g, RG_OP_SELECT_ROWS, (rg_val[]){x, rows}, 2, NULL);
+}
+
+rg_val rg_scale(rg_graph *g, rg_val x, float scale) {
+    const rg_op_params p = {.scale = scale};
+    return rg_graph_node(g, RG_OP_SCALE, &x, 1, &p);
+}
+
+rg_val rg_dropout(rg_graph *g, rg_val x, rg_val seed, float drop, uint32_t stream) {
+    const rg_op_params p = {.drop = drop, .stream = stream};
+    return rg_graph_node(g, RG_OP_DROPOUT, (rg_val[]){x, seed}, 2, &p);
+}
+
+rg_val rg_cross_entropy(rg_graph *g, rg_val logits, rg_val targets) {
+    return rg_graph_node(g, RG_OP_CROSS_ENTROPY, (rg_val[]){logits, targets}, 2, NULL);
 }

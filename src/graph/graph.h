@@ -53,6 +53,9 @@ typedef struct rg_value {
     X(ADD,             "add",             2, 2, 1, true)      \
     X(SWIGLU,          "swiglu",          2, 2, 1, true)      \
     X(SELECT_ROWS,     "select_rows",     2, 2, 1, false)     \
+    X(SCALE,           "scale",           1, 1, 1, true)      \
+    X(DROPOUT,         "dropout",         2, 2, 1, true)      \
+    X(CROSS_ENTROPY,   "cross_entropy",   2, 2, 1, true)      \
     X(EMBED_DW,        "embed_dw",        2, 2, 1, false)     \
     X(RMSNORM_DX,      "rmsnorm_dx",      3, 3, 1, true)      \
     X(RMSNORM_DW,      "rmsnorm_dw",      2, 2, 1, false)     \
@@ -62,6 +65,7 @@ typedef struct rg_value {
     X(SWIGLU_BACK,     "swiglu_back",     3, 3, 2, true)      \
     X(ATTENTION_BACK,  "attention_back",  4, 4, 3, false)     \
     X(SELECT_ROWS_DX,  "select_rows_dx",  2, 2, 1, false)     \
+    X(CROSS_ENTROPY_DX, "cross_entropy_dx", 3, 3, 1, true)    \
     X(ACT_PREP,        "act_prep",        1, 1, 1, true)      \
     X(KV_STORE,        "kv_store",        3, 3, 0, true)      \
     X(ATTEND,          "attend",          2, 2, 1, false)
@@ -78,7 +82,9 @@ typedef enum rg_op {
  * zero. */
 typedef struct rg_op_params {
     float eps;       // RMSNORM*: added to the mean square
-    float scale;     // ATTENTION*: of q.k; ROPE_TABLE: of cos and sin
+    float scale;     // ATTENTION*: of q.k; ROPE_TABLE: of cos and sin; SCALE: of x
+    float drop;      // DROPOUT: share of values that become zero, [0, 1)
+    uint32_t stream; // DROPOUT: tells the draws of one node from those of another
     uint32_t n_head; // ROPE, ATTENTION*: heads of x or q
     uint32_t n_kv_head;
     uint32_t head_dim; // ROPE: of x; ATTENTION*: of q and k
@@ -113,6 +119,9 @@ typedef struct rg_graph {
     size_t n_nodes;
     size_t values_cap;
     size_t nodes_cap;
+    uint32_t *marks; // nodes at which a part begins that may be computed again, ascending
+    size_t n_marks;
+    size_t marks_cap;
     rg_error error;
 } rg_graph;
 
@@ -125,6 +134,12 @@ rg_status rg_graph_check(const rg_graph *g, rg_error *err) RG_MUST_CHECK;
 rg_val rg_graph_weight(rg_graph *g, uint32_t slot, const rg_tensor *weight);
 rg_val rg_graph_input(rg_graph *g, uint32_t slot, rg_dtype dtype, size_t rows, size_t width);
 rg_val rg_graph_state(rg_graph *g, uint32_t layer);
+/**
+ * The nodes that follow, up to the next mark, are one part: a backward pass may compute it again
+ * instead of keeping its values. What comes before the first mark and after the last is always
+ * kept.
+ */
+void rg_graph_mark(rg_graph *g);
 /** Keep a value until the end of the run. */
 void rg_graph_keep(rg_graph *g, rg_val v);
 
@@ -147,3 +162,16 @@ rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val state, con
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
 rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows);
+/** x times a constant. */
+rg_val rg_scale(rg_graph *g, rg_val x, float scale);
+/**
+ * x with a share `drop` of its values zero and the others divided by 1 - drop. Which ones follows
+ * from seed (i32 [2]: the run's seed, its step), stream, row and column alone.
+ * Source: Srivastava et al. 2014.
+ */
+rg_val rg_dropout(rg_graph *g, rg_val x, rg_val seed, float drop, uint32_t stream);
+/**
+ * -log softmax(logits)[target] of each row, [n_tok, 1]. A negative target is not counted: 0, and no
+ * gradient.
+ */
+rg_val rg_cross_entropy(rg_graph *g, rg_val logits, rg_val targets);

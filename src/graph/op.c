@@ -95,6 +95,36 @@ static bool shape_select_rows(rg_graph *g, const rg_node *node, rg_value *out) {
     return is_matrix(input(g, node, 0)) && is_ids(input(g, node, 1));
 }
 
+static bool shape_scale(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x);
+}
+
+// seed [2]
+static bool shape_dropout(rg_graph *g, const rg_node *node, rg_value *out) {
+    return shape_scale(g, node, out) && is_ids(input(g, node, 1)) &&
+           input(g, node, 1)->shape[0] == 2 && node->p.drop >= 0 && node->p.drop < 1;
+}
+
+// logits [T, n], targets [T] -> [T, 1]
+static bool shape_cross_entropy(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *logits = input(g, node, 0);
+    const rg_value *targets = input(g, node, 1);
+    set_matrix(out, logits->shape[0], 1);
+    return is_matrix(logits) && is_ids(targets) && targets->shape[0] == logits->shape[0];
+}
+
+// dloss [T, 1], logits [T, n], targets [T] -> [T, n]
+static bool shape_cross_entropy_dx(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *dloss = input(g, node, 0);
+    const rg_value *logits = input(g, node, 1);
+    const rg_value *targets = input(g, node, 2);
+    set_matrix(out, logits->shape[0], logits->shape[1]);
+    return is_matrix(dloss) && dloss->shape[0] == logits->shape[0] && dloss->shape[1] == 1 &&
+           is_matrix(logits) && is_ids(targets) && targets->shape[0] == logits->shape[0];
+}
+
 // dy [T, n], ids [T] -> [p.n_rows, n]: rows of dy added up where they came from
 static bool shape_scatter(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_value *dy = input(g, node, 0);
@@ -240,6 +270,10 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_ADD            shape_same,           cost_elementwise, rg_back_add
 #define RULES_SWIGLU         shape_same,           cost_elementwise, rg_back_swiglu
 #define RULES_SELECT_ROWS    shape_select_rows,    cost_gather,      rg_back_select_rows
+#define RULES_SCALE          shape_scale,          cost_elementwise, rg_back_scale
+#define RULES_DROPOUT        shape_dropout,        cost_elementwise, rg_back_dropout
+#define RULES_CROSS_ENTROPY  shape_cross_entropy,  cost_elementwise, rg_back_cross_entropy
+#define RULES_CROSS_ENTROPY_DX shape_cross_entropy_dx, cost_elementwise, NULL
 #define RULES_EMBED_DW       shape_scatter,        cost_elementwise, NULL
 #define RULES_RMSNORM_DX     shape_rmsnorm_dx,     cost_elementwise, NULL
 #define RULES_RMSNORM_DW     shape_rmsnorm_dw,     cost_elementwise, NULL

@@ -129,6 +129,33 @@ typedef enum rg_rope_pairs { RG_ROPE_HALF, RG_ROPE_NEIGHBOR } rg_rope_pairs;
 typedef void rg_rope_fn(float *y, const float *x, size_t n_head, size_t head_dim, size_t n_rot,
                         rg_rope_pairs pairs, const float *cos, const float *sin);
 
+/**
+ * Cross-entropy of one row: -log softmax(x)[target], and where dx is not NULL its gradient
+ * dx = (softmax(x) - onehot(target)) * scale.
+ * Shapes: x, dx [n], dx == x allowed; target < n. A NaN in x gives NaN.
+ * Exact:  sums of 1,024 in f32 in a fixed order, of those in f64: the same bits on every path.
+ */
+typedef float rg_softmax_xent_fn(float *dx, const float *x, size_t n, size_t target, float scale);
+
+/** One step of AdamW. bias1, bias2: 1 / (1 - beta^step); decay is decoupled and multiplied by lr;
+ * grad_scale multiplies every gradient first (clipping, mean over a batch). */
+typedef struct rg_adamw {
+    float lr;
+    float beta1;
+    float beta2;
+    float eps;
+    float decay;
+    float bias1;
+    float bias2;
+    float grad_scale;
+} rg_adamw;
+
+/**
+ * w, m, v [n] are updated from the gradient g [n]. The same bits on every path.
+ * Source: Loshchilov and Hutter 2019, arXiv 1711.05101.
+ */
+typedef void rg_adamw_fn(float *w, float *m, float *v, const float *g, size_t n, const rg_adamw *a);
+
 /** Convert n values, round to nearest even. */
 typedef void rg_f32_to_f16_fn(uint16_t *dst, const float *src, size_t n);
 
@@ -151,6 +178,8 @@ typedef struct rg_kernels {
     rg_add_fn *add;
     rg_rope_fn *rope;
     rg_f32_to_f16_fn *f32_to_f16;
+    rg_softmax_xent_fn *softmax_xent;
+    rg_adamw_fn *adamw;
 } rg_kernels;
 
 /** Fill the table for what `cpu` has (see rg_cpu_choose). Threads: any thread. */

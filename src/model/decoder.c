@@ -3,19 +3,68 @@
 #include "model/block/block.h"
 #include "model/rope.h"
 
+#include <string.h>
+
 rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer) {
     const uint32_t slot = rg_model_slot(role, layer);
     const rg_tensor *w = &b->model->weights[slot];
     return w->data == NULL ? RG_VAL_NONE : rg_graph_weight(b->g, slot, w);
 }
 
+// y + scaling * B (A x) of one pair
+static rg_val add_lora(rg_build *b, size_t i, rg_val x, rg_val y) {
+    const rg_lora *lora = &b->extras.loras[i];
+    const uint32_t slot = (uint32_t)(b->model->n_weights + 2 * i);
+    if (b->seed != RG_VAL_NONE) {
+        x = rg_dropout(b->g, x, b->seed, b->extras.lora_drop, (uint32_t)i);
+    }
+    const rg_val a = rg_linear(b->g, x, rg_graph_weight(b->g, slot, &lora->a), RG_VAL_NONE);
+    const rg_val low = rg_scale(b->g, a, lora->scaling);
+    return rg_add(b->g, y,
+                  rg_linear(b->g, low, rg_graph_weight(b->g, slot + 1, &lora->b), RG_VAL_NONE));
+}
+
+rg_val rg_build_linear(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg_role bias) {
+    const uint32_t slot = rg_model_slot(weight, layer);
+    rg_val y =
+        rg_linear(b->g, x, rg_build_weight(b, weight, layer), rg_build_weight(b, bias, layer));
+    for (size_t i = 0; i < b->extras.n_loras; i++) {
+        if (b->extras.loras[i].slot == slot) {
+            y = add_lora(b, i, x, y);
+        }
+    }
+    return y;
+}
+
+rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, rg_tensor **out,
+                         rg_error *err) {
+    rg_tensor *table =
+        rg_new_array(model->mem, model->n_weights + 2 * extras->n_loras, sizeof *table);
+    if (table == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for a table of weights");
+    }
+    memcpy(table, model->weights, model->n_weights * sizeof *table);
+    for (size_t i = 0; i < extras->n_loras; i++) {
+        table[model->n_weights + 2 * i] = extras->loras[i].a;
+        table[model->n_weights + 2 * i + 1] = extras->loras[i].b;
+    }
+    *out = table;
+    return RG_OK;
+}
+
 static rg_val normalize(rg_build *b, rg_role role, uint32_t layer, rg_val x) {
     return rg_rmsnorm(b->g, x, rg_build_weight(b, role, layer), b->model->h.norm_eps);
 }
 
-rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose, size_t n_tok,
-                          size_t n_out) {
-    rg_build b = {.model = model, .g = g, .purpose = purpose};
+rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
+                          const rg_graph_extras *extras, size_t n_tok, size_t n_out) {
+    rg_build b = {.model = model, .g = g, .seed = RG_VAL_NONE, .purpose = purpose};
+    if (extras != NULL) {
+        b.extras = *extras;
+    }
+    if (b.extras.lora_drop > 0) {
+        b.seed = rg_graph_input(g, RG_INPUT_SEED, RG_DTYPE_I32, 2, 0);
+    }
     const rg_val ids = rg_graph_input(g, RG_INPUT_IDS, RG_DTYPE_I32, n_tok, 0);
     const rg_val positions = rg_graph_input(g, RG_INPUT_POSITIONS, RG_DTYPE_I32, n_tok, 0);
     const rg_val out_rows = rg_graph_input(g, RG_INPUT_OUT_ROWS, RG_DTYPE_I32, n_out, 0);
@@ -25,11 +74,14 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
 
     rg_val x = rg_embed(g, ids, embed);
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {
+        rg_graph_mark(g);
         const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, x);
         x = rg_add(g, x, rg_block_attention(&b, layer, a));
         const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);
         x = rg_add(g, x, rg_block_swiglu(&b, layer, f));
     }
+
+    rg_graph_mark(g);
 
     // only the rows that are asked for go through the head
     const rg_val head = rg_build_weight(&b, RG_ROLE_OUTPUT, 0);

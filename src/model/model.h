@@ -24,8 +24,31 @@ typedef struct rg_model {
 /** How a graph will be used: builders may choose another form of the same maths. */
 typedef enum rg_purpose { RG_PURPOSE_PREFILL, RG_PURPOSE_DECODE, RG_PURPOSE_TRAIN } rg_purpose;
 
-/** Inputs of a model's graph, by slot. */
-enum { RG_INPUT_IDS, RG_INPUT_POSITIONS, RG_INPUT_OUT_ROWS, RG_MODEL_INPUTS };
+/** Inputs of a model's graph, by slot. SEED: of dropout, i32 [2], only where something is dropped.
+ */
+enum { RG_INPUT_IDS, RG_INPUT_POSITIONS, RG_INPUT_OUT_ROWS, RG_INPUT_SEED, RG_MODEL_INPUTS };
+
+/**
+ * A low-rank addition to one matrix W [out, in] of a model: y = W x + scaling * B (A x).
+ * Source: Hu et al. 2021, arXiv 2106.09685.
+ */
+typedef struct rg_lora {
+    uint32_t slot; // of W
+    rg_tensor a;   // [r, in] f32, f16 or bf16
+    rg_tensor b;   // [out, r]
+    float scaling;
+} rg_lora;
+
+/**
+ * What a graph may have beside the model itself; zeros: nothing. Borrowed while graphs are built.
+ * Additions take weight slots after the model's own: A of loras[i] is n_weights + 2 i, B the next.
+ */
+typedef struct rg_graph_extras {
+    size_t seq_len; // TRAIN: tokens of one sequence, all of equal length; 0: the graph is one
+    const rg_lora *loras;
+    size_t n_loras;
+    float lora_drop; // share of a low-rank input that is dropped, for training
+} rg_graph_extras;
 
 /** What a graph gives. */
 typedef struct rg_outputs {
@@ -52,9 +75,18 @@ static inline uint32_t rg_model_slot(rg_role role, uint32_t layer) {
 }
 
 /**
+ * The table of weights that a run needs: the model's own, then those of the extras.
+ * @param out  owned by the caller: rg_free with model->mem
+ */
+rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, rg_tensor **out,
+                         rg_error *err) RG_MUST_CHECK;
+
+/**
  * Build the graph of n_tok tokens of which n_out give logits.
  * Inputs: ids i32 [n_tok], positions i32 [n_tok], out rows i32 [n_out] (token numbers).
+ * @param extras  NULL: none
+ * Marks: one before each layer and one after the last, for a backward pass that computes again.
  * Errors: kept in the graph.
  */
-rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose, size_t n_tok,
-                          size_t n_out);
+rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
+                          const rg_graph_extras *extras, size_t n_tok, size_t n_out);

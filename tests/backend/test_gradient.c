@@ -94,6 +94,16 @@ static void oracle_add(double *const *in, double *out) {
     }
 }
 
+static rg_val build_scale(rg_graph *g, const rg_val *in) {
+    return rg_scale(g, in[0], -1.75f);
+}
+
+static void oracle_scale(double *const *in, double *out) {
+    for (int i = 0; i < T * 9; i++) {
+        out[i] = -1.75 * in[0][i];
+    }
+}
+
 static const int32_t ids[T] = {3, 0, 4, 4, 1, 3};
 
 static rg_val build_embed(rg_graph *g, const rg_val *in) {
@@ -110,6 +120,20 @@ static void oracle_embed(double *const *in, double *out) {
 
 static rg_val build_select(rg_graph *g, const rg_val *in) {
     return rg_select_rows(g, in[0], in[1]);
+}
+
+static rg_val build_cross_entropy(rg_graph *g, const rg_val *in) {
+    return rg_cross_entropy(g, in[0], in[1]);
+}
+
+static void oracle_cross_entropy(double *const *in, double *out) {
+    for (int t = 0; t < T; t++) {
+        double sum = 0;
+        for (int i = 0; i < 37; i++) {
+            sum += exp(in[0][t * 37 + i]);
+        }
+        out[t] = log(sum) - in[0][t * 37 + ids[t]];
+    }
 }
 
 static rg_val build_rope(rg_graph *g, const rg_val *in, uint32_t pairs) {
@@ -206,6 +230,8 @@ static const op_case cases[] = {
     {"rmsnorm",  2, {{T, 24, false, false}, {0, 8, true, false}}, T, 24, build_rmsnorm, oracle_rmsnorm},
     {"swiglu",   2, {{T, 9, false, false}, {T, 9, false, false}}, T, 9, build_swiglu, oracle_swiglu},
     {"add",      2, {{T, 9, false, false}, {T, 9, false, false}}, T, 9, build_add, oracle_add},
+    {"scale",    1, {{T, 9, false, false}}, T, 9, build_scale, oracle_scale},
+    {"cross-entropy", 2, {{T, 37, false, false}, {0, T, false, true}}, T, 1, build_cross_entropy, oracle_cross_entropy},
     {"embed",    2, {{5, 11, true, false}, {0, T, false, true}}, T, 11, build_embed, oracle_embed},
     {"select",   2, {{5, 11, false, false}, {0, T, false, true}}, T, 11, build_select, oracle_embed},
     {"rope half",     3, {{T, 24, false, false}, {0, T, false, true}, {0, 3, true, true}}, T, 24, build_rope_half, oracle_rope_half},
@@ -341,7 +367,7 @@ static void run_case(const op_case *c, rg_cpu cpu, unsigned n_threads) {
             wanted[n_wanted++] = in[i];
         }
     }
-    rg_graph_backward(&g, out, dout, wanted, n_wanted, grads);
+    rg_graph_backward(&g, out, dout, wanted, n_wanted, false, grads);
     if (rg_graph_check(&g, &err) != RG_OK) {
         fail_msg("%s: %s", c->name, err.text);
     }

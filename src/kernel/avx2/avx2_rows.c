@@ -1,6 +1,7 @@
 #include "kernel/avx2/avx2.h"
 #include "kernel/avx2/avx2_exp.h"
 #include "kernel/rows.h"
+#include "kernel/rows_train.h"
 
 static void f32_to_f16_8(uint16_t *dst, const float *src, size_t n) {
     size_t i = 0;
@@ -74,6 +75,7 @@ static void fill_q8_blocks(rg_act *act, const float *x, size_t ldx, size_t from,
 
 void rg_avx2_set_rows(rg_kernels *k) {
     set_rows(k);
+    set_train_rows(k);
     k->act_fill[RG_ACT_Q8] = fill_q8_blocks;
     k->swiglu = swiglu_8;
     k->f32_to_f16 = f32_to_f16_8;

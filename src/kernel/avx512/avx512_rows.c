@@ -1,6 +1,7 @@
 #include "kernel/avx512/avx512.h"
 #include "kernel/avx512/avx512_exp.h"
 #include "kernel/rows.h"
+#include "kernel/rows_train.h"
 
 static void f32_to_f16(uint16_t *dst, const float *src, size_t n) {
     for (size_t i = 0; i < n; i += 16) {
@@ -77,6 +78,7 @@ static void swiglu_16(float *y, const float *gate, const float *up, size_t n) {
 
 void rg_avx512_set_rows(rg_kernels *k) {
     set_rows(k);
+    set_train_rows(k);
     k->act_fill[RG_ACT_BF16] = fill_bf16_rows;
     k->act_fill[RG_ACT_Q8] = fill_q8_blocks;
     k->swiglu = swiglu_16;

@@ -1,4 +1,5 @@
 #include "kernel/rows.h"
+#include "kernel/rows_train.h"
 #include "kernel/scalar/scalar.h"
 
 static void f32_to_f16(uint16_t *dst, const float *src, size_t n) {
@@ -11,6 +12,7 @@ void rg_kernels_scalar(rg_kernels *k) {
     k->name = "scalar";
     rg_scalar_set_matmul(k);
     set_rows(k);
+    set_train_rows(k);
     k->attention = rg_scalar_attention;
     k->f32_to_f16 = f32_to_f16;
 }

@@ -2,11 +2,6 @@
 
 #include <math.h>
 
-// a projection with its bias, where the model has one
-static rg_val project(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg_role bias) {
-    return rg_linear(b->g, x, rg_build_weight(b, weight, layer), rg_build_weight(b, bias, layer));
-}
-
 static rg_val normalize_heads(rg_build *b, uint32_t layer, rg_val x, rg_role role) {
     const rg_val w = rg_build_weight(b, role, layer);
     return w == RG_VAL_NONE ? x : rg_rmsnorm(b->g, x, w, b->model->h.norm_eps);
@@ -23,9 +18,9 @@ static rg_val turn(rg_build *b, rg_val x, uint32_t n_head) {
 
 rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
     const rg_hparams *h = &b->model->h;
-    rg_val q = project(b, layer, x, RG_ROLE_ATTN_Q, RG_ROLE_ATTN_Q_BIAS);
-    rg_val k = project(b, layer, x, RG_ROLE_ATTN_K, RG_ROLE_ATTN_K_BIAS);
-    const rg_val v = project(b, layer, x, RG_ROLE_ATTN_V, RG_ROLE_ATTN_V_BIAS);
+    rg_val q = rg_build_linear(b, layer, x, RG_ROLE_ATTN_Q, RG_ROLE_ATTN_Q_BIAS);
+    rg_val k = rg_build_linear(b, layer, x, RG_ROLE_ATTN_K, RG_ROLE_ATTN_K_BIAS);
+    const rg_val v = rg_build_linear(b, layer, x, RG_ROLE_ATTN_V, RG_ROLE_ATTN_V_BIAS);
     q = turn(b, normalize_heads(b, layer, q, RG_ROLE_ATTN_Q_NORM), h->n_head);
     k = turn(b, normalize_heads(b, layer, k, RG_ROLE_ATTN_K_NORM), h->n_kv_head);
 
@@ -36,6 +31,6 @@ rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
                             .scale = (float)(1 / sqrt(h->head_dim)),
                             .window = h->slides[layer] ? h->window : 0};
     const rg_val state = b->purpose == RG_PURPOSE_TRAIN ? RG_VAL_NONE : rg_graph_state(b->g, layer);
-    return project(b, layer, rg_attention(b->g, q, k, v, state, &p), RG_ROLE_ATTN_O,
-                   RG_ROLE_ATTN_O_BIAS);
+    return rg_build_linear(b, layer, rg_attention(b->g, q, k, v, state, &p), RG_ROLE_ATTN_O,
+                           RG_ROLE_ATTN_O_BIAS);
 }

@@ -9,11 +9,15 @@ typedef struct rg_build {
     const rg_model *model;
     rg_graph *g;
     rg_val rope_table; // [n_tok, n_rot]
+    rg_val seed;       // of dropout; RG_VAL_NONE: nothing is dropped
     rg_purpose purpose;
+    rg_graph_extras extras;
 } rg_build;
 
 /** The weight of a role as a value of the graph; RG_VAL_NONE when the model has none. */
 rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer);
+/** x W^T + bias, with what the extras add to W. `bias` may be a role that the model lacks. */
+rg_val rg_build_linear(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg_role bias);
 
 /**
  * Grouped-query attention of one layer: project, normalize heads where the model has norms for it,

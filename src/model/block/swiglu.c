@@ -1,10 +1,8 @@
 #include "model/block/block.h"
 
 rg_val rg_block_swiglu(rg_build *b, uint32_t layer, rg_val x) {
-    const rg_val gate = rg_linear(b->g, x, rg_build_weight(b, RG_ROLE_FFN_GATE, layer),
-                                  rg_build_weight(b, RG_ROLE_FFN_GATE_BIAS, layer));
-    const rg_val up = rg_linear(b->g, x, rg_build_weight(b, RG_ROLE_FFN_UP, layer),
-                                rg_build_weight(b, RG_ROLE_FFN_UP_BIAS, layer));
-    return rg_linear(b->g, rg_swiglu(b->g, gate, up), rg_build_weight(b, RG_ROLE_FFN_DOWN, layer),
-                     rg_build_weight(b, RG_ROLE_FFN_DOWN_BIAS, layer));
+    const rg_val gate = rg_build_linear(b, layer, x, RG_ROLE_FFN_GATE, RG_ROLE_FFN_GATE_BIAS);
+    const rg_val up = rg_build_linear(b, layer, x, RG_ROLE_FFN_UP, RG_ROLE_FFN_UP_BIAS);
+    return rg_build_linear(b, layer, rg_swiglu(b->g, gate, up), RG_ROLE_FFN_DOWN,
+                           RG_ROLE_FFN_DOWN_BIAS);
 }
