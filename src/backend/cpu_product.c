@@ -119,9 +119,10 @@ void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void 
 
 // ---- attention among the tokens of the graph: keys and values become one page ----
 
+// key-value heads of sequences
 size_t rg_cpu_attention_chunks(rg_task *task, const rg_node *node) {
-    (void)task;
-    return node->p.n_kv_head;
+    const size_t n_tok = rg_task_value(task, node->in[1])->shape[0];
+    return n_tok / rg_task_sequence(task, node) * node->p.n_kv_head;
 }
 
 static void to_page(float *page, const float *x, size_t n_tok, size_t n_head, size_t dim,
@@ -133,17 +134,23 @@ static void to_page(float *page, const float *x, size_t n_tok, size_t n_head, si
 
 void rg_cpu_attention(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     const rg_op_params *p = &node->p;
-    const size_t n_tok = rg_task_value(task, node->in[0])->shape[0];
-    float *k = rg_task_data(task, node->out[1]);
-    float *v = rg_task_data(task, node->out[2]);
-    to_page(k, rg_task_data(task, node->in[1]), n_tok, p->n_kv_head, p->head_dim, chunk);
-    to_page(v, rg_task_data(task, node->in[2]), n_tok, p->n_kv_head, p->v_dim, chunk);
+    const size_t n_tok = rg_task_sequence(task, node);
+    const size_t first = chunk / p->n_kv_head * n_tok;
+    const size_t k_width = (size_t)p->n_kv_head * p->head_dim;
+    const size_t v_width = (size_t)p->n_kv_head * p->v_dim;
+    float *k = (float *)rg_task_data(task, node->out[1]) + first * k_width;
+    float *v = (float *)rg_task_data(task, node->out[2]) + first * v_width;
+    chunk %= p->n_kv_head;
+    to_page(k, (float *)rg_task_data(task, node->in[1]) + first * k_width, n_tok, p->n_kv_head,
+            p->head_dim, chunk);
+    to_page(v, (float *)rg_task_data(task, node->in[2]) + first * v_width, n_tok, p->n_kv_head,
+            p->v_dim, chunk);
     const void *const k_page = k;
     const void *const v_page = v;
     rg_attn a;
     fill_attn(p, &a);
-    a.q = rg_task_data(task, node->in[0]);
-    a.out = rg_task_data(task, node->out[0]);
+    a.q = (float *)rg_task_data(task, node->in[0]) + first * a.q_stride;
+    a.out = (float *)rg_task_data(task, node->out[0]) + first * a.out_stride;
     a.n_tok = n_tok;
     a.k_pages = &k_page;
     a.v_pages = &v_page;

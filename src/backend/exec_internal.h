@@ -78,6 +78,11 @@ static inline const rg_value *rg_task_value(const rg_task *task, rg_val v) {
     return &task->exec->g.values[v];
 }
 
+/** Tokens of one sequence of an attention without a state. */
+static inline size_t rg_task_sequence(const rg_task *task, const rg_node *node) {
+    return node->p.seq_len == 0 ? rg_task_value(task, node->in[1])->shape[0] : node->p.seq_len;
+}
+
 /** Start of a value's bytes in this run. */
 static inline void *rg_task_data(const rg_task *task, rg_val v) {
     const rg_value *value = rg_task_value(task, v);

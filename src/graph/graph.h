@@ -93,6 +93,7 @@ typedef struct rg_op_params {
     uint32_t pairs;  // ROPE: 0 half-split, 1 neighbors
     bool is_inverse; // ROPE: turn back (its own backward rule)
     size_t window;   // ATTENTION*: 0 none
+    size_t seq_len;  // ATTENTION* without a state: tokens of one sequence; 0: all are one
     uint32_t form;   // ACT_PREP: the rg_act_form
     size_t n_rows;   // EMBED_DW, SELECT_ROWS_DX: rows of the result
 } rg_op_params;

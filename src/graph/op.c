@@ -81,6 +81,7 @@ static bool shape_attention(rg_graph *g, const rg_node *node, rg_value *out) {
            is_heads(input(g, node, 0), n_tok, p->n_head, p->head_dim) &&
            is_heads(input(g, node, 1), n_tok, p->n_kv_head, p->head_dim) &&
            is_heads(input(g, node, 2), n_tok, p->n_kv_head, p->v_dim) &&
+           (p->seq_len == 0 || (node->n_in == 3 && n_tok % p->seq_len == 0)) &&
            (node->n_in == 3 || input(g, node, 3)->kind == RG_VAL_STATE);
 }
 
@@ -185,7 +186,8 @@ static bool shape_attention_back(rg_graph *g, const rg_node *node, rg_value *out
         const rg_value *of = input(g, node, i + 1);
         set_matrix(&out[i], of->shape[0], of->shape[1]);
     }
-    return is_matrix(input(g, node, 0)) && out[0].shape[0] <= RG_GRADIENT_ROW_MAX;
+    return is_matrix(input(g, node, 0)) &&
+           (node->p.seq_len == 0 ? out[0].shape[0] : node->p.seq_len) <= RG_GRADIENT_ROW_MAX;
 }
 
 // the bytes depend on the form; a backend sets them after appending the node

@@ -3,6 +3,7 @@
 #include "model/block/block.h"
 #include "model/rope.h"
 
+#include <stdio.h>
 #include <string.h>
 
 rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer) {
@@ -34,6 +35,26 @@ rg_val rg_build_linear(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg
         }
     }
     return y;
+}
+
+bool rg_model_weight_name(const rg_model *model, uint32_t slot, char out[RG_WEIGHT_NAME_MAX]) {
+    const bool is_layer = slot >= RG_ROLE_FIRST_LAYER;
+    const uint32_t layer = is_layer ? (slot - RG_ROLE_FIRST_LAYER) / RG_LAYER_ROLES : 0;
+    for (size_t i = 0; i < model->arch->n_weights; i++) {
+        const rg_weight_rule *rule = &model->arch->weights[i];
+        if (rule->hf == NULL || rg_model_slot(rule->role, layer) != slot) {
+            continue;
+        }
+        const char *mark = strstr(rule->hf, "%u");
+        if (mark == NULL) {
+            snprintf(out, RG_WEIGHT_NAME_MAX, "%s", rule->hf);
+        } else {
+            snprintf(out, RG_WEIGHT_NAME_MAX, "%.*s%u%s", (int)(mark - rule->hf), rule->hf, layer,
+                     mark + 2);
+        }
+        return true;
+    }
+    return false;
 }
 
 rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, rg_tensor **out,

@@ -74,6 +74,11 @@ static inline uint32_t rg_model_slot(rg_role role, uint32_t layer) {
                : RG_ROLE_FIRST_LAYER + layer * RG_LAYER_ROLES + (role - RG_ROLE_FIRST_LAYER);
 }
 
+#define RG_WEIGHT_NAME_MAX 256 // bytes of a weight's name, the end included
+
+/** The Hugging Face name of a weight; false: it has none (frequencies). */
+bool rg_model_weight_name(const rg_model *model, uint32_t slot, char out[RG_WEIGHT_NAME_MAX]);
+
 /**
  * The table of weights that a run needs: the model's own, then those of the extras.
  * @param out  owned by the caller: rg_free with model->mem

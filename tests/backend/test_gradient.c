@@ -173,30 +173,36 @@ static void oracle_rope_neighbor(double *const *in, double *out) {
     oracle_rope(in, out, true);
 }
 
-static rg_val build_attention(rg_graph *g, const rg_val *in, size_t window) {
+static rg_val build_attention(rg_graph *g, const rg_val *in, size_t window, size_t seq_len) {
     const rg_op_params p = {.n_head = N_HEAD,
                             .n_kv_head = N_KV,
                             .head_dim = HEAD,
                             .v_dim = HEAD,
                             .scale = 0.4f,
-                            .window = window};
+                            .window = window,
+                            .seq_len = seq_len};
     return rg_attention(g, in[0], in[1], in[2], RG_VAL_NONE, &p);
 }
 
 static rg_val build_causal(rg_graph *g, const rg_val *in) {
-    return build_attention(g, in, 0);
+    return build_attention(g, in, 0, 0);
 }
 
 static rg_val build_windowed(rg_graph *g, const rg_val *in) {
-    return build_attention(g, in, WINDOW);
+    return build_attention(g, in, WINDOW, 0);
 }
 
-static void oracle_attention(double *const *in, double *out, int window) {
+static rg_val build_sequences(rg_graph *g, const rg_val *in) {
+    return build_attention(g, in, 0, T / 2);
+}
+
+static void oracle_attention(double *const *in, double *out, int window, int seq_len) {
     for (int t = 0; t < T; t++) {
         for (int h = 0; h < N_HEAD; h++) {
             const int kv = h / (N_HEAD / N_KV);
             double p[T], sum = 0;
-            const int from = window != 0 && t + 1 > window ? t + 1 - window : 0;
+            const int begin = t / seq_len * seq_len;
+            const int from = window != 0 && t + 1 - begin > window ? t + 1 - window : begin;
             for (int j = from; j <= t; j++) {
                 double s = 0;
                 for (int i = 0; i < HEAD; i++) {
@@ -217,11 +223,15 @@ static void oracle_attention(double *const *in, double *out, int window) {
 }
 
 static void oracle_causal(double *const *in, double *out) {
-    oracle_attention(in, out, 0);
+    oracle_attention(in, out, 0, T);
 }
 
 static void oracle_windowed(double *const *in, double *out) {
-    oracle_attention(in, out, WINDOW);
+    oracle_attention(in, out, WINDOW, T);
+}
+
+static void oracle_sequences(double *const *in, double *out) {
+    oracle_attention(in, out, 0, T / 2);
 }
 
 // clang-format off
@@ -238,6 +248,8 @@ static const op_case cases[] = {
     {"rope neighbor", 3, {{T, 24, false, false}, {0, T, false, true}, {0, 3, true, true}}, T, 24, build_rope_neighbor, oracle_rope_neighbor},
     {"attention",     3, {{T, N_HEAD * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {T, N_KV * HEAD, false, false}},
      T, N_HEAD * HEAD, build_causal, oracle_causal},
+    {"attention, two sequences", 3, {{T, N_HEAD * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {T, N_KV * HEAD, false, false}},
+     T, N_HEAD * HEAD, build_sequences, oracle_sequences},
     {"attention, windowed", 3, {{T, N_HEAD * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {T, N_KV * HEAD, false, false}},
      T, N_HEAD * HEAD, build_windowed, oracle_windowed},
 };

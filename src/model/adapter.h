@@ -1,0 +1,34 @@
+/* LoRA adapters: PEFT's directory (adapter_config.json, adapter_model.safetensors) or a GGUF of
+ * type "adapter", read onto the matrices of a model. */
+#pragma once
+
+#include "model/model.h"
+
+#define RG_LORA_RANK_MAX      4096
+#define RG_ADAPTER_CONFIG_MAX (1u << 20) // bytes of adapter_config.json
+
+/** Fields may be read. */
+typedef struct rg_adapter {
+    const rg_mem *mem;
+    rg_lora *loras; // tensors point into the file, or into `owned`
+    size_t n_loras;
+    struct rg_safetensors *safetensors;
+    struct rg_gguf *gguf;
+    void **owned;
+    size_t n_owned;
+} rg_adapter;
+
+/**
+ * @param path   a PEFT directory, its adapter_model.safetensors, or a GGUF adapter
+ * @param scale  multiplies the adapter's own scaling (alpha / r, or alpha / sqrt(r) with rsLoRA)
+ * Errors: RG_E_NOT_FOUND; RG_E_FORMAT naming tensor or field (a matrix that the model lacks, shapes
+ * that do not fit, values that are not finite, A without B); RG_E_UNSUPPORTED (DoRA, trained
+ * biases, whole modules, rank patterns).
+ */
+rg_status rg_adapter_open(const rg_mem *mem, const char *path, const rg_model *model,
+                          rg_source_kind kind, float scale, rg_adapter **out,
+                          rg_error *err) RG_MUST_CHECK;
+void rg_adapter_free(rg_adapter *adapter);
+
+/** The name of a matrix in a PEFT adapter, without ".lora_A.weight"; false: it has none. */
+bool rg_adapter_module(const rg_model *model, uint32_t slot, char *out, size_t size);
