@@ -1,0 +1,21 @@
+/* What a run leaves behind: weights, gradients, adapters. */
+#pragma once
+
+#include "train/params.h"
+
+/** Make a directory and those above it. Errors: RG_E_IO, RG_E_LIMIT. */
+rg_status rg_make_dir(const char *path, rg_error *err) RG_MUST_CHECK;
+
+/** All parameters, or `values` in their place where it is not NULL, as one safetensors file. */
+rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params *params,
+                            const float *const *values, rg_error *err) RG_MUST_CHECK;
+
+/**
+ * An adapter in PEFT's layout: dir/adapter_config.json and dir/adapter_model.safetensors.
+ * @param targets  "all-linear" or a list of names; what the config says is taken from the
+ * parameters
+ * @param base     name of the model that it belongs to
+ */
+rg_status rg_export_peft(const rg_mem *mem, const char *dir, const rg_params *params, uint32_t rank,
+                         float alpha, bool is_rslora, float dropout, const char *base,
+                         rg_error *err) RG_MUST_CHECK;
