@@ -274,6 +274,57 @@ static void bench_attention(bench *b, size_t depth, size_t n_tok) {
     free(pages);
 }
 
+// ---- products of training ----
+
+static void bench_gemm(bench *b, const char *what, size_t m, size_t n, size_t k, bool is_a_turned,
+                       bool is_b_by_column) {
+    char name[96];
+    snprintf(name, sizeof name, "train %s %zux%zux%zu", what, m, n, k);
+    if (b->set->only != NULL && strstr(name, b->set->only) == NULL) {
+        return;
+    }
+    float *a = big_alloc(m * k * sizeof *a);
+    float *w = big_alloc(n * k * sizeof *w);
+    float *c = big_alloc(m * n * sizeof *c);
+    for (size_t i = 0; i < m * k; i++) {
+        a[i] = (float)(i % 13) - 6;
+    }
+    for (size_t i = 0; i < n * k; i++) {
+        w[i] = (float)(i % 17) - 8;
+    }
+    const rg_gemm g = {.m = m,
+                       .n = n,
+                       .k = k,
+                       .a = a,
+                       .a_row = is_a_turned ? 1 : k,
+                       .a_col = is_a_turned ? m : 1,
+                       .b = w,
+                       .b_stride = (is_b_by_column ? k : n) * sizeof *w,
+                       .is_b_by_column = is_b_by_column,
+                       .c = c,
+                       .ldc = n};
+    double best = 0;
+    for (int i = 0; i < b->set->repeats; i++) {
+        const uint64_t start = rg_clock_ns();
+        b->kernels->gemm(&g, b->scratch[0]);
+        const double rate =
+            2.0 * (double)m * (double)n * (double)k / (double)(rg_clock_ns() - start);
+        best = rate > best ? rate : best;
+    }
+    measure_limits(b);
+    print_row(b, name, best, "GFLOP/s", b->op_limit[RG_PEAK_F32] / b->threads);
+    munmap(a, m * k * sizeof *a);
+    munmap(w, n * k * sizeof *w);
+    munmap(c, m * n * sizeof *c);
+}
+
+// y = x w^T, dx = dy w and dw = dy^T x of one matrix [out, in], on one thread
+static void bench_training(bench *b, size_t n_tok, size_t in, size_t out) {
+    bench_gemm(b, "forward", n_tok, out, in, false, true);
+    bench_gemm(b, "dx", n_tok, in, out, false, false);
+    bench_gemm(b, "dw", out, in, n_tok, true, false);
+}
+
 // ---- rows of the table ----
 
 static void bench_level(bench *b) {
@@ -299,6 +350,10 @@ static void bench_level(bench *b) {
     bench_product(b, RG_DTYPE_F32, true, 1024, 3072, 512);
     bench_product(b, RG_DTYPE_F32, true, 3072, 1024, 512);
     bench_product(b, RG_DTYPE_Q8_0, true, 1024, 3072, 512);
+    bench_training(b, 4096, 256, 768);
+    bench_training(b, 4096, 256, 128);
+    bench_training(b, 4096, 256, 4096);
+    bench_training(b, 256, 768, 2048);
     bench_attention(b, 512, 1);
     bench_attention(b, 4096, 1);
     bench_attention(b, 0, 512);

@@ -58,6 +58,44 @@ typedef void rg_act_fill_fn(rg_act *act, const float *x, size_t ldx, size_t from
 typedef void rg_matmul_fn(float *y, size_t ldy, const void *w, size_t w_stride, const rg_act *x,
                           size_t row, size_t row_end, void *scratch);
 
+/**
+ * A product of training: C = A B, or C += A B.
+ *
+ *   A(i, l) = a[i * a_row + l * a_col]       f32, strides in floats, one of them 1
+ *   B(l, j) = row j, value l of b            when is_b_by_column: rows of b are columns of B
+ *           = row l, value j of b            otherwise
+ *   C(i, j) = c[i * ldc + j]
+ *
+ * Rows of b are b_stride bytes apart and of any type with a codec: they are expanded a block at a
+ * time, never as a whole. y = x w^T, dx = dy w and dw = dy^T x are all of this form.
+ */
+typedef struct rg_gemm {
+    size_t m;
+    size_t n;
+    size_t k;
+    const float *a;
+    size_t a_row;
+    size_t a_col;
+    const void *b;
+    rg_dtype b_dtype;
+    size_t b_stride;
+    bool is_b_by_column;
+    float *c;
+    size_t ldc;
+    bool is_added;
+} rg_gemm;
+
+#define RG_GEMM_K                                                                                  \
+    256 // values along k that are added up before they join C: whole blocks of all types
+
+/**
+ * Scratch: RG_SCRATCH_BYTES, aligned to 64.
+ * Exact:   each RG_GEMM_K values are added from first to last, by fused steps where the processor
+ * has them, then to C in their order: a result does not depend on how C is cut. Source:  Goto and
+ * van de Geijn 2008, Anatomy of high-performance matrix multiplication.
+ */
+typedef void rg_gemm_fn(const rg_gemm *g, void *scratch);
+
 /** Per-thread scratch that every kernel may use freely. */
 #define RG_SCRATCH_BYTES ((size_t)1 << 20)
 /** Rows that one panel holds: slices that start and end at multiples of it are fastest. */
@@ -180,6 +218,7 @@ typedef struct rg_kernels {
     rg_f32_to_f16_fn *f32_to_f16;
     rg_softmax_xent_fn *softmax_xent;
     rg_adamw_fn *adamw;
+    rg_gemm_fn *gemm;
 } rg_kernels;
 
 /** Fill the table for what `cpu` has (see rg_cpu_choose). Threads: any thread. */

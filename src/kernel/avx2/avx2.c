@@ -6,4 +6,5 @@ void rg_kernels_avx2(rg_kernels *k) {
     rg_avx2_set_float(k);
     rg_avx2_set_int(k);
     k->attention = rg_avx2_attention;
+    k->gemm = rg_avx2_gemm;
 }

@@ -5,6 +5,7 @@ void rg_kernels_avx512(rg_kernels *k) {
     rg_avx512_set_rows(k);
     rg_avx512_set_float(k);
     k->attention = rg_avx512_attention;
+    k->gemm = rg_avx512_gemm;
     if (k->cpu.has_avx512_vnni) {
         rg_avx512_set_int(k);
     }

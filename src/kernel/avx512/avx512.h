@@ -15,6 +15,7 @@ void rg_avx512_set_float(rg_kernels *k);
 void rg_avx512_set_bf16(rg_kernels *k);
 void rg_avx512_set_rows(rg_kernels *k);
 rg_attention_fn rg_avx512_attention;
+rg_gemm_fn rg_avx512_gemm;
 
 // whole-number tiles (VNNI), and the unpackers (no VNNI flags)
 rg_int_tile_fn rg_avx512_int_tile;
