@@ -6,16 +6,6 @@
 
 #include <string.h>
 
-enum { CHUNKS_PER_THREAD = 4 };
-
-// rows of the first output, spread over the threads
-size_t rg_cpu_row_chunks(rg_task *task, const rg_node *node) {
-    const size_t rows = rg_task_value(task, node->out[0])->shape[0];
-    const size_t n = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
-    task->chunk_size = (rows + n - 1) / n;
-    return (rows + task->chunk_size - 1) / task->chunk_size;
-}
-
 size_t rg_cpu_head_chunks(rg_task *task, const rg_node *node) {
     const size_t n_tok = rg_task_value(task, node->in[1])->shape[0];
     return n_tok / rg_task_sequence(task, node) * node->p.n_kv_head;
@@ -63,64 +53,6 @@ void rg_cpu_rmsnorm_dw(const rg_task *task, const rg_node *node, size_t chunk, v
     }
     for (size_t i = 0; i < n; i++) {
         dw[i] = (float)sum[i];
-    }
-}
-
-// dx[t] = sum over rows r of dy[t][r] * w[r]: a block of weights is expanded once for all tokens of
-// the chunk
-void rg_cpu_linear_dx(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
-    const rg_value *w = rg_task_value(task, node->in[1]);
-    const rg_dtype_info *info = rg_dtype_get(w->dtype);
-    const size_t n = w->shape[1];
-    const size_t row_bytes = n / info->block * info->block_bytes;
-    const float *dy = rg_task_data(task, node->in[0]);
-    const char *rows = rg_task_data(task, node->in[1]);
-    float *dx = rg_task_data(task, node->out[0]);
-    const size_t n_tok = rg_task_value(task, node->out[0])->shape[0];
-    const size_t from = chunk * task->chunk_size;
-    const size_t end = from + task->chunk_size;
-    const size_t to = end < n_tok ? end : n_tok;
-    float *row = scratch;
-    memset(dx + from * n, 0, (to - from) * n * sizeof *dx);
-
-    // a stretch of columns at a time, so that any width fits the scratch
-    const size_t most = RG_SCRATCH_BYTES / sizeof *row / info->block * info->block;
-    for (size_t r = 0; r < w->shape[0]; r++) {
-        for (size_t c = 0; c < n; c += most) {
-            const size_t part = n - c < most ? n - c : most;
-            info->to_float(row, rows + r * row_bytes + c / info->block * info->block_bytes, part);
-            for (size_t t = from; t < to; t++) {
-                const float s = dy[t * w->shape[0] + r];
-                float *out = dx + t * n + c;
-                for (size_t i = 0; i < part; i++) {
-                    out[i] += s * row[i];
-                }
-            }
-        }
-    }
-}
-
-// dw[r] = sum over tokens of dy[t][r] * x[t]
-void rg_cpu_linear_dw(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
-    (void)scratch;
-    const rg_value *x = rg_task_value(task, node->in[1]);
-    const rg_value *out = rg_task_value(task, node->out[0]);
-    const size_t n = x->shape[1];
-    const size_t n_rows = out->shape[0];
-    const float *dy = rg_task_data(task, node->in[0]);
-    const float *xs = rg_task_data(task, node->in[1]);
-    float *dw = rg_task_data(task, node->out[0]);
-    const size_t from = chunk * task->chunk_size;
-    const size_t end = from + task->chunk_size;
-    for (size_t r = from; r < end && r < n_rows; r++) {
-        float *row = dw + r * n;
-        memset(row, 0, n * sizeof *row);
-        for (size_t t = 0; t < x->shape[0]; t++) {
-            const float s = dy[t * n_rows + r];
-            for (size_t i = 0; i < n; i++) {
-                row[i] += s * xs[t * n + i];
-            }
-        }
     }
 }
 

@@ -16,6 +16,9 @@ size_t rg_cpu_one_chunk(rg_task *task, const rg_node *node) {
 }
 
 size_t rg_cpu_linear_chunks(rg_task *task, const rg_node *node) {
+    if (task->exec->options.is_training) {
+        return rg_cpu_gemm_chunks(task, node);
+    }
     const size_t rows = rg_task_value(task, node->in[1])->shape[0];
     const size_t n_chunks = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
     size_t size = rg_round_up((rows + n_chunks - 1) / n_chunks, RG_PANEL_ROWS);
@@ -28,6 +31,10 @@ size_t rg_cpu_linear_chunks(rg_task *task, const rg_node *node) {
 }
 
 void rg_cpu_linear(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    if (task->exec->options.is_training) {
+        rg_cpu_gemm(task, node, chunk, scratch);
+        return;
+    }
     const rg_value *x = rg_task_value(task, node->in[0]);
     const rg_value *w = rg_task_value(task, node->in[1]);
     const rg_dtype_info *info = rg_dtype_get(w->dtype);

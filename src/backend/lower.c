@@ -33,6 +33,10 @@ static void lower_linear(lowering *l, const rg_node *node, const rg_val *in) {
     rg_graph *g = &l->exec->g;
     const rg_dtype dtype = g->values[in[1]].dtype;
     const rg_matmul_row *row = rg_exec_matmul(l->exec, dtype);
+    if (l->exec->options.is_training && rg_dtype_get(dtype)->to_float != NULL) {
+        rg_graph_node(g, RG_OP_LINEAR, in, node->n_in, NULL);
+        return;
+    }
     if (row->fn == NULL) {
         rg_fail(&g->error, RG_E_UNSUPPORTED, "a weight matrix of type %s cannot be multiplied",
                 rg_dtype_get(dtype)->name);

@@ -72,7 +72,7 @@ static void *take(rg_trainer *t, size_t n, size_t size) {
 static rg_status plan_graph(rg_trainer *t, rg_graph *g, plan *out, rg_error *err) {
     rg_status status = RG_OK;
     const rg_exec_options how = {
-        .kernels = &t->kernels, .is_exact = true, .n_threads = t->options.n_threads};
+        .kernels = &t->kernels, .is_training = true, .n_threads = t->options.n_threads};
     RG_TRY(rg_exec_new(t->mem, g, &how, &out->exec, err));
     const size_t bytes = rg_exec_arena_bytes(out->exec);
     out->arena = take(t, bytes, 1);

@@ -360,7 +360,7 @@ static void check_gradient(bench *b, size_t i, const float *grad) {
     }
 }
 
-static void run_case(const op_case *c, rg_cpu cpu, unsigned n_threads) {
+static void run_case(const op_case *c, rg_cpu cpu, unsigned n_threads, bool is_training) {
     static bench b;
     rg_error err = {0};
     rg_graph g;
@@ -383,7 +383,10 @@ static void run_case(const op_case *c, rg_cpu cpu, unsigned n_threads) {
     if (rg_graph_check(&g, &err) != RG_OK) {
         fail_msg("%s: %s", c->name, err.text);
     }
-    const rg_exec_options options = {.kernels = &kernels, .is_exact = true, .n_threads = n_threads};
+    const rg_exec_options options = {.kernels = &kernels,
+                                     .is_exact = !is_training,
+                                     .is_training = is_training,
+                                     .n_threads = n_threads};
     assert_int_equal(rg_exec_new(rg_mem_heap(), &g, &options, &exec, &err), RG_OK);
     assert_int_equal(rg_pool_new(rg_mem_heap(), n_threads, &pool, &err), RG_OK);
     void *arena = rg_new(rg_mem_heap(), rg_exec_arena_bytes(exec));
@@ -412,7 +415,9 @@ static void every_gradient_matches_central_differences(void **state) {
     for (int level = RG_CPU_SCALAR; level <= RG_CPU_AVX512; level++) {
         for (unsigned n_threads = 1; n_threads <= 2; n_threads++) {
             for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-                run_case(&cases[i], rg_cpu_mask(cpu, (rg_cpu_level)level), n_threads);
+                const rg_cpu masked = rg_cpu_mask(cpu, (rg_cpu_level)level);
+                run_case(&cases[i], masked, n_threads, false);
+                run_case(&cases[i], masked, n_threads, true);
             }
         }
     }
