@@ -38,8 +38,8 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
     return false;
 }
 
-// "kv*hdim embd" to numbers, slowest first; the factors are small enough for their products to fit
-static uint32_t shape_of(const rg_hparams *h, const char *text, size_t shape[RG_DIMS_MAX]) {
+// the factors are small enough for their products to fit
+uint32_t rg_weight_shape(const rg_hparams *h, const char *text, size_t shape[RG_DIMS_MAX]) {
     uint32_t n_dims = 0;
     const char *p = text;
     while (*p != '\0' && n_dims < RG_DIMS_MAX) {
@@ -72,7 +72,7 @@ static void print_shape(char *text, size_t size, const size_t *shape, uint32_t n
 
 static rg_status check_shape(loader *l, const rg_tensor *t, const char *rule) {
     size_t want[RG_DIMS_MAX] = {0};
-    const uint32_t n_dims = shape_of(&l->model->h, rule, want);
+    const uint32_t n_dims = rg_weight_shape(&l->model->h, rule, want);
     bool is_right = t->n_dims == n_dims;
     for (uint32_t d = 0; is_right && d < n_dims; d++) {
         is_right = t->shape[d] == want[d];
@@ -247,7 +247,7 @@ static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t lay
     }
     size_t want[RG_DIMS_MAX] = {0};
     char needs[96];
-    print_shape(needs, sizeof needs, want, shape_of(&l->model->h, rule->shape, want));
+    print_shape(needs, sizeof needs, want, rg_weight_shape(&l->model->h, rule->shape, want));
     return rg_fail(l->err, RG_E_FORMAT, "tensor %s (%s) is missing", name, needs);
 }
 

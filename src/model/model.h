@@ -74,6 +74,9 @@ static inline uint32_t rg_model_slot(rg_role role, uint32_t layer) {
                : RG_ROLE_FIRST_LAYER + layer * RG_LAYER_ROLES + (role - RG_ROLE_FIRST_LAYER);
 }
 
+/** The shape that a rule states, "kv*hdim embd", in numbers, slowest first; how many dimensions. */
+uint32_t rg_weight_shape(const rg_hparams *h, const char *text, size_t shape[RG_DIMS_MAX]);
+
 #define RG_WEIGHT_NAME_MAX 256 // bytes of a weight's name, the end included
 
 /** The Hugging Face name of a weight; false: it has none (frequencies). */

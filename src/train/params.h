@@ -58,14 +58,3 @@ void rg_params_clear(rg_params *params);
 
 /** The tensor that stands for a parameter in the table of weights. Borrowed. */
 rg_tensor rg_param_tensor(const rg_param *param);
-
-/** A stream of random numbers: xoshiro256**, Blackman and Vigna 2018. */
-typedef struct rg_rng {
-    uint64_t s[4];
-} rg_rng;
-void rg_rng_init(rg_rng *rng, uint64_t seed);
-uint64_t rg_rng_next(rg_rng *rng);
-/** Uniform in [0, 1), 53 bits. */
-double rg_rng_uniform(rg_rng *rng);
-/** Standard normal: Box and Muller 1958. */
-double rg_rng_normal(rg_rng *rng);
