@@ -38,7 +38,7 @@ typedef struct rg_gemm_isa {
     rg_to_float_fn *(*to_float)(rg_dtype dtype); // NULL: the bytes are f32
 } rg_gemm_isa;
 
-/** Scratch, laid out. */
+/** Scratch, laid out: less than RG_GEMM_SCRATCH_BYTES. */
 typedef struct rg_gemm_scratch {
     float b[RG_GEMM_N * RG_GEMM_K];
     float a[RG_GEMM_TILES * RG_GEMM_ROWS * RG_GEMM_K];
@@ -46,6 +46,7 @@ typedef struct rg_gemm_scratch {
     float line[RG_GEMM_N];
     uint8_t tail[RG_GEMM_PANEL][32];
 } rg_gemm_scratch;
+_Static_assert(sizeof(rg_gemm_scratch) <= RG_GEMM_SCRATCH_BYTES, "products fit their scratch");
 
 static inline const uint8_t *rg_gemm_row(const rg_gemm *g, size_t row, size_t value) {
     const rg_dtype_info *info = rg_dtype_get(g->b_dtype);

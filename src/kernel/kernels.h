@@ -85,11 +85,11 @@ typedef struct rg_gemm {
     bool is_added;
 } rg_gemm;
 
-#define RG_GEMM_K                                                                                  \
-    256 // values along k that are added up before they join C: whole blocks of all types
+#define RG_GEMM_K             256 // values along k that are added up before they join C: whole blocks
+#define RG_GEMM_SCRATCH_BYTES ((size_t)640 << 10)
 
 /**
- * Scratch: RG_SCRATCH_BYTES, aligned to 64.
+ * Scratch: RG_GEMM_SCRATCH_BYTES, aligned to 64.
  * Exact:   each RG_GEMM_K values are added from first to last, by fused steps where the processor
  * has them, then to C in their order: a result does not depend on how C is cut. Source:  Goto and
  * van de Geijn 2008, Anatomy of high-performance matrix multiplication.
@@ -175,6 +175,27 @@ typedef void rg_rope_fn(float *y, const float *x, size_t n_head, size_t head_dim
  */
 typedef float rg_softmax_xent_fn(float *dx, const float *x, size_t n, size_t target, float scale);
 
+/** What the softmax of one row of scores has come to so far; start with top -INFINITY, zeros. */
+typedef struct rg_softmax_row {
+    float top;   // largest scaled score
+    double sum;  // of exp(score - top)
+    double mean; // of the same times dp; over sum: what the gradient of every score loses
+} rg_softmax_row;
+
+/**
+ * Take n more scores s (times scale) and gradients dp of their probabilities into a row.
+ * Exact: sums of a call in f32 in a fixed order: the same bits on every path.
+ */
+typedef void rg_softmax_take_fn(rg_softmax_row *row, const float *s, const float *dp, size_t n,
+                                float scale);
+/**
+ * Once all of a row is taken: s becomes its probabilities, dp the gradient of the unscaled scores,
+ * scale * p * (dp - mean / sum).
+ * Source: Dao et al. 2022, arXiv 2205.14135, appendix B.
+ */
+typedef void rg_softmax_back_fn(const rg_softmax_row *row, float *s, float *dp, size_t n,
+                                float scale);
+
 /** One step of AdamW. bias1, bias2: 1 / (1 - beta^step); decay is decoupled and multiplied by lr;
  * grad_scale multiplies every gradient first (clipping, mean over a batch). */
 typedef struct rg_adamw {
@@ -217,6 +238,8 @@ typedef struct rg_kernels {
     rg_rope_fn *rope;
     rg_f32_to_f16_fn *f32_to_f16;
     rg_softmax_xent_fn *softmax_xent;
+    rg_softmax_take_fn *softmax_take;
+    rg_softmax_back_fn *softmax_back;
     rg_adamw_fn *adamw;
     rg_gemm_fn *gemm;
 } rg_kernels;

@@ -9,6 +9,16 @@
 
 #define RG_XENT_BLOCK 1024 // values that are added up in f32 before their sum joins in f64
 
+// lanes to one, in a fixed tree
+static inline float fold(float lane[16]) {
+    for (size_t width = 8; width > 0; width /= 2) {
+        for (size_t i = 0; i < width; i++) {
+            lane[i] += lane[i + width];
+        }
+    }
+    return lane[0];
+}
+
 // sum of exp(x - top); y, where wanted, receives the terms
 static double sum_exp(float *y, const float *x, size_t n, float top) {
     double total = 0;
@@ -33,12 +43,7 @@ static double sum_exp(float *y, const float *x, size_t n, float top) {
                 y[at + i] = e;
             }
         }
-        for (size_t width = 8; width > 0; width /= 2) {
-            for (size_t i = 0; i < width; i++) {
-                lane[i] += lane[i + width];
-            }
-        }
-        total += lane[0];
+        total += fold(lane);
     }
     return total;
 }
@@ -73,6 +78,60 @@ static float softmax_xent(float *dx, const float *x, size_t n, size_t target, fl
     return (float)(log(sum) + (double)top - (double)x_target);
 }
 
+static void softmax_take(rg_softmax_row *row, const float *s, const float *dp, size_t n,
+                         float scale) {
+    float lane[16];
+    float sums[16] = {0};
+    float means[16] = {0};
+    for (size_t i = 0; i < 16; i++) {
+        lane[i] = -INFINITY;
+    }
+    size_t at = 0;
+    for (; at + 16 <= n; at += 16) {
+        for (size_t i = 0; i < 16; i++) {
+            const float v = s[at + i] * scale;
+            lane[i] = v > lane[i] ? v : lane[i];
+        }
+    }
+    for (; at < n; at++) {
+        lane[0] = s[at] * scale > lane[0] ? s[at] * scale : lane[0];
+    }
+    float top = row->top;
+    for (size_t i = 0; i < 16; i++) {
+        top = lane[i] > top ? lane[i] : top;
+    }
+    if (top > row->top) {
+        const double factor = rg_exp(row->top - top);
+        row->sum *= factor;
+        row->mean *= factor;
+        row->top = top;
+    }
+    for (at = 0; at + 16 <= n; at += 16) {
+        for (size_t i = 0; i < 16; i++) {
+            const float e = rg_exp(s[at + i] * scale - top);
+            sums[i] += e;
+            means[i] += e * dp[at + i];
+        }
+    }
+    for (size_t i = 0; at + i < n; i++) {
+        const float e = rg_exp(s[at + i] * scale - top);
+        sums[i] += e;
+        means[i] += e * dp[at + i];
+    }
+    row->sum += fold(sums);
+    row->mean += fold(means);
+}
+
+static void softmax_back(const rg_softmax_row *row, float *s, float *dp, size_t n, float scale) {
+    const float inverse = (float)(1 / row->sum);
+    const float mean = (float)(row->mean / row->sum);
+    for (size_t i = 0; i < n; i++) {
+        const float p = rg_exp(s[i] * scale - row->top) * inverse;
+        s[i] = p;
+        dp[i] = scale * p * (dp[i] - mean);
+    }
+}
+
 static void adamw(float *w, float *m, float *v, const float *g, size_t n, const rg_adamw *a) {
     for (size_t i = 0; i < n; i++) {
         const float gi = g[i] * a->grad_scale;
@@ -85,5 +144,7 @@ static void adamw(float *w, float *m, float *v, const float *g, size_t n, const 
 
 static inline void set_train_rows(rg_kernels *k) {
     k->softmax_xent = softmax_xent;
+    k->softmax_take = softmax_take;
+    k->softmax_back = softmax_back;
     k->adamw = adamw;
 }

@@ -1,0 +1,211 @@
+/*
+ * Gradients of causal attention, block by block: scores and probabilities are computed again, never
+ * more than QUERIES x KEYS of them at a time.
+ * Source: Dao et al. 2022, arXiv 2205.14135, appendix B.
+ */
+#include "backend/exec_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    QUERIES = 64,
+    KEYS = 512,
+};
+
+/** One query head of one sequence and the key-value head that it reads. */
+typedef struct heads {
+    const rg_kernels *kernels;
+    const rg_op_params *p;
+    size_t n_tok;
+    // the head's values of the first token; strides in floats
+    const float *q;
+    const float *k;
+    const float *v;
+    const float *dy;
+    float *dq;
+    float *dk;
+    float *dv;
+    size_t q_stride;
+    size_t k_stride;
+    size_t v_stride;
+    size_t y_stride;
+    void *scratch; // of the products
+    float *s;      // [QUERIES][KEYS]: scores, then probabilities
+    float *dp;     // [QUERIES][KEYS]: gradients of probabilities, then of scores
+    rg_softmax_row rows[QUERIES];
+} heads;
+
+// queries [q, q + n_q) by keys [k, k + n_k)
+typedef struct block {
+    size_t q;
+    size_t n_q;
+    size_t k;
+    size_t n_k;
+} block;
+
+// keys that query t sees within the block: [*lo, *hi)
+static void visible(const heads *h, const block *b, size_t t, size_t *lo, size_t *hi) {
+    const size_t from = h->p->window != 0 && t + 1 > h->p->window ? t + 1 - h->p->window : 0;
+    *lo = from > b->k ? from - b->k : 0;
+    *hi = t + 1 > b->k ? t + 1 - b->k : 0;
+    *hi = *hi < b->n_k ? *hi : b->n_k;
+    *lo = *lo < *hi ? *lo : *hi;
+}
+
+// out = x[q rows] y[k rows]^T
+static void scores(const heads *h, const block *b, const float *x, size_t x_stride, const float *y,
+                   size_t y_stride, size_t dim, float *out) {
+    const rg_gemm g = {.m = b->n_q,
+                       .n = b->n_k,
+                       .k = dim,
+                       .a = x + b->q * x_stride,
+                       .a_row = x_stride,
+                       .a_col = 1,
+                       .b = y + b->k * y_stride,
+                       .b_stride = y_stride * sizeof *y,
+                       .is_b_by_column = true,
+                       .c = out,
+                       .ldc = KEYS};
+    h->kernels->gemm(&g, h->scratch);
+}
+
+static void take_block(heads *h, const block *b) {
+    scores(h, b, h->q, h->q_stride, h->k, h->k_stride, h->p->head_dim, h->s);
+    scores(h, b, h->dy, h->y_stride, h->v, h->v_stride, h->p->v_dim, h->dp);
+}
+
+static void take_rows(heads *h, const block *b) {
+    for (size_t i = 0; i < b->n_q; i++) {
+        size_t lo, hi;
+        visible(h, b, b->q + i, &lo, &hi);
+        h->kernels->softmax_take(&h->rows[i], h->s + i * KEYS + lo, h->dp + i * KEYS + lo, hi - lo,
+                                 h->p->scale);
+    }
+}
+
+// probabilities and gradients of scores; zero where a query sees nothing
+static void finish_rows(heads *h, const block *b) {
+    for (size_t i = 0; i < b->n_q; i++) {
+        size_t lo, hi;
+        float *s = h->s + i * KEYS;
+        float *dp = h->dp + i * KEYS;
+        visible(h, b, b->q + i, &lo, &hi);
+        h->kernels->softmax_back(&h->rows[i], s + lo, dp + lo, hi - lo, h->p->scale);
+        memset(s, 0, lo * sizeof *s);
+        memset(dp, 0, lo * sizeof *dp);
+        memset(s + hi, 0, (b->n_k - hi) * sizeof *s);
+        memset(dp + hi, 0, (b->n_k - hi) * sizeof *dp);
+    }
+}
+
+// to[k rows] += x^T from[q rows], x [n_q][KEYS]
+static void add_turned(const heads *h, const block *b, const float *x, const float *from,
+                       size_t from_stride, size_t dim, float *to, size_t to_stride) {
+    const rg_gemm g = {.m = b->n_k,
+                       .n = dim,
+                       .k = b->n_q,
+                       .a = x,
+                       .a_row = 1,
+                       .a_col = KEYS,
+                       .b = from + b->q * from_stride,
+                       .b_stride = from_stride * sizeof *from,
+                       .c = to + b->k * to_stride,
+                       .ldc = to_stride,
+                       .is_added = true};
+    h->kernels->gemm(&g, h->scratch);
+}
+
+static void add_gradients(const heads *h, const block *b, bool is_first) {
+    const rg_gemm dq = {.m = b->n_q,
+                        .n = h->p->head_dim,
+                        .k = b->n_k,
+                        .a = h->dp,
+                        .a_row = KEYS,
+                        .a_col = 1,
+                        .b = h->k + b->k * h->k_stride,
+                        .b_stride = h->k_stride * sizeof *h->k,
+                        .c = h->dq + b->q * h->q_stride,
+                        .ldc = h->q_stride,
+                        .is_added = !is_first};
+    h->kernels->gemm(&dq, h->scratch);
+    add_turned(h, b, h->dp, h->q, h->q_stride, h->p->head_dim, h->dk, h->k_stride);
+    add_turned(h, b, h->s, h->dy, h->y_stride, h->p->v_dim, h->dv, h->v_stride);
+}
+
+static block block_at(const heads *h, size_t q, size_t k) {
+    const size_t n_q = h->n_tok - q < QUERIES ? h->n_tok - q : QUERIES;
+    const size_t end = q + n_q; // the last query of the block sees no further
+    return (block){q, n_q, k, end - k < KEYS ? end - k : KEYS};
+}
+
+// with more than one block of keys every score is computed twice: for its row, then for good
+static void run_queries(heads *h, size_t q) {
+    const size_t window = h->p->window;
+    const size_t first = window != 0 && q + 1 > window ? q + 1 - window : 0;
+    const size_t end = block_at(h, q, 0).n_q + q;
+    for (size_t i = 0; i < QUERIES; i++) {
+        h->rows[i] = (rg_softmax_row){.top = -INFINITY};
+    }
+    for (size_t k = first; k < end; k += KEYS) {
+        const block b = block_at(h, q, k);
+        take_block(h, &b);
+        take_rows(h, &b);
+    }
+    for (size_t k = first; k < end; k += KEYS) {
+        const block b = block_at(h, q, k);
+        if (end - first > KEYS) {
+            take_block(h, &b);
+        }
+        finish_rows(h, &b);
+        add_gradients(h, &b, k == first);
+    }
+}
+
+size_t rg_cpu_attention_back_chunks(rg_task *task, const rg_node *node) {
+    const size_t n_tok = rg_task_value(task, node->in[1])->shape[0];
+    return n_tok / rg_task_sequence(task, node) * node->p.n_kv_head;
+}
+
+// one key-value head of one sequence and the query heads that share it: nothing else writes its
+// gradients
+void rg_cpu_attention_back(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_op_params *p = &node->p;
+    const size_t group = p->n_head / p->n_kv_head;
+    const size_t n_tok = rg_task_sequence(task, node);
+    const size_t first = chunk / p->n_kv_head * n_tok;
+    const size_t kv_head = chunk % p->n_kv_head;
+    heads h = {.kernels = task->exec->options.kernels,
+               .p = p,
+               .n_tok = n_tok,
+               .q_stride = (size_t)p->n_head * p->head_dim,
+               .k_stride = (size_t)p->n_kv_head * p->head_dim,
+               .v_stride = (size_t)p->n_kv_head * p->v_dim,
+               .y_stride = (size_t)p->n_head * p->v_dim,
+               .scratch = scratch};
+    _Static_assert(RG_GEMM_SCRATCH_BYTES + 2 * QUERIES * KEYS * sizeof(float) <= RG_SCRATCH_BYTES,
+                   "blocks fit beside the products");
+    h.s = (float *)(void *)((char *)scratch + RG_GEMM_SCRATCH_BYTES);
+    h.dp = h.s + QUERIES * KEYS;
+    const size_t at_k = first * h.k_stride + kv_head * p->head_dim;
+    const size_t at_v = first * h.v_stride + kv_head * p->v_dim;
+    h.k = (const float *)rg_task_data(task, node->in[2]) + at_k;
+    h.v = (const float *)rg_task_data(task, node->in[3]) + at_v;
+    h.dk = (float *)rg_task_data(task, node->out[1]) + at_k;
+    h.dv = (float *)rg_task_data(task, node->out[2]) + at_v;
+    for (size_t t = 0; t < n_tok; t++) {
+        memset(h.dk + t * h.k_stride, 0, p->head_dim * sizeof(float));
+        memset(h.dv + t * h.v_stride, 0, p->v_dim * sizeof(float));
+    }
+    for (size_t i = 0; i < group; i++) {
+        const size_t head = kv_head * group + i;
+        const size_t at_q = first * h.q_stride + head * p->head_dim;
+        h.q = (const float *)rg_task_data(task, node->in[1]) + at_q;
+        h.dq = (float *)rg_task_data(task, node->out[0]) + at_q;
+        h.dy =
+            (const float *)rg_task_data(task, node->in[0]) + first * h.y_stride + head * p->v_dim;
+        for (size_t q = 0; q < n_tok; q += QUERIES) {
+            run_queries(&h, q);
+        }
+    }
+}
