@@ -27,6 +27,8 @@ typedef struct raga_model_options {
     bool is_facts_only; // no engine: for facts, tokenizer and template alone (no memory is planned)
     raga_progress_fn *progress;
     void *progress_arg;
+    const char *const *adapters; // LoRA: "PATH" or "PATH:SCALE"; PEFT's layout, or GGUF
+    size_t n_adapters;
 } raga_model_options;
 
 /**

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "format/gguf.h"
 #include "format/hf_dir.h"
+#include "model/adapter.h"
 #include "model/model.h"
 #include "model/source.h"
 #include "raga/chat.h"
@@ -43,6 +44,9 @@ struct raga_model {
     rg_source *source;
     rg_model *model;
     rg_engine *engine; // NULL: opened for its facts
+    rg_adapter **adapters;
+    size_t n_adapters;
+    rg_lora *loras; // of all adapters
     rg_engine_options options;
     struct raga_tokenizer tokenizer; // tokenizer NULL: the model has none
     struct raga_template tpl;        // tpl NULL: the model has none
@@ -68,6 +72,15 @@ raga_status api_bad(raga_error *out, const char *sentence);
 
 /** A finished text, terminated, becomes the caller's. */
 raga_status api_hand_over(rg_buf *buf, char **out, size_t *size, raga_error *error);
+
+/**
+ * Open adapters, each "PATH" or "PATH:SCALE", and give all that they add in one list.
+ * @param out, loras  owned by the caller: api_close_adapters
+ */
+rg_status api_open_adapters(const rg_model *model, rg_source_kind kind, const char *const *names,
+                            size_t n, rg_adapter ***out, rg_lora **loras, size_t *n_loras,
+                            rg_error *err);
+void api_close_adapters(rg_adapter **adapters, size_t n, rg_lora *loras);
 
 /** Sampling defaults and end tokens of generation_config.json or GGUF metadata. */
 void api_read_defaults(raga_model *m);

@@ -175,6 +175,13 @@ static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error
     find_name(m);
     find_untested(m);
     api_read_defaults(m);
+    if (o->n_adapters > 0) {
+        rg_graph_extras *extras = &m->options.extras;
+        RG_TRY(api_open_adapters(m->model, rg_source_get_kind(m->source), o->adapters,
+                                 o->n_adapters, &m->adapters, &m->loras, &extras->n_loras, err));
+        m->n_adapters = o->n_adapters;
+        extras->loras = m->loras;
+    }
     if (!o->is_facts_only) {
         RG_TRY(rg_engine_new(rg_mem_heap(), m->model, m->source, &m->options, &m->engine, err));
     }
@@ -213,6 +220,7 @@ void raga_model_close(raga_model *m) {
         return;
     }
     rg_engine_free(m->engine);
+    api_close_adapters(m->adapters, m->n_adapters, m->loras);
     rg_chat_format_free(m->chat);
     rg_template_free(m->tpl.tpl);
     rg_tokenizer_free(m->tokenizer.tokenizer);

@@ -18,6 +18,8 @@ static const struct {
     {"template", cmd_template, "render a chat template"},
     {"logits", cmd_logits, "write a model's logits to a file"},
     {"bench", cmd_bench, "measure prefill and decode against the machine's limits"},
+    {"train", cmd_train, "train a model"},
+    {"merge", cmd_merge, "merge adapters into a model"},
     {"doctor", cmd_doctor, "what this machine has, and what is missing"},
     {"version", cmd_version, "the version"},
 };

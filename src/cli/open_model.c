@@ -27,7 +27,9 @@ raga_model *cli_open_model(const cli_model *m) {
                                         .is_exact = m->is_exact,
                                         .kv_type = m->kv_type,
                                         .quant = m->quant,
-                                        .progress = show_progress};
+                                        .progress = show_progress,
+                                        .adapters = m->adapters.items,
+                                        .n_adapters = m->adapters.n};
     if (raga_model_open(&options, &model, &err) != RAGA_OK) {
         cli_failed(&err);
         return NULL;

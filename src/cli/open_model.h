@@ -12,6 +12,7 @@ typedef struct cli_model {
     bool is_exact;
     const char *kv_type;
     const char *quant;
+    cli_list adapters;
 } cli_model;
 
 // rows for a command's table; m is the command's cli_model
@@ -28,6 +29,8 @@ typedef struct cli_model {
          0,                                                                                        \
          0,                                                                                        \
          NULL},                                                                                    \
+        {"--adapter", CLI_LIST, &(m).adapters, "PATH[:SCALE]", "a LoRA adapter; may be repeated",  \
+         0,           0,        NULL},                                                             \
         {"--kv", CLI_TEXT, &(m).kv_type, "TYPE", "cache: f16 or f32 (f16)", 0, 0, NULL}, {         \
         "--quant", CLI_TEXT, &(m).quant, "TYPE",                                                   \
             "quantize a model directory on load: q8_0, q4_k, ...", 0, 0, NULL                      \

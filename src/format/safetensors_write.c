@@ -41,9 +41,25 @@ static rg_status put_header(rg_buf *head, const rg_tensor *tensors, size_t n,
     return rg_buf_check(head, "a safetensors header", err);
 }
 
+static rg_status put_filled(const rg_mem *mem, rg_file_writer *w, size_t i, const rg_tensor *t,
+                            rg_safetensors_fill_fn *fill, void *arg, rg_error *err) {
+    rg_status status = RG_OK;
+    void *data = rg_alloc(mem, t->bytes);
+    if (data == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for the %zu bytes of tensor %.*s", t->bytes,
+                       RG_FMT(t->name));
+    }
+    RG_TRY(fill(arg, i, t, data, err));
+    RG_TRY(rg_file_writer_put(w, data, t->bytes, err));
+
+done:
+    rg_free(mem, data);
+    return status;
+}
+
 rg_status rg_safetensors_write(const rg_mem *mem, const char *path, const rg_tensor *tensors,
                                size_t n, const rg_safetensors_note *notes, size_t n_notes,
-                               rg_error *err) {
+                               rg_safetensors_fill_fn *fill, void *arg, rg_error *err) {
     rg_status status = RG_OK;
     rg_buf head;
     rg_file_writer w;
@@ -56,7 +72,9 @@ rg_status rg_safetensors_write(const rg_mem *mem, const char *path, const rg_ten
         status = rg_file_writer_put(&w, head.data, head.size, err);
     }
     for (size_t i = 0; i < n && status == RG_OK; i++) {
-        status = rg_file_writer_put(&w, tensors[i].data, tensors[i].bytes, err);
+        status = tensors[i].data != NULL
+                     ? rg_file_writer_put(&w, tensors[i].data, tensors[i].bytes, err)
+                     : put_filled(mem, &w, i, &tensors[i], fill, arg, err);
     }
     if (status == RG_OK) {
         status = rg_file_writer_commit(&w, err);

@@ -185,7 +185,7 @@ rg_status rg_model_create(const rg_mem *mem, const rg_model_plan *plan, const ch
     put_config(&config, &m, plan);
     RG_TRY(rg_buf_check(&config, "config.json", err));
     RG_TRY(rg_path_join(path, sizeof path, dir, RG_STR("model.safetensors"), err));
-    RG_TRY(rg_safetensors_write(mem, path, m.tensors, m.n, &note, 1, err));
+    RG_TRY(rg_safetensors_write(mem, path, m.tensors, m.n, &note, 1, NULL, NULL, err));
     RG_TRY(rg_path_join(path, sizeof path, dir, RG_STR("config.json"), err));
     RG_TRY(rg_file_write(path, config.data, config.size, err));
 

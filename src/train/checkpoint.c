@@ -47,7 +47,7 @@ rg_status rg_checkpoint_save(const rg_mem *mem, const char *path, rg_trainer *t,
         tensors[i + 2].name = rg_str_of(names[i]);
         tensors[i + 2].data = values_of(p, i % KINDS);
     }
-    status = rg_safetensors_write(mem, path, tensors, n, &note, 1, err);
+    status = rg_safetensors_write(mem, path, tensors, n, &note, 1, NULL, NULL, err);
 
 done:
     rg_free(mem, tensors);
@@ -61,9 +61,8 @@ static rg_status find(const rg_safetensors *st, const char *path, const rg_param
     snprintf(name, sizeof name, "%c.%s", kind_letter[kind], p->name);
     const rg_tensor *t = rg_safetensors_find(st, rg_str_of(name));
     if (t == NULL || t->dtype != RG_DTYPE_F32 || rg_tensor_count(t) != p->n) {
-        return rg_fail(err, RG_E_FORMAT,
-                       "%s: tensor %s is %s: the checkpoint is of another run", path, name,
-                       t == NULL ? "missing" : "of another type or shape");
+        return rg_fail(err, RG_E_FORMAT, "%s: tensor %s is %s: the checkpoint is of another run",
+                       path, name, t == NULL ? "missing" : "of another type or shape");
     }
     for (size_t i = 0; i < p->n; i++) {
         float v;

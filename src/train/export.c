@@ -39,7 +39,8 @@ rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params
             list[i].data = values[i];
         }
     }
-    const rg_status status = rg_safetensors_write(mem, path, list, params->n, &note, 1, err);
+    const rg_status status =
+        rg_safetensors_write(mem, path, list, params->n, &note, 1, NULL, NULL, err);
     rg_free(mem, list);
     return status;
 }

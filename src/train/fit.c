@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 enum {
-    SMOOTH = 20,     // steps that the running loss looks back on
-    RUNAWAY = 40,    // steps in a row far above the best before a run is given up
+    SMOOTH = 20,  // steps that the running loss looks back on
+    RUNAWAY = 40, // steps in a row far above the best before a run is given up
 };
 
 #define RUNAWAY_FACTOR 1.5 // of the best running loss
@@ -144,8 +144,8 @@ static rg_status watch(run *r, double loss) {
     if (r->best_smooth == 0 || r->smooth < r->best_smooth) {
         r->best_smooth = r->smooth;
     }
-    const bool is_high = r->smooth > r->best_smooth * RUNAWAY_FACTOR &&
-                         r->smooth > r->best_smooth + RUNAWAY_MARGIN;
+    const bool is_high =
+        r->smooth > r->best_smooth * RUNAWAY_FACTOR && r->smooth > r->best_smooth + RUNAWAY_MARGIN;
     r->n_high = is_high ? r->n_high + 1 : 0;
     if (r->n_high < RUNAWAY) {
         return RG_OK;
@@ -191,8 +191,7 @@ static rg_status validate(run *r, bool *goes_on, bool *is_early) {
     for (size_t i = 0; r->data->valid != NULL; i++) {
         double part = 0;
         size_t n_part = 0;
-        rg_status status =
-            r->data->valid(r->data->self, i, r->ids, r->targets, &is_there, r->err);
+        rg_status status = r->data->valid(r->data->self, i, r->ids, r->targets, &is_there, r->err);
         if (status == RG_OK && !is_there) {
             break;
         }
@@ -232,8 +231,7 @@ static rg_status take_buffers(run *r) {
         return rg_fail(r->err, RG_E_MEMORY, "no memory for batches of %zu tokens", n);
     }
     for (size_t k = 0; k < r->n_passes; k++) {
-        r->passes[k] =
-            (rg_pass){r->ids + k * r->pass_tokens, r->targets + k * r->pass_tokens};
+        r->passes[k] = (rg_pass){r->ids + k * r->pass_tokens, r->targets + k * r->pass_tokens};
     }
     return RG_OK;
 }

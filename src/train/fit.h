@@ -41,12 +41,12 @@ typedef struct rg_fit_data {
 typedef struct rg_fit_options {
     rg_schedule schedule;
     rg_optimizer optimizer;
-    size_t n_accumulate;          // passes in one step; 0: 1
-    uint64_t valid_every;         // steps; 0: at the end alone
-    uint64_t patience;            // validations without a better loss before an early stop; 0: never
-    uint64_t checkpoint_every;    // steps; 0: at the end alone
-    const char *checkpoint_path;  // NULL: none is written
-    const char *best_path;        // a checkpoint of the best validation; NULL: none
+    size_t n_accumulate;         // passes in one step; 0: 1
+    uint64_t valid_every;        // steps; 0: at the end alone
+    uint64_t patience;           // validations without a better loss before an early stop; 0: never
+    uint64_t checkpoint_every;   // steps; 0: at the end alone
+    const char *checkpoint_path; // NULL: none is written
+    const char *best_path;       // a checkpoint of the best validation; NULL: none
 } rg_fit_options;
 
 typedef enum rg_fit_kind { RG_FIT_STEP, RG_FIT_VALID, RG_FIT_CHECKPOINT } rg_fit_kind;

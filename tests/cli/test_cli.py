@@ -13,7 +13,8 @@ import unittest
 RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
 TINY = os.path.join(ROOT, "tests/data/tiny")
 SHARED = os.environ.get("RAGA_SHARED", os.path.join(ROOT, "../shared"))
-COMMANDS = ["run", "show", "tokenize", "template", "logits", "bench", "doctor", "version"]
+COMMANDS = ["run", "show", "tokenize", "template", "logits", "bench", "doctor", "version", "train",
+            "merge"]
 
 
 def raga(*args, stdin="", env=None, timeout=300):
