@@ -180,7 +180,7 @@ static rg_status read_model(loader *l) {
                        RG_FMT(pre));
     }
     l->tok->ignore_merges = l->tok->pretok == RG_PRETOK_LLAMA3;
-    l->tok->is_nfc = l->tok->pretok == RG_PRETOK_QWEN2 || l->tok->pretok == RG_PRETOK_QWEN35;
+    l->tok->is_nfc = rg_pretok_is_nfc(l->tok->pretok);
     return RG_OK;
 }
 

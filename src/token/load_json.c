@@ -75,8 +75,6 @@ static rg_status read_normalizer(loader *l) {
 }
 
 static rg_status read_pre_tokenizer(loader *l) {
-    static const char gpt2[] =
-        "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
     const rg_json *pre = rg_json_find(l->root, "pre_tokenizer");
     for (size_t i = 0; step_of(pre, "pretokenizers", i) != NULL; i++) {
         const rg_json *step = step_of(pre, "pretokenizers", i);
@@ -95,7 +93,7 @@ static rg_status read_pre_tokenizer(loader *l) {
             truth = true;
             (void)rg_json_bool(rg_json_find(step, "use_regex"), &truth);
             if (truth && l->n_patterns < PATTERNS_MAX) {
-                l->patterns[l->n_patterns++] = rg_str_of(gpt2);
+                l->patterns[l->n_patterns++] = rg_str_of(rg_pretok_pattern(RG_PRETOK_GPT2));
             }
         } else if (is_type(step, "Metaspace")) {
             l->tok->is_spm = true;
@@ -108,9 +106,6 @@ static rg_status read_pre_tokenizer(loader *l) {
         }
     }
     l->tok->pretok = rg_pretok_of_patterns(l->patterns, l->n_patterns);
-    if (l->n_patterns == 1 && rg_str_is(l->patterns[0], gpt2)) {
-        l->tok->pretok = RG_PRETOK_GPT2;
-    }
     return l->tok->pretok == RG_PRETOK_REGEX
                ? rg_regexes_new(l->tok->mem, l->patterns, l->n_patterns, &l->tok->regexes, l->err)
                : RG_OK;

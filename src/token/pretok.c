@@ -409,17 +409,33 @@ rg_pretok rg_pretok_of_gguf(rg_str name) {
     "]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" bar "]*" CONTRACTION                                          \
     "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+" newline "*" TAIL
 
+static const struct {
+    rg_pretok kind;
+    const char *pattern;
+} known[] = {
+    {RG_PRETOK_GPT2, "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+"
+                     "|\\s+(?!\\S)|\\s+"},
+    {RG_PRETOK_LLAMA3, PLAIN("\\p{L}", "\\p{N}{1,3}", "\\p{L}")},
+    {RG_PRETOK_QWEN2, PLAIN("\\p{L}", "\\p{N}", "\\p{L}")},
+    {RG_PRETOK_QWEN35, PLAIN("[\\p{L}\\p{M}]", "\\p{N}", "\\p{L}\\p{M}")},
+    {RG_PRETOK_GPT4O, CASED("", "[\\r\\n/]")},
+    {RG_PRETOK_KIMI, "[\\p{Han}]+|" CASED("&&[^\\p{Han}]", "[\\r\\n]")},
+};
+
+const char *rg_pretok_pattern(rg_pretok kind) {
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].kind == kind) {
+            return known[i].pattern;
+        }
+    }
+    return NULL;
+}
+
+bool rg_pretok_is_nfc(rg_pretok kind) {
+    return kind == RG_PRETOK_QWEN2 || kind == RG_PRETOK_QWEN35;
+}
+
 rg_pretok rg_pretok_of_patterns(const rg_str *patterns, size_t n) {
-    static const struct {
-        rg_pretok kind;
-        const char *pattern;
-    } known[] = {
-        {RG_PRETOK_LLAMA3, PLAIN("\\p{L}", "\\p{N}{1,3}", "\\p{L}")},
-        {RG_PRETOK_QWEN2, PLAIN("\\p{L}", "\\p{N}", "\\p{L}")},
-        {RG_PRETOK_QWEN35, PLAIN("[\\p{L}\\p{M}]", "\\p{N}", "\\p{L}\\p{M}")},
-        {RG_PRETOK_GPT4O, CASED("", "[\\r\\n/]")},
-        {RG_PRETOK_KIMI, "[\\p{Han}]+|" CASED("&&[^\\p{Han}]", "[\\r\\n]")},
-    };
     if (n == 0) {
         return RG_PRETOK_NONE;
     }

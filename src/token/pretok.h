@@ -24,6 +24,10 @@ const char *rg_pretok_name(rg_pretok kind);
 rg_pretok rg_pretok_of_gguf(rg_str name);
 /** The kind of a list of Split patterns; RG_PRETOK_REGEX when it is none of the known. */
 rg_pretok rg_pretok_of_patterns(const rg_str *patterns, size_t n);
+/** The one pattern that a kind goes by, as files spell it; NULL: it has none, or several. */
+const char *rg_pretok_pattern(rg_pretok kind);
+/** Whether the vocabularies that a kind comes with see text in NFC. */
+bool rg_pretok_is_nfc(rg_pretok kind);
 
 /** The end of the piece that begins at `at` (< text.size). For all kinds but RG_PRETOK_REGEX. */
 size_t rg_pretok_next(rg_pretok kind, rg_str text, size_t at);

@@ -114,6 +114,9 @@ void rg_detokenizer_put(rg_detokenizer *d, const rg_tokenizer *tok, int32_t id, 
 /** The stream is over: an incomplete character becomes U+FFFD. */
 void rg_detokenizer_flush(rg_detokenizer *d, rg_buf *out);
 
+/** The character that stands for a byte where byte-level vocabularies are spelled out. */
+uint32_t rg_printable_of_byte(uint8_t byte);
+
 size_t rg_tokenizer_vocab(const rg_tokenizer *tok);
 /** The id of a token by its text as the file spells it, special and added ones included; -1: none.
  */

@@ -214,6 +214,14 @@ static int byte_of_printable(uint32_t cp) {
     return (int)(n <= 32 ? n : n <= 66 ? n - 33 + 127 : 173);
 }
 
+uint32_t rg_printable_of_byte(uint8_t byte) {
+    const uint32_t b = byte;
+    if ((b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174) {
+        return b;
+    }
+    return 256 + (b < 33 ? b : b < 161 ? b - 127 + 33 : 67);
+}
+
 rg_status rg_tok_from_printable(rg_tokenizer *tok, rg_str text, rg_str *out, rg_error *err) {
     char *bytes = rg_arena_alloc(&tok->arena, text.size + 1);
     size_t n = 0;
