@@ -89,7 +89,7 @@ static void run(const shape *s, rg_trainer *t, int n_steps, size_t n_values, dou
     for (size_t i = 0; i <= n; i++) {
         ids[i] = (int32_t)(rg_rng_next(&rng) % s->plan.n_vocab);
     }
-    const rg_pass pass = {ids, ids + 1};
+    const rg_pass pass = {.ids = ids, .targets = ids + 1};
     double best = 1e30;
     double total = 0;
     rg_step step = {0};

@@ -124,48 +124,6 @@ void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void 
                                            end < row->n_tok ? end : row->n_tok, scratch);
 }
 
-// ---- attention among the tokens of the graph: keys and values become one page ----
-
-// key-value heads of sequences
-size_t rg_cpu_attention_chunks(rg_task *task, const rg_node *node) {
-    const size_t n_tok = rg_task_value(task, node->in[1])->shape[0];
-    return n_tok / rg_task_sequence(task, node) * node->p.n_kv_head;
-}
-
-static void to_page(float *page, const float *x, size_t n_tok, size_t n_head, size_t dim,
-                    size_t head) {
-    for (size_t t = 0; t < n_tok; t++) {
-        memcpy(page + (head * n_tok + t) * dim, x + (t * n_head + head) * dim, dim * sizeof *x);
-    }
-}
-
-void rg_cpu_attention(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
-    const rg_op_params *p = &node->p;
-    const size_t n_tok = rg_task_sequence(task, node);
-    const size_t first = chunk / p->n_kv_head * n_tok;
-    const size_t k_width = (size_t)p->n_kv_head * p->head_dim;
-    const size_t v_width = (size_t)p->n_kv_head * p->v_dim;
-    float *k = (float *)rg_task_data(task, node->out[1]) + first * k_width;
-    float *v = (float *)rg_task_data(task, node->out[2]) + first * v_width;
-    chunk %= p->n_kv_head;
-    to_page(k, (float *)rg_task_data(task, node->in[1]) + first * k_width, n_tok, p->n_kv_head,
-            p->head_dim, chunk);
-    to_page(v, (float *)rg_task_data(task, node->in[2]) + first * v_width, n_tok, p->n_kv_head,
-            p->v_dim, chunk);
-    const void *const k_page = k;
-    const void *const v_page = v;
-    rg_attn a;
-    fill_attn(p, &a);
-    a.q = (float *)rg_task_data(task, node->in[0]) + first * a.q_stride;
-    a.out = (float *)rg_task_data(task, node->out[0]) + first * a.out_stride;
-    a.n_tok = n_tok;
-    a.k_pages = &k_page;
-    a.v_pages = &v_page;
-    a.page_len = n_tok;
-    a.kv_dtype = RG_DTYPE_F32;
-    task->exec->options.kernels->attention(&a, (uint32_t)chunk, 0, n_tok, scratch);
-}
-
 void rg_cpu_select_rows(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     (void)chunk;
     (void)scratch;

@@ -264,7 +264,7 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_LINEAR_DW]      = {.chunks = rg_cpu_gemm_chunks, .chunk = rg_cpu_gemm},
     [RG_OP_COLUMN_SUM]     = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_column_sum},
     [RG_OP_SWIGLU_BACK]    = {.rowwise = rg_cpu_swiglu_back},
-    [RG_OP_ATTENTION_BACK] = {.chunks = rg_cpu_attention_back_chunks, .chunk = rg_cpu_attention_back},
+    [RG_OP_ATTENTION_BACK] = {.chunks = rg_cpu_attention_chunks, .chunk = rg_cpu_attention_back},
     [RG_OP_SELECT_ROWS_DX] = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_select_rows_dx},
     [RG_OP_CROSS_ENTROPY_DX] = {.rowwise = rg_cpu_cross_entropy_dx},
     [RG_OP_ACT_PREP]       = {.rowwise = rg_cpu_act_prep},

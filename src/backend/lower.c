@@ -50,23 +50,12 @@ static void lower_linear(lowering *l, const rg_node *node, const rg_val *in) {
 
 static void lower_attention(lowering *l, const rg_node *node, const rg_val *in) {
     rg_graph *g = &l->exec->g;
-    if (node->n_in == 4) {
+    if (node->n_in == 4 && g->values[in[3]].kind == RG_VAL_STATE) {
         rg_graph_node(g, RG_OP_KV_STORE, (rg_val[]){in[1], in[2], in[3]}, 3, &node->p);
         rg_graph_node(g, RG_OP_ATTEND, (rg_val[]){in[0], in[3]}, 2, &node->p);
         return;
     }
-    // without a state: keys and values are laid out as one page of their own, kept beside the
-    // result
-    if (rg_graph_node(g, RG_OP_ATTENTION, in, 3, &node->p) == RG_VAL_NONE) {
-        return;
-    }
-    rg_node *made = &g->nodes[g->n_nodes - 1];
-    for (size_t i = 1; i <= 2; i++) {
-        const rg_value *v = &g->values[in[i]];
-        made->out[i] = rg_graph_temp(g, RG_DTYPE_F32, v->shape[0], v->shape[1],
-                                     v->shape[0] * v->shape[1] * sizeof(float));
-        made->n_out = (uint8_t)(i + 1);
-    }
+    rg_graph_node(g, RG_OP_ATTENTION, in, node->n_in, &node->p);
 }
 
 // sources (weights, inputs, states) come along when first used, outputs of nodes as they are made

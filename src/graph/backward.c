@@ -35,10 +35,13 @@ static void step_back(const walk *w, size_t i) {
     const rg_node node = g->nodes[i]; // a copy: appending nodes may move the array
     const rg_op_info *info = rg_op_get(node.op);
     rg_val dout[RG_NODE_OUT_MAX];
-    rg_val din[RG_NODE_IN_MAX] = {RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE};
+    rg_val din[RG_NODE_IN_MAX];
     bool wanted[RG_NODE_IN_MAX] = {false};
     bool has_dout = false;
     bool is_needed = false;
+    for (size_t k = 0; k < RG_NODE_IN_MAX; k++) {
+        din[k] = RG_VAL_NONE;
+    }
     for (size_t k = 0; k < node.n_out; k++) {
         dout[k] = grad[node.out[k]];
         has_dout = has_dout || dout[k] != RG_VAL_NONE;

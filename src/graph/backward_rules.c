@@ -58,12 +58,13 @@ void rg_back_rope(rg_graph *g, const rg_node *node, const rg_val *dout, const bo
 void rg_back_attention(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                        rg_val *din) {
     (void)wanted;
-    if (node->n_in != 3) {
+    const rg_val beside = node->n_in == 4 ? node->in[3] : RG_VAL_NONE;
+    if (beside != RG_VAL_NONE && g->values[beside].kind == RG_VAL_STATE) {
         rg_fail(&g->error, RG_E_UNSUPPORTED, "attention with a state has no backward rule");
         return;
     }
-    const rg_val in[] = {dout[0], node->in[0], node->in[1], node->in[2]};
-    if (rg_graph_node(g, RG_OP_ATTENTION_BACK, in, 4, &node->p) != RG_VAL_NONE) {
+    const rg_val in[] = {dout[0], node->in[0], node->in[1], node->in[2], beside};
+    if (rg_graph_node(g, RG_OP_ATTENTION_BACK, in, 5, &node->p) != RG_VAL_NONE) {
         const rg_node *back = &g->nodes[g->n_nodes - 1];
         for (size_t i = 0; i < 3; i++) {
             din[i] = back->out[i];

@@ -168,9 +168,9 @@ rg_val rg_rope(rg_graph *g, rg_val x, rg_val table, const rg_op_params *p) {
     return rg_graph_node(g, RG_OP_ROPE, (rg_val[]){x, table}, 2, p);
 }
 
-rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val state,
+rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val beside,
                     const rg_op_params *p) {
-    return rg_graph_node(g, RG_OP_ATTENTION, (rg_val[]){q, k, v, state}, 4, p);
+    return rg_graph_node(g, RG_OP_ATTENTION, (rg_val[]){q, k, v, beside}, 4, p);
 }
 
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b) {

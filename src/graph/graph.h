@@ -17,7 +17,7 @@ typedef uint32_t rg_val; // a value, by number in its graph
 #define RG_ROPE_HALF_MAX 512 // turning pairs of a head: heads of up to 1,024 values
 #define RG_GRADIENT_ROW_MAX                                                                        \
     ((size_t)1 << 17) // width of a norm, tokens of an attention, that have gradients
-#define RG_NODE_IN_MAX  4
+#define RG_NODE_IN_MAX  5
 #define RG_NODE_OUT_MAX 3
 
 typedef enum rg_val_kind {
@@ -63,7 +63,7 @@ typedef struct rg_value {
     X(LINEAR_DW,       "linear_dw",       2, 2, 1, false)     \
     X(COLUMN_SUM,      "column_sum",      1, 1, 1, false)     \
     X(SWIGLU_BACK,     "swiglu_back",     3, 3, 2, true)      \
-    X(ATTENTION_BACK,  "attention_back",  4, 4, 3, false)     \
+    X(ATTENTION_BACK,  "attention_back",  4, 5, 3, false)     \
     X(SELECT_ROWS_DX,  "select_rows_dx",  2, 2, 1, false)     \
     X(CROSS_ENTROPY_DX, "cross_entropy_dx", 3, 3, 1, true)    \
     X(ACT_PREP,        "act_prep",        1, 1, 1, true)      \
@@ -158,8 +158,13 @@ rg_val rg_rmsnorm(rg_graph *g, rg_val x, rg_val w, float eps);
 /** x w^T + bias; bias may be RG_VAL_NONE. */
 rg_val rg_linear(rg_graph *g, rg_val x, rg_val w, rg_val bias);
 rg_val rg_rope(rg_graph *g, rg_val x, rg_val table, const rg_op_params *p);
-/** state RG_VAL_NONE: attention among the tokens of the graph alone, as in training. */
-rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val state, const rg_op_params *p);
+/**
+ * `beside` is the state that keys and values join; or, as in training, positions i32 [n_tok]: a
+ * token then sees the tokens of the graph that began with its own sequence, position 0; or
+ * RG_VAL_NONE: each sequence of p->seq_len tokens is one.
+ */
+rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val beside,
+                    const rg_op_params *p);
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
 rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows);

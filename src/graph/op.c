@@ -76,13 +76,15 @@ static bool is_heads(const rg_value *v, size_t n_tok, size_t n_head, size_t dim)
 static bool shape_attention(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_op_params *p = &node->p;
     const size_t n_tok = input(g, node, 0)->shape[0];
+    const bool has_state = node->n_in == 4 && input(g, node, 3)->kind == RG_VAL_STATE;
     set_matrix(out, n_tok, (size_t)p->n_head * p->v_dim);
     return p->n_kv_head != 0 && p->n_head % p->n_kv_head == 0 &&
            is_heads(input(g, node, 0), n_tok, p->n_head, p->head_dim) &&
            is_heads(input(g, node, 1), n_tok, p->n_kv_head, p->head_dim) &&
            is_heads(input(g, node, 2), n_tok, p->n_kv_head, p->v_dim) &&
-           (p->seq_len == 0 || (node->n_in == 3 && n_tok % p->seq_len == 0)) &&
-           (node->n_in == 3 || input(g, node, 3)->kind == RG_VAL_STATE);
+           (p->seq_len == 0 || (!has_state && n_tok % p->seq_len == 0)) &&
+           (node->n_in == 3 || has_state ||
+            (is_ids(input(g, node, 3)) && input(g, node, 3)->shape[0] == n_tok));
 }
 
 static bool shape_same(rg_graph *g, const rg_node *node, rg_value *out) {

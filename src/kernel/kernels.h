@@ -183,7 +183,8 @@ typedef struct rg_softmax_row {
 } rg_softmax_row;
 
 /**
- * Take n more scores s (times scale) and gradients dp of their probabilities into a row.
+ * Take n more scores s (times scale) and gradients dp of their probabilities into a row; dp NULL:
+ * scores alone.
  * Exact: sums of a call in f32 in a fixed order: the same bits on every path.
  */
 typedef void rg_softmax_take_fn(rg_softmax_row *row, const float *s, const float *dp, size_t n,

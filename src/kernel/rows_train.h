@@ -107,16 +107,19 @@ static void softmax_take(rg_softmax_row *row, const float *s, const float *dp, s
         row->top = top;
     }
     for (at = 0; at + 16 <= n; at += 16) {
+        float e[16];
         for (size_t i = 0; i < 16; i++) {
-            const float e = rg_exp(s[at + i] * scale - top);
-            sums[i] += e;
-            means[i] += e * dp[at + i];
+            e[i] = rg_exp(s[at + i] * scale - top);
+            sums[i] += e[i];
+        }
+        for (size_t i = 0; dp != NULL && i < 16; i++) {
+            means[i] += e[i] * dp[at + i];
         }
     }
     for (size_t i = 0; at + i < n; i++) {
         const float e = rg_exp(s[at + i] * scale - top);
         sums[i] += e;
-        means[i] += e * dp[at + i];
+        means[i] += dp == NULL ? 0 : e * dp[at + i];
     }
     row->sum += fold(sums);
     row->mean += fold(means);
@@ -126,9 +129,10 @@ static void softmax_back(const rg_softmax_row *row, float *s, float *dp, size_t 
     const float inverse = (float)(1 / row->sum);
     const float mean = (float)(row->mean / row->sum);
     for (size_t i = 0; i < n; i++) {
-        const float p = rg_exp(s[i] * scale - row->top) * inverse;
-        s[i] = p;
-        dp[i] = scale * p * (dp[i] - mean);
+        s[i] = rg_exp(s[i] * scale - row->top) * inverse;
+    }
+    for (size_t i = 0; dp != NULL && i < n; i++) {
+        dp[i] = scale * s[i] * (dp[i] - mean);
     }
 }
 

@@ -88,6 +88,7 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     }
     const rg_val ids = rg_graph_input(g, RG_INPUT_IDS, RG_DTYPE_I32, n_tok, 0);
     const rg_val positions = rg_graph_input(g, RG_INPUT_POSITIONS, RG_DTYPE_I32, n_tok, 0);
+    b.positions = positions;
     const rg_val out_rows = rg_graph_input(g, RG_INPUT_OUT_ROWS, RG_DTYPE_I32, n_out, 0);
     const rg_val embed = rg_build_weight(&b, RG_ROLE_EMBED, 0);
     b.rope_table = rg_rope_table(g, positions, rg_build_weight(&b, RG_ROLE_INV_FREQ, 0),

@@ -292,7 +292,7 @@ static rg_status new_trainer(check *c, rg_trainer **out) {
 
 static rg_pass pass_of(const check *c, size_t batch) {
     const size_t n = c->shape[0] * c->shape[1];
-    return (rg_pass){c->ids + batch * n, c->targets + batch * n};
+    return (rg_pass){.ids = c->ids + batch * n, .targets = c->targets + batch * n};
 }
 
 static rg_status check_gradients(check *c) {

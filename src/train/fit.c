@@ -48,8 +48,7 @@ typedef struct run {
     const rg_fit_data *data;
     size_t pass_tokens;
     size_t n_passes;
-    int32_t *ids;     // [n_passes][pass_tokens]
-    int32_t *targets; // the same
+    int32_t *values; // [n_passes][3][pass_tokens]: ids, targets, positions
     rg_pass *passes;
     rg_fit_tell_fn *tell;
     void *arg;
@@ -61,6 +60,11 @@ typedef struct run {
     uint64_t n_worse;   // validations since
     rg_error *err;
 } run;
+
+static rg_fit_pass pass_at(const run *r, size_t k) {
+    int32_t *ids = r->values + 3 * k * r->pass_tokens;
+    return (rg_fit_pass){ids, ids + r->pass_tokens, ids + 2 * r->pass_tokens};
+}
 
 // ---- checkpoints ----
 
@@ -162,8 +166,8 @@ static rg_status one_step(run *r, bool *goes_on) {
     const uint64_t begin = rg_clock_ns();
     const uint64_t i = rg_trainer_steps(r->t);
     for (size_t k = 0; k < r->n_passes; k++) {
-        RG_TRY(r->data->next(r->data->self, r->ids + k * r->pass_tokens,
-                             r->targets + k * r->pass_tokens, r->err));
+        const rg_fit_pass pass = pass_at(r, k);
+        RG_TRY(r->data->next(r->data->self, &pass, r->err));
     }
     RG_TRY(rg_trainer_gradients(r->t, r->passes, r->n_passes, &step, r->err));
     const double lr = rg_schedule_rate(&r->o->schedule, i);
@@ -191,7 +195,8 @@ static rg_status validate(run *r, bool *goes_on, bool *is_early) {
     for (size_t i = 0; r->data->valid != NULL; i++) {
         double part = 0;
         size_t n_part = 0;
-        rg_status status = r->data->valid(r->data->self, i, r->ids, r->targets, &is_there, r->err);
+        const rg_fit_pass pass = pass_at(r, 0);
+        rg_status status = r->data->valid(r->data->self, i, &pass, &is_there, r->err);
         if (status == RG_OK && !is_there) {
             break;
         }
@@ -223,15 +228,15 @@ static rg_status validate(run *r, bool *goes_on, bool *is_early) {
 }
 
 static rg_status take_buffers(run *r) {
-    const size_t n = r->n_passes * r->pass_tokens;
-    r->ids = rg_new_array(r->mem, n, sizeof *r->ids);
-    r->targets = rg_new_array(r->mem, n, sizeof *r->targets);
+    r->values = rg_new_array(r->mem, 3 * r->n_passes * r->pass_tokens, sizeof *r->values);
     r->passes = rg_new_array(r->mem, r->n_passes, sizeof *r->passes);
-    if (r->ids == NULL || r->targets == NULL || r->passes == NULL) {
-        return rg_fail(r->err, RG_E_MEMORY, "no memory for batches of %zu tokens", n);
+    if (r->values == NULL || r->passes == NULL) {
+        return rg_fail(r->err, RG_E_MEMORY, "no memory for batches of %zu tokens",
+                       r->n_passes * r->pass_tokens);
     }
     for (size_t k = 0; k < r->n_passes; k++) {
-        r->passes[k] = (rg_pass){r->ids + k * r->pass_tokens, r->targets + k * r->pass_tokens};
+        const rg_fit_pass pass = pass_at(r, k);
+        r->passes[k] = (rg_pass){pass.ids, pass.targets, pass.positions};
     }
     return RG_OK;
 }
@@ -275,8 +280,7 @@ rg_status rg_fit(const rg_mem *mem, rg_trainer *t, const rg_fit_options *options
     *end = is_early ? RG_FIT_EARLY : rg_trainer_steps(t) < n_steps ? RG_FIT_STOPPED : RG_FIT_DONE;
 
 done:
-    rg_free(mem, r.ids);
-    rg_free(mem, r.targets);
+    rg_free(mem, r.values);
     rg_free(mem, r.passes);
     return status;
 }

@@ -25,14 +25,20 @@ typedef struct rg_schedule {
  * arXiv 2404.06395. */
 double rg_schedule_rate(const rg_schedule *s, uint64_t i);
 
+/** One pass to be filled: pass_tokens values each, as in rg_pass. */
+typedef struct rg_fit_pass {
+    int32_t *ids;
+    int32_t *targets;
+    int32_t *positions;
+} rg_fit_pass;
+
 /** Where batches come from. All functions answer for the same shape as the trainer. */
 typedef struct rg_fit_data {
     void *self;
     /** The next pass of training. */
-    rg_status (*next)(void *self, int32_t *ids, int32_t *targets, rg_error *err);
+    rg_status (*next)(void *self, const rg_fit_pass *out, rg_error *err);
     /** Pass i of validation; *is_there false past the last. The same every time. NULL: none. */
-    rg_status (*valid)(void *self, size_t i, int32_t *ids, int32_t *targets, bool *is_there,
-                       rg_error *err);
+    rg_status (*valid)(void *self, size_t i, const rg_fit_pass *out, bool *is_there, rg_error *err);
     /** Append what `restore` needs to go on after the pass given last. */
     void (*save)(void *self, rg_buf *out);
     rg_status (*restore)(void *self, rg_str saved, rg_error *err);

@@ -309,10 +309,13 @@ static size_t count(const rg_trainer *t, const rg_pass *pass) {
 }
 
 static rg_status run(rg_trainer *t, const plan *p, const rg_pass *pass, rg_error *err) {
-    const void *inputs[N_INPUTS] = {
-        [RG_INPUT_IDS] = pass->ids,      [RG_INPUT_POSITIONS] = t->positions,
-        [RG_INPUT_OUT_ROWS] = t->rows,   [RG_INPUT_SEED] = t->seed,
-        [INPUT_TARGETS] = pass->targets, [INPUT_DLOSS] = t->dloss};
+    const void *inputs[N_INPUTS] = {[RG_INPUT_IDS] = pass->ids,
+                                    [RG_INPUT_POSITIONS] =
+                                        pass->positions == NULL ? t->positions : pass->positions,
+                                    [RG_INPUT_OUT_ROWS] = t->rows,
+                                    [RG_INPUT_SEED] = t->seed,
+                                    [INPUT_TARGETS] = pass->targets,
+                                    [INPUT_DLOSS] = t->dloss};
     const rg_bindings b = {.pool = t->pool,
                            .arena = p->arena,
                            .scratch = t->scratch,

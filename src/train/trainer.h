@@ -28,10 +28,12 @@ typedef struct rg_optimizer {
 } rg_optimizer;
 
 /** One pass: n_rows * seq_len ids, and for each position the id that follows it, or a negative
- * number where nothing is learnt. Borrowed. */
+ * number where nothing is learnt. Positions: several samples may lie in one row, each counting from
+ * 0; they do not see each other. NULL: a row is one sample. Borrowed. */
 typedef struct rg_pass {
     const int32_t *ids;
     const int32_t *targets;
+    const int32_t *positions;
 } rg_pass;
 
 /** What a step did. */

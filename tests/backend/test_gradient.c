@@ -196,12 +196,19 @@ static rg_val build_sequences(rg_graph *g, const rg_val *in) {
     return build_attention(g, in, 0, T / 2);
 }
 
+static rg_val build_samples(rg_graph *g, const rg_val *in) {
+    const rg_op_params p = {
+        .n_head = N_HEAD, .n_kv_head = N_KV, .head_dim = HEAD, .v_dim = HEAD, .scale = 0.4f};
+    return rg_attention(g, in[0], in[1], in[2], in[3], &p);
+}
+
 static void oracle_attention(double *const *in, double *out, int window, int seq_len) {
     for (int t = 0; t < T; t++) {
         for (int h = 0; h < N_HEAD; h++) {
             const int kv = h / (N_HEAD / N_KV);
             double p[T], sum = 0;
-            const int begin = t / seq_len * seq_len;
+            // seq_len 0: a token's sample began as many tokens ago as its position says
+            const int begin = seq_len != 0 ? t / seq_len * seq_len : ids[t] <= t ? t - ids[t] : 0;
             const int from = window != 0 && t + 1 - begin > window ? t + 1 - window : begin;
             for (int j = from; j <= t; j++) {
                 double s = 0;
@@ -224,6 +231,10 @@ static void oracle_attention(double *const *in, double *out, int window, int seq
 
 static void oracle_causal(double *const *in, double *out) {
     oracle_attention(in, out, 0, T);
+}
+
+static void oracle_samples(double *const *in, double *out) {
+    oracle_attention(in, out, 0, 0);
 }
 
 static void oracle_windowed(double *const *in, double *out) {
@@ -250,6 +261,8 @@ static const op_case cases[] = {
      T, N_HEAD * HEAD, build_causal, oracle_causal},
     {"attention, two sequences", 3, {{T, N_HEAD * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {T, N_KV * HEAD, false, false}},
      T, N_HEAD * HEAD, build_sequences, oracle_sequences},
+    {"attention, samples in a row", 4, {{T, N_HEAD * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {0, T, false, true}},
+     T, N_HEAD * HEAD, build_samples, oracle_samples},
     {"attention, windowed", 3, {{T, N_HEAD * HEAD, false, false}, {T, N_KV * HEAD, false, false}, {T, N_KV * HEAD, false, false}},
      T, N_HEAD * HEAD, build_windowed, oracle_windowed},
 };

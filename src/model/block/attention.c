@@ -31,7 +31,8 @@ rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
                             .scale = (float)(1 / sqrt(h->head_dim)),
                             .window = h->slides[layer] ? h->window : 0,
                             .seq_len = b->extras.seq_len};
-    const rg_val state = b->purpose == RG_PURPOSE_TRAIN ? RG_VAL_NONE : rg_graph_state(b->g, layer);
+    const rg_val state =
+        b->purpose == RG_PURPOSE_TRAIN ? b->positions : rg_graph_state(b->g, layer);
     return rg_build_linear(b, layer, rg_attention(b->g, q, k, v, state, &p), RG_ROLE_ATTN_O,
                            RG_ROLE_ATTN_O_BIAS);
 }

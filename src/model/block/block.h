@@ -8,6 +8,7 @@
 typedef struct rg_build {
     const rg_model *model;
     rg_graph *g;
+    rg_val positions;  // i32 [n_tok]
     rg_val rope_table; // [n_tok, n_rot]
     rg_val seed;       // of dropout; RG_VAL_NONE: nothing is dropped
     rg_purpose purpose;

@@ -1,7 +1,7 @@
 /*
- * Gradients of causal attention, block by block: scores and probabilities are computed again, never
- * more than QUERIES x KEYS of them at a time.
- * Source: Dao et al. 2022, arXiv 2205.14135, appendix B.
+ * Causal attention without a state and its gradients, block by block: never more than QUERIES x
+ * KEYS scores at a time. The way back computes them again. Source: Dao et al. 2022, arXiv
+ * 2205.14135, appendix B.
  */
 #include "backend/exec_internal.h"
 
@@ -18,11 +18,13 @@ typedef struct heads {
     const rg_kernels *kernels;
     const rg_op_params *p;
     size_t n_tok;
+    const int32_t *positions; // of the sequence's tokens: each run from 0 on is one; NULL: one
     // the head's values of the first token; strides in floats
     const float *q;
     const float *k;
     const float *v;
     const float *dy;
+    float *y;
     float *dq;
     float *dk;
     float *dv;
@@ -44,9 +46,21 @@ typedef struct block {
     size_t n_k;
 } block;
 
+// the first key that query t sees
+static size_t first_key(const heads *h, size_t t) {
+    size_t from = h->p->window != 0 && t + 1 > h->p->window ? t + 1 - h->p->window : 0;
+    if (h->positions != NULL) {
+        // a position that its row cannot have hides nothing: it is the caller's to exclude
+        const size_t back = (uint32_t)h->positions[t];
+        const size_t start = back <= t ? t - back : 0;
+        from = from > start ? from : start;
+    }
+    return from;
+}
+
 // keys that query t sees within the block: [*lo, *hi)
 static void visible(const heads *h, const block *b, size_t t, size_t *lo, size_t *hi) {
-    const size_t from = h->p->window != 0 && t + 1 > h->p->window ? t + 1 - h->p->window : 0;
+    const size_t from = first_key(h, t);
     *lo = from > b->k ? from - b->k : 0;
     *hi = t + 1 > b->k ? t + 1 - b->k : 0;
     *hi = *hi < b->n_k ? *hi : b->n_k;
@@ -72,14 +86,17 @@ static void scores(const heads *h, const block *b, const float *x, size_t x_stri
 
 static void take_block(heads *h, const block *b) {
     scores(h, b, h->q, h->q_stride, h->k, h->k_stride, h->p->head_dim, h->s);
-    scores(h, b, h->dy, h->y_stride, h->v, h->v_stride, h->p->v_dim, h->dp);
+    if (h->dy != NULL) {
+        scores(h, b, h->dy, h->y_stride, h->v, h->v_stride, h->p->v_dim, h->dp);
+    }
 }
 
 static void take_rows(heads *h, const block *b) {
     for (size_t i = 0; i < b->n_q; i++) {
         size_t lo, hi;
         visible(h, b, b->q + i, &lo, &hi);
-        h->kernels->softmax_take(&h->rows[i], h->s + i * KEYS + lo, h->dp + i * KEYS + lo, hi - lo,
+        h->kernels->softmax_take(&h->rows[i], h->s + i * KEYS + lo,
+                                 h->dy == NULL ? NULL : h->dp + i * KEYS + lo, hi - lo,
                                  h->p->scale);
     }
 }
@@ -91,11 +108,14 @@ static void finish_rows(heads *h, const block *b) {
         float *s = h->s + i * KEYS;
         float *dp = h->dp + i * KEYS;
         visible(h, b, b->q + i, &lo, &hi);
-        h->kernels->softmax_back(&h->rows[i], s + lo, dp + lo, hi - lo, h->p->scale);
+        h->kernels->softmax_back(&h->rows[i], s + lo, h->dy == NULL ? NULL : dp + lo, hi - lo,
+                                 h->p->scale);
         memset(s, 0, lo * sizeof *s);
-        memset(dp, 0, lo * sizeof *dp);
         memset(s + hi, 0, (b->n_k - hi) * sizeof *s);
-        memset(dp + hi, 0, (b->n_k - hi) * sizeof *dp);
+        if (h->dy != NULL) {
+            memset(dp, 0, lo * sizeof *dp);
+            memset(dp + hi, 0, (b->n_k - hi) * sizeof *dp);
+        }
     }
 }
 
@@ -113,6 +133,22 @@ static void add_turned(const heads *h, const block *b, const float *x, const flo
                        .c = to + b->k * to_stride,
                        .ldc = to_stride,
                        .is_added = true};
+    h->kernels->gemm(&g, h->scratch);
+}
+
+// y[q rows] += p v[k rows]
+static void add_values(const heads *h, const block *b, bool is_first) {
+    const rg_gemm g = {.m = b->n_q,
+                       .n = h->p->v_dim,
+                       .k = b->n_k,
+                       .a = h->s,
+                       .a_row = KEYS,
+                       .a_col = 1,
+                       .b = h->v + b->k * h->v_stride,
+                       .b_stride = h->v_stride * sizeof *h->v,
+                       .c = h->y + b->q * h->y_stride,
+                       .ldc = h->y_stride,
+                       .is_added = !is_first};
     h->kernels->gemm(&g, h->scratch);
 }
 
@@ -141,11 +177,13 @@ static block block_at(const heads *h, size_t q, size_t k) {
 
 // with more than one block of keys every score is computed twice: for its row, then for good
 static void run_queries(heads *h, size_t q) {
-    const size_t window = h->p->window;
-    const size_t first = window != 0 && q + 1 > window ? q + 1 - window : 0;
-    const size_t end = block_at(h, q, 0).n_q + q;
-    for (size_t i = 0; i < QUERIES; i++) {
+    const size_t n_q = block_at(h, q, 0).n_q;
+    const size_t end = q + n_q;
+    size_t first = q;
+    for (size_t i = 0; i < n_q; i++) {
         h->rows[i] = (rg_softmax_row){.top = -INFINITY};
+        const size_t from = first_key(h, q + i);
+        first = from < first ? from : first;
     }
     for (size_t k = first; k < end; k += KEYS) {
         const block b = block_at(h, q, k);
@@ -158,20 +196,18 @@ static void run_queries(heads *h, size_t q) {
             take_block(h, &b);
         }
         finish_rows(h, &b);
-        add_gradients(h, &b, k == first);
+        if (h->dy != NULL) {
+            add_gradients(h, &b, k == first);
+        } else {
+            add_values(h, &b, k == first);
+        }
     }
 }
 
-size_t rg_cpu_attention_back_chunks(rg_task *task, const rg_node *node) {
-    const size_t n_tok = rg_task_value(task, node->in[1])->shape[0];
-    return n_tok / rg_task_sequence(task, node) * node->p.n_kv_head;
-}
-
-// one key-value head of one sequence and the query heads that share it: nothing else writes its
-// gradients
-void rg_cpu_attention_back(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+// q, k, v are inputs [at, at + 3) of the node, positions may follow
+static heads heads_of(const rg_task *task, const rg_node *node, size_t at, size_t chunk,
+                      void *scratch) {
     const rg_op_params *p = &node->p;
-    const size_t group = p->n_head / p->n_kv_head;
     const size_t n_tok = rg_task_sequence(task, node);
     const size_t first = chunk / p->n_kv_head * n_tok;
     const size_t kv_head = chunk % p->n_kv_head;
@@ -187,13 +223,48 @@ void rg_cpu_attention_back(const rg_task *task, const rg_node *node, size_t chun
                    "blocks fit beside the products");
     h.s = (float *)(void *)((char *)scratch + RG_GEMM_SCRATCH_BYTES);
     h.dp = h.s + QUERIES * KEYS;
-    const size_t at_k = first * h.k_stride + kv_head * p->head_dim;
-    const size_t at_v = first * h.v_stride + kv_head * p->v_dim;
-    h.k = (const float *)rg_task_data(task, node->in[2]) + at_k;
-    h.v = (const float *)rg_task_data(task, node->in[3]) + at_v;
-    h.dk = (float *)rg_task_data(task, node->out[1]) + at_k;
-    h.dv = (float *)rg_task_data(task, node->out[2]) + at_v;
-    for (size_t t = 0; t < n_tok; t++) {
+    h.k = (const float *)rg_task_data(task, node->in[at + 1]) + first * h.k_stride +
+          kv_head * p->head_dim;
+    h.v = (const float *)rg_task_data(task, node->in[at + 2]) + first * h.v_stride +
+          kv_head * p->v_dim;
+    if (node->n_in > at + 3) {
+        h.positions = (const int32_t *)rg_task_data(task, node->in[at + 3]) + first;
+    }
+    return h;
+}
+
+// chunks are key-value heads of sequences, each with the query heads that share it
+size_t rg_cpu_attention_chunks(rg_task *task, const rg_node *node) {
+    const size_t n_tok = rg_task_value(task, node->in[0])->shape[0];
+    return n_tok / rg_task_sequence(task, node) * node->p.n_kv_head;
+}
+
+void rg_cpu_attention(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_op_params *p = &node->p;
+    heads h = heads_of(task, node, 0, chunk, scratch);
+    const size_t first = chunk / p->n_kv_head * h.n_tok;
+    const size_t group = p->n_head / p->n_kv_head;
+    for (size_t i = 0; i < group; i++) {
+        const size_t head = chunk % p->n_kv_head * group + i;
+        h.q = (const float *)rg_task_data(task, node->in[0]) + first * h.q_stride +
+              head * p->head_dim;
+        h.y = (float *)rg_task_data(task, node->out[0]) + first * h.y_stride + head * p->v_dim;
+        for (size_t q = 0; q < h.n_tok; q += QUERIES) {
+            run_queries(&h, q);
+        }
+    }
+}
+
+// nothing else writes this key-value head's gradients
+void rg_cpu_attention_back(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_op_params *p = &node->p;
+    heads h = heads_of(task, node, 1, chunk, scratch);
+    const size_t first = chunk / p->n_kv_head * h.n_tok;
+    const size_t kv_head = chunk % p->n_kv_head;
+    const size_t group = p->n_head / p->n_kv_head;
+    h.dk = (float *)rg_task_data(task, node->out[1]) + first * h.k_stride + kv_head * p->head_dim;
+    h.dv = (float *)rg_task_data(task, node->out[2]) + first * h.v_stride + kv_head * p->v_dim;
+    for (size_t t = 0; t < h.n_tok; t++) {
         memset(h.dk + t * h.k_stride, 0, p->head_dim * sizeof(float));
         memset(h.dv + t * h.v_stride, 0, p->v_dim * sizeof(float));
     }
@@ -204,7 +275,7 @@ void rg_cpu_attention_back(const rg_task *task, const rg_node *node, size_t chun
         h.dq = (float *)rg_task_data(task, node->out[0]) + at_q;
         h.dy =
             (const float *)rg_task_data(task, node->in[0]) + first * h.y_stride + head * p->v_dim;
-        for (size_t q = 0; q < n_tok; q += QUERIES) {
+        for (size_t q = 0; q < h.n_tok; q += QUERIES) {
             run_queries(&h, q);
         }
     }
