@@ -6,6 +6,7 @@
  *   tokenizer.h  text to token ids and back
  *   chat.h       chat templates: messages to a prompt
  *   session.h    run a model: evaluate, sample, generate, save, fork, cancel
+ *   robot.h      robots, skills and their results
  *   system.h     version, processor, measured limits
  *
  * Rules: structs of options start with `size` (sizeof of the struct as compiled) and zero means

@@ -13,6 +13,7 @@ static const struct {
     const char *help;
 } commands[] = {
     {"run", cmd_run, "chat with a model, or answer one prompt"},
+    {"robot", cmd_robot, "drive a robot by its skills"},
     {"show", cmd_show, "what a model is, and what running it takes"},
     {"tokenize", cmd_tokenize, "text to token ids and back"},
     {"template", cmd_template, "render a chat template"},

@@ -136,6 +136,14 @@ static bool set_value(const cli_option *o, const char *text) {
         list->items[list->n++] = text;
         return true;
     }
+    case CLI_CALL: {
+        cli_calls *calls = o->value;
+        if (calls->n == CLI_LIST_MAX) {
+            return false;
+        }
+        calls->items[calls->n++].name = text;
+        return true;
+    }
     }
     return false;
 }
@@ -200,6 +208,10 @@ int cli_parse(const cli_spec *s, int argc, char **argv) {
         }
         if (!set_value(o, value)) {
             return bad_value(s, o, value);
+        }
+        if (o->kind == CLI_CALL && i + 1 < argc && argv[i + 1][0] == '{') {
+            cli_calls *calls = o->value;
+            calls->items[calls->n - 1].arguments = argv[++i];
         }
         if (o->is_given != NULL) {
             *o->is_given = true;

@@ -17,6 +17,7 @@ typedef enum cli_kind {
     CLI_TEXT, // const char *
     CLI_SIZE, // uint64_t, with k, m or g behind it
     CLI_LIST, // cli_list: may be given several times
+    CLI_CALL, // cli_calls: a name, then perhaps a JSON object; may be given several times
 } cli_kind;
 
 enum { CLI_LIST_MAX = 64 };
@@ -25,6 +26,14 @@ typedef struct cli_list {
     const char *items[CLI_LIST_MAX];
     size_t n;
 } cli_list;
+
+typedef struct cli_calls {
+    struct {
+        const char *name;
+        const char *arguments; // NULL: none given
+    } items[CLI_LIST_MAX];
+    size_t n;
+} cli_calls;
 
 typedef struct cli_option {
     const char *name; // "--threads", with a short form behind a comma: "--max-tokens,-n"

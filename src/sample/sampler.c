@@ -1,6 +1,6 @@
 #include "sample/sampler.h"
 
-#include "sample/random.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <string.h>

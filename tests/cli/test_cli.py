@@ -13,7 +13,7 @@ import unittest
 RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
 TINY = os.path.join(ROOT, "tests/data/tiny")
 SHARED = os.environ.get("RAGA_SHARED", os.path.join(ROOT, "../shared"))
-COMMANDS = ["run", "show", "tokenize", "template", "logits", "bench", "doctor", "version", "train",
+COMMANDS = ["run", "robot", "show", "tokenize", "template", "logits", "bench", "doctor", "version", "train",
             "merge"]
 
 

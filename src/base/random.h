@@ -1,5 +1,4 @@
-/* The generator of the samplers: xoshiro256** seeded by splitmix64; the same numbers on every
- * machine. */
+/* Random numbers that are the same on every machine: xoshiro256** seeded by splitmix64. */
 #pragma once
 
 #include <stdint.h>
