@@ -14,6 +14,7 @@ static const double walk_m_s = 0.5;     // of go_to and approach
 static const double near_m = 0.1;       // closer than this the robot does not turn towards a goal
 static const double aligned_rad = 0.35; // it walks while it turns only below this
 static const double look_again_s = 0.5;
+static const double margin_m = 0.15; // kept from things on the way
 
 double rg_motion_wrap(double angle_rad) {
     return remainder(angle_rad, 2 * M_PI);
@@ -72,8 +73,7 @@ void rg_motion_walk(rg_skill_run *run, rg_motion *m) {
         run->outcome = RG_SKILL_DONE;
         return;
     }
-    const double most = limit_of(run, 0, left);
-    const double speed = run->call.numbers[1] < most ? run->call.numbers[1] : most;
+    const double speed = fmin(run->call.numbers[1], limit_of(run, 0, left));
     const double side = limit_of(run, 1, 1);
     m->forward_m_s = towards(run, left, speed, creep_m_s);
     m->left_m_s = clamp(-gain_s * beside, -side, side);
@@ -88,7 +88,7 @@ void rg_motion_sidestep(rg_skill_run *run, rg_motion *m) {
         run->outcome = RG_SKILL_DONE;
         return;
     }
-    // beside a line to the left, the positive side is backwards
+    // left of a line to the left is backwards
     m->left_m_s = towards(run, left, limit_of(run, 1, left), creep_m_s);
     m->forward_m_s = clamp(gain_s * behind, -limit_of(run, 0, -1), limit_of(run, 0, 1));
     m->yaw_rad_s = hold_heading(run);
@@ -103,35 +103,92 @@ void rg_motion_turn(rg_skill_run *run, rg_motion *m) {
     m->yaw_rad_s = towards(run, left, limit_of(run, 2, left), creep_rad_s);
 }
 
-// towards a point of the world, turning to it first; true when there
-static bool drive(rg_skill_run *run, double x_m, double y_m, rg_motion *m) {
-    const double dx = x_m - run->now.x_m;
-    const double dy = y_m - run->now.y_m;
-    const double left = hypot(dx, dy);
-    const double most = limit_of(run, 0, 1) < walk_m_s ? limit_of(run, 0, 1) : walk_m_s;
-    run->moved_m = hypot(run->now.x_m - run->first.x_m, run->now.y_m - run->first.y_m);
-    if (left < reached_m) {
-        return true;
+// ---- ways ----
+
+// what is seen now and then, for the way and the goal; things may move
+static void look_again(rg_skill_run *run) {
+    if (run->robot->table->look != NULL &&
+        (run->look_s < 0 || run->now.time_s - run->look_s >= look_again_s)) {
+        run->look_s = run->now.time_s;
+        run->n_sights = run->robot->table->look(run->robot->self, run->sights, RG_SIGHTS_MAX);
     }
-    const double aside = rg_motion_wrap(atan2(dy, dx) - run->now.heading_rad);
-    if (left < near_m) {
-        // the last steps without turning
-        const double slow = limit_of(run, 1, 1) < most ? limit_of(run, 1, 1) : most;
-        const double speed = towards(run, left, slow, creep_m_s);
-        m->forward_m_s = speed * cos(aside);
-        m->left_m_s = speed * sin(aside);
-        return false;
+}
+
+/** A point to head for. */
+typedef struct spot {
+    double x_m, y_m;
+} spot;
+
+// the first thing that stands on the straight way to a spot: where to pass it
+static bool find_detour(const rg_skill_run *run, const spot *to, const rg_sight *goal, spot *pass) {
+    const double dx = to->x_m - run->now.x_m;
+    const double dy = to->y_m - run->now.y_m;
+    const double length = hypot(dx, dy);
+    double first_m = length;
+    bool is_found = false;
+    for (size_t i = 0; i < run->n_sights && length > 0; i++) {
+        const rg_sight *s = &run->sights[i];
+        const double ox = (double)s->x_m - run->now.x_m;
+        const double oy = (double)s->y_m - run->now.y_m;
+        const double ahead = (ox * dx + oy * dy) / length;
+        const double beside = (ox * dy - oy * dx) / length; // of the way, seen from the thing: left
+        // room for the body, less where the goal itself is as close
+        const double touch = (double)s->radius_m + run->robot->desc->radius_m;
+        const double at_goal = hypot((double)s->x_m - to->x_m, (double)s->y_m - to->y_m);
+        const double room = fmin(touch + margin_m, at_goal - margin_m / 4);
+        const bool is_goal = goal != NULL && rg_str_is(rg_str_of(s->name), goal->name) &&
+                             s->x_m == goal->x_m && s->y_m == goal->y_m;
+        if (!s->is_wall && !is_goal && ahead > 0 && ahead < first_m && fabs(beside) < room) {
+            const double side = (beside < 0 ? -1 : 1) * (touch + 1.2 * margin_m);
+            pass->x_m = (double)s->x_m - side * dy / length;
+            pass->y_m = (double)s->y_m + side * dx / length;
+            first_m = ahead;
+            is_found = true;
+        }
     }
+    return is_found;
+}
+
+// where to head for to reach a spot: itself, or where the things between are passed
+static spot way_to(const rg_skill_run *run, spot to, const rg_sight *goal) {
+    enum { DETOURS = 4 };
+    spot pass = to;
+    for (int i = 0; i < DETOURS && find_detour(run, &to, goal, &pass); i++) {
+        to = pass;
+    }
+    return to;
+}
+
+// turn to a spot and walk, `left_m` being how far to go in all
+static void head_for(rg_skill_run *run, const spot *to, double left_m, rg_motion *m) {
+    const double most = fmin(limit_of(run, 0, left_m), walk_m_s);
+    const double aside = rg_motion_wrap(atan2(to->y_m - run->now.y_m, to->x_m - run->now.x_m) -
+                                        run->now.heading_rad);
     m->yaw_rad_s = towards(run, aside, limit_of(run, 2, aside), 0);
-    if (fabs(aside) < aligned_rad) {
-        m->forward_m_s = towards(run, left, most, creep_m_s) * cos(aside);
+    if (fabs(aside) < aligned_rad && fabs(left_m) >= reached_m) {
+        m->forward_m_s = towards(run, left_m, most, creep_m_s);
     }
-    return false;
 }
 
 void rg_motion_go_to(rg_skill_run *run, rg_motion *m) {
-    if (drive(run, run->call.numbers[0], run->call.numbers[1], m)) {
+    const spot goal = {run->call.numbers[0], run->call.numbers[1]};
+    const double dx = goal.x_m - run->now.x_m;
+    const double dy = goal.y_m - run->now.y_m;
+    const double left = hypot(dx, dy);
+    run->moved_m = hypot(run->now.x_m - run->first.x_m, run->now.y_m - run->first.y_m);
+    if (left < reached_m) {
         run->outcome = RG_SKILL_DONE;
+    } else if (left < near_m) {
+        // the last steps without turning
+        const double aside = atan2(dy, dx) - run->now.heading_rad;
+        const double slow = fmin(limit_of(run, 1, 1), walk_m_s);
+        const double speed = towards(run, left, slow, creep_m_s);
+        m->forward_m_s = speed * cos(aside);
+        m->left_m_s = speed * sin(aside);
+    } else {
+        look_again(run);
+        const spot to = way_to(run, goal, NULL);
+        head_for(run, &to, left, m);
     }
 }
 
@@ -150,8 +207,7 @@ static bool find_goal(rg_skill_run *run) {
     const rg_sight *best = NULL;
     bool is_whole = false;
     double nearest = 0;
-    const size_t n = run->robot->table->look(run->robot->self, run->sights, RG_SIGHTS_MAX);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < run->n_sights; i++) {
         const rg_sight *s = &run->sights[i];
         const double d = rg_motion_surface_m(run, s);
         const bool is_same = rg_str_is(asked, s->name);
@@ -175,17 +231,15 @@ void rg_motion_approach(rg_skill_run *run, rg_motion *m) {
         run->outcome = RG_SKILL_FAILED;
         return;
     }
-    // things may move; one that is lost from sight is taken to be where it was
-    if (is_first || run->now.time_s - run->look_s >= look_again_s) {
-        run->look_s = run->now.time_s;
-        if (!find_goal(run) && is_first) {
-            snprintf(run->error, sizeof run->error, "%s not found", run->call.object);
-            run->outcome = RG_SKILL_FAILED;
-            return;
-        }
+    // one that is lost from sight is taken to be where it was
+    look_again(run);
+    if (!find_goal(run) && is_first) {
+        snprintf(run->error, sizeof run->error, "%s not found", run->call.object);
+        run->outcome = RG_SKILL_FAILED;
+        return;
     }
     const double least = run->robot->desc->radius_m + 0.02; // not into it
-    const double keep = run->call.numbers[1] > least ? run->call.numbers[1] : least;
+    const double keep = fmax(run->call.numbers[1], least);
     const double left = rg_motion_surface_m(run, &run->goal) - keep;
     const double aside = rg_motion_bearing_rad(run, &run->goal);
     run->moved_m = hypot(run->now.x_m - run->first.x_m, run->now.y_m - run->first.y_m);
@@ -193,11 +247,11 @@ void rg_motion_approach(rg_skill_run *run, rg_motion *m) {
         run->outcome = RG_SKILL_DONE;
         return;
     }
-    const double most = limit_of(run, 0, left) < walk_m_s ? limit_of(run, 0, left) : walk_m_s;
-    m->yaw_rad_s = towards(run, aside, limit_of(run, 2, aside), 0);
-    if (fabs(aside) < aligned_rad && fabs(left) >= reached_m) {
-        m->forward_m_s = towards(run, left, most, creep_m_s);
+    spot to = {(double)run->goal.x_m, (double)run->goal.y_m};
+    if (left > 0) {
+        to = way_to(run, to, &run->goal);
     }
+    head_for(run, &to, left, m);
 }
 
 // ---- timeouts ----
