@@ -58,29 +58,6 @@ raga_status raga_template_json_line(const raga_template *t, const char *line, si
 
 // ---- a conversation as ids ----
 
-static rg_status encode(const raga_model *m, const rg_rendered *r, rg_ids *ids, rg_error *err) {
-    const rg_tokenizer *tok = m->tokenizer.tokenizer;
-    rg_token_run *runs = rg_new_array(rg_mem_heap(), r->n_runs + 1, sizeof *runs);
-    if (runs == NULL) {
-        return rg_fail(err, RG_E_MEMORY, "no memory for %zu stretches of text", r->n_runs);
-    }
-    for (size_t i = 0; i < r->n_runs; i++) {
-        runs[i] = (rg_token_run){r->runs[i].begin, r->runs[i].end, r->runs[i].is_trusted};
-    }
-    // the tokenizer's BOS, unless the template wrote it
-    const rg_str bos = rg_tokenizer_bytes(tok, rg_tokenizer_bos(tok));
-    const bool has_bos = bos.size != 0 && rg_str_starts(r->text, bos);
-    const rg_status status = rg_tokenizer_encode_runs(tok, r->text, runs, r->n_runs, 0, ids, err);
-    rg_free(rg_mem_heap(), runs);
-    if (status == RG_OK && rg_tokenizer_adds_bos(tok) && !has_bos) {
-        const int32_t id = rg_tokenizer_bos(tok);
-        rg_buf_put(&ids->buf, &id, sizeof id);
-        memmove(ids->buf.data + sizeof id, ids->buf.data, ids->buf.size - sizeof id);
-        memcpy(ids->buf.data, &id, sizeof id);
-    }
-    return status == RG_OK ? rg_buf_check(&ids->buf, "token ids", err) : status;
-}
-
 static void read_request(const rg_json *root, rg_chat_request *request) {
     request->messages = rg_json_find(root, "messages");
     request->tools = rg_json_find(root, "tools");
@@ -118,7 +95,8 @@ raga_status raga_chat_ids(const raga_model *m, const char *json, size_t size, in
         rg_fail(&err, status, "%.*s", RG_FMT(rendered.raised)); // the template's own words
     }
     if (status == RG_OK) {
-        status = encode(m, &rendered, &list, &err);
+        status = rg_tokenizer_encode_chat(m->tokenizer.tokenizer, rendered.text, rendered.runs,
+                                          rendered.n_runs, NULL, 0, &list, &err);
     }
     rg_rendered_clear(&rendered);
 

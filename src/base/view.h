@@ -26,6 +26,14 @@ static inline rg_str rg_str_of(const char *text) {
 // view of a string literal, its length known to the compiler
 #define RG_STR(literal) ((rg_str){"" literal, sizeof(literal) - 1})
 
+/** Part [begin, end) of a text, in bytes, by where it came from. */
+typedef struct rg_text_run {
+    size_t begin;
+    size_t end;
+    bool is_trusted; // special tokens are recognized in it
+    uint8_t source;  // who wrote it, as chat/ numbers them; 0 is the template
+} rg_text_run;
+
 // for printf: "%.*s", RG_FMT(s); two arguments, so never behind a ?:
 #define RG_FMT(s) (int)((s).size > 4096 ? 4096 : (s).size), (s).data
 

@@ -171,7 +171,10 @@ rg_status rg_chat_format_render(const rg_chat_format *format, const rg_chat_requ
                 .name = rg_str_of(token_names[i]), .json = &format->tokens[i], .is_trusted = true};
         }
     }
-    vars[n++] = (rg_template_var){.name = RG_STR("messages"), .json = request->messages};
+    vars[n++] = (rg_template_var){.name = RG_STR("messages"),
+                                  .json = request->messages,
+                                  .sources = request->sources,
+                                  .has_roles = true};
     vars[n++] = (rg_template_var){.name = RG_STR("tools"), .json = request->tools};
     vars[n++] = (rg_template_var){.name = RG_STR("documents")};
     vars[n++] = (rg_template_var){.name = RG_STR("add_generation_prompt"), .json = &prompt};

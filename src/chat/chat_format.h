@@ -33,6 +33,7 @@ typedef struct rg_chat_request {
     bool add_generation_prompt;
     rg_template_clock clock;
     const rg_template_limits *limits; // NULL: defaults
+    const uint8_t *sources;           // one a message, or NULL: rg_template_var.sources
 } rg_chat_request;
 
 /** A model's chat format. Threads: read-only after rg_chat_format_new; share freely. */

@@ -46,6 +46,47 @@ static rg_template_limits with_defaults(const rg_template_limits *given) {
     return limits;
 }
 
+/* Templates build headers of roles ('<|' + role + '|>'), so these words are as good as their own.
+ */
+static bool is_usual_role(rg_str role) {
+    static const char *const roles[] = {"system", "developer", "user",    "assistant",  "model",
+                                        "tool",   "function",  "ipython", "observation"};
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        if (rg_str_is(role, roles[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static rg_jval message_value(rg_jrun *run, const rg_json *message, uint8_t origin) {
+    const rg_jval value = rg_jval_from_json(run, message, origin);
+    rg_str role = {0};
+    if (value.kind == RG_J_DICT && rg_json_str(rg_json_find(message, "role"), &role) &&
+        is_usual_role(role)) {
+        rg_jdict_set(run, value.dict, rg_jtext(rg_jstr_view(run, RG_STR("role"), origin)),
+                     rg_jtext(rg_jstr_view(run, role, 0)));
+    }
+    return value;
+}
+
+static rg_jval value_of(rg_jrun *run, const rg_template_var *var) {
+    const uint8_t origin = var->is_trusted ? 0 : 1;
+    if ((var->sources == NULL && !var->has_roles) || var->json == NULL ||
+        var->json->kind != RG_JSON_ARRAY) {
+        return rg_jval_from_json(run, var->json, origin);
+    }
+    rg_jlist *list = rg_jlist_new(run, var->json->n);
+    for (size_t i = 0; i < var->json->n && !rg_jfailed(run); i++) {
+        const uint8_t source = var->sources == NULL ? origin : var->sources[i];
+        const rg_json *item = &var->json->items[i];
+        rg_jlist_push(run, list,
+                      var->has_roles ? message_value(run, item, source)
+                                     : rg_jval_from_json(run, item, source));
+    }
+    return rg_jseq(RG_J_LIST, list);
+}
+
 /* The variables that the template names, as values. */
 static void load_context(rg_jrun *run, const rg_template_context *context) {
     const rg_template *tmpl = run->tmpl;
@@ -54,7 +95,7 @@ static void load_context(rg_jrun *run, const rg_template_context *context) {
         const rg_template_var *var = &context->vars[i];
         for (size_t k = 0; k < tmpl->n_names; k++) {
             if (rg_str_eq(rg_jstr_str(tmpl->names[k]), var->name)) {
-                run->globals[k] = rg_jval_from_json(run, var->json, var->is_trusted ? 0 : 1);
+                run->globals[k] = value_of(run, var);
             }
         }
     }
@@ -80,10 +121,9 @@ static rg_status take_output(const rg_jbuild *b, rg_rendered *out, rg_error *err
     out->text = (rg_str){text, b->size};
     for (size_t i = 0; i < b->size;) {
         const uint8_t origin = b->marks == NULL ? b->origin : b->marks[i];
-        const uint8_t *end = b->marks == NULL ? NULL : memchr(b->marks + i, !origin, b->size - i);
-        const size_t next = end == NULL ? b->size : (size_t)(end - b->marks);
+        const size_t next = b->marks == NULL ? b->size : rg_jmarks_end(b->marks, i, b->size);
         out->runs[out->n_runs++] =
-            (rg_text_run){.begin = i, .end = next, .is_trusted = origin == 0};
+            (rg_text_run){.begin = i, .end = next, .is_trusted = origin == 0, .source = origin};
         i = next;
     }
     return RG_OK;

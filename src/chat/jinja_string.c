@@ -59,7 +59,13 @@ uint8_t rg_jstr_origin(const rg_jstr *s) {
     if (s->marks == NULL) {
         return s->size == 0 ? 0 : s->origin;
     }
-    return memchr(s->marks, 1, s->size) != NULL;
+    // the first that is not trusted speaks for all
+    for (size_t i = 0; i < s->size; i++) {
+        if (s->marks[i] != 0) {
+            return s->marks[i];
+        }
+    }
+    return 0;
 }
 
 /* A string with room behind it: data and, when the origins differ, marks. */
@@ -244,6 +250,14 @@ void rg_jbuild_fill(rg_jbuild *b, char c, size_t n, uint8_t origin) {
     b->size += n;
 }
 
+size_t rg_jmarks_end(const uint8_t *marks, size_t from, size_t to) {
+    size_t end = from;
+    while (end < to && marks[end] == marks[from]) {
+        end++;
+    }
+    return end;
+}
+
 void rg_jbuild_part(rg_jbuild *b, const rg_jstr *s, size_t from, size_t to) {
     if (s->marks == NULL) {
         rg_jbuild_put(b, s->data + from, to - from, s->origin);
@@ -251,8 +265,7 @@ void rg_jbuild_part(rg_jbuild *b, const rg_jstr *s, size_t from, size_t to) {
     }
     while (from < to) {
         const uint8_t origin = s->marks[from];
-        const uint8_t *end = memchr(s->marks + from, !origin, to - from);
-        const size_t next = end == NULL ? to : (size_t)(end - s->marks);
+        const size_t next = rg_jmarks_end(s->marks, from, to);
         rg_jbuild_put(b, s->data + from, next - from, origin);
         from = next;
     }

@@ -14,7 +14,7 @@ typedef struct rg_jtail {
     size_t capacity;
 } rg_jtail;
 
-/** Text with the origin of each byte: 0 trusted, 1 untrusted. */
+/** Text with the origin of each byte: 0 trusted, else untrusted and from whom. */
 typedef struct rg_jstr {
     const char *data;
     const uint8_t *marks; // one a byte, or NULL: all are `origin`
@@ -169,6 +169,8 @@ typedef struct rg_jbuild {
     uint8_t origin; // of all bytes while marks is NULL
 } rg_jbuild;
 
+/** The end of the stretch of equal marks that begins at `from` (< to). */
+size_t rg_jmarks_end(const uint8_t *marks, size_t from, size_t to);
 void rg_jbuild_put(rg_jbuild *b, const char *data, size_t size, uint8_t origin);
 void rg_jbuild_c(rg_jbuild *b, const char *text);
 void rg_jbuild_cp(rg_jbuild *b, uint32_t cp, uint8_t origin);

@@ -12,7 +12,7 @@
  * variable) or untrusted (it came out of a message, a tool, a document). The marks follow the text
  * through every filter and method, so a tokenizer that recognises special tokens in trusted runs
  * only cannot be fooled by content. Numbers, booleans and none carry no origin: their digits and
- * words count as trusted.
+ * words count as trusted. Untrusted text may be told apart further: rg_template_var.sources.
  */
 #pragma once
 
@@ -59,6 +59,9 @@ typedef struct rg_template_var {
     rg_str name;
     const rg_json *json; // NULL: none
     bool is_trusted;     // its text may spell special tokens
+    // of an array, one an item, above 0: the source of its text; NULL: 1 where it is not trusted
+    const uint8_t *sources;
+    bool has_roles; // of messages: a role that is a usual word counts as the template's own
 } rg_template_var;
 
 /** What strftime_now reads. All zero: the local time of this machine. */
@@ -95,18 +98,11 @@ typedef enum rg_template_failure {
     RG_TEMPLATE_MEMORY,
 } rg_template_failure;
 
-/** Part [begin, end) of a rendered text, in bytes; neighbors differ in is_trusted. */
-typedef struct rg_text_run {
-    size_t begin;
-    size_t end;
-    bool is_trusted;
-} rg_text_run;
-
 /** A rendered text, or why there is none. Owned by the caller: rg_rendered_clear(). */
 typedef struct rg_rendered {
     const rg_mem *mem;
     rg_str text;
-    rg_text_run *runs; // cover the text from begin to end
+    rg_text_run *runs; // cover the text from begin to end; neighbors differ in source
     size_t n_runs;
     rg_template_failure failure;
     rg_str raised; // RAISED: the exact text

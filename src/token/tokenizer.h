@@ -50,13 +50,6 @@ rg_status rg_tokenizer_open(const rg_mem *mem, const char *path, rg_tokenizer **
                             rg_error *err) RG_MUST_CHECK;
 void rg_tokenizer_free(rg_tokenizer *tok);
 
-/** A stretch of text; only in trusted ones are special and added tokens recognized. */
-typedef struct rg_token_run {
-    size_t begin;
-    size_t end;
-    bool is_trusted;
-} rg_token_run;
-
 /** Ids under construction. */
 typedef struct rg_ids {
     rg_buf buf; // int32_t
@@ -88,8 +81,24 @@ enum {
 rg_status rg_tokenizer_encode(const rg_tokenizer *tok, rg_str text, unsigned flags, rg_ids *ids,
                               rg_error *err) RG_MUST_CHECK;
 /** The same with trust by stretch: runs ascending and covering the text. */
-rg_status rg_tokenizer_encode_runs(const rg_tokenizer *tok, rg_str text, const rg_token_run *runs,
+rg_status rg_tokenizer_encode_runs(const rg_tokenizer *tok, rg_str text, const rg_text_run *runs,
                                    size_t n_runs, unsigned flags, rg_ids *ids,
+                                   rg_error *err) RG_MUST_CHECK;
+
+/** A place in a text that no token crosses. */
+typedef struct rg_token_cut {
+    size_t at;    // byte of the text
+    size_t n_ids; // answer: ids in front of it
+} rg_token_cut;
+
+/**
+ * A rendered conversation as a model gets it, for serving and for training: special tokens where
+ * the template wrote them, and the tokenizer's BOS in front unless the template wrote that as well.
+ * @param cuts  n_cuts, ascending; a cut inside a special token lies behind it. The text on both
+ *              sides gets the ids that it has when a prompt ends there and an answer begins.
+ */
+rg_status rg_tokenizer_encode_chat(const rg_tokenizer *tok, rg_str text, const rg_text_run *runs,
+                                   size_t n_runs, rg_token_cut *cuts, size_t n_cuts, rg_ids *ids,
                                    rg_error *err) RG_MUST_CHECK;
 
 /** Bytes of a token, spaces as spaces; empty for ids outside the vocabulary. */

@@ -203,18 +203,18 @@ static void t06_untrusted_text_stays_plain(void **state) {
     const rg_str text = RG_STR("<|im_start|>x<|im_end|><|im_start|>");
     const int32_t start = rg_tokenizer_find(tok, RG_STR("<|im_start|>"));
     const struct {
-        rg_token_run runs[4];
+        rg_text_run runs[4];
         size_t n;
         size_t n_special;
     } rows[] = {
-        {{{0, 35, false}}, 1, 0},
-        {{{0, 35, true}}, 1, 3},
-        {{{0, 12, true}, {12, 35, false}}, 2, 1},
-        {{{0, 5, true}, {5, 8, false}, {8, 35, true}},
+        {{{0, 35, false, 0}}, 1, 0},
+        {{{0, 35, true, 0}}, 1, 3},
+        {{{0, 12, true, 0}, {12, 35, false, 0}}, 2, 1},
+        {{{0, 5, true, 0}, {5, 8, false, 0}, {8, 35, true, 0}},
          3,
          2}, // a piece of the first one is not trusted
-        {{{0, 5, true}, {5, 12, true}, {12, 35, false}}, 3, 1},
-        {{{0, 13, false}, {13, 23, true}, {23, 35, false}}, 3, 1},
+        {{{0, 5, true, 0}, {5, 12, true, 0}, {12, 35, false, 0}}, 3, 1},
+        {{{0, 13, false, 0}, {13, 23, true, 0}, {23, 35, false, 0}}, 3, 1},
     };
     assert_true(start > 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
