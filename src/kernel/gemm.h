@@ -1,169 +1,267 @@
 /*
- * The walk of a training product, as far as instruction sets share it. B is packed into panels of
- * 16 columns, [k][16], a block of RG_GEMM_K x RG_GEMM_N at a time; rows of A are read where they
- * lie when their values are neighbors, else packed as well, [k][rows of a tile].
+ * The walk of a training product, as far as instruction sets share it. A block of B waits in L2 as
+ * panels that tiles read front to back, a block of A beside it: its rows as they are where they run
+ * along k, else panels as well.
+ *
+ *      panel of B  [step of k][columns of a tile]
+ *      rows of A   [row][RG_GEMM_A_ROW]         or panel of A  [step of k][rows of a tile]
+ *
+ * While tiles multiply one block, the next ones are asked for: packing then finds them near.
  */
 #pragma once
 
+#include "base/mem.h"
 #include "kernel/kernels.h"
 
 #include <string.h>
 
-#define RG_GEMM_N     512 // columns of a packed block of B: it fills half of a core's second cache
-#define RG_GEMM_PANEL 16
-#define RG_GEMM_TILES 4  // tiles of A that are packed together
-#define RG_GEMM_ROWS  16 // most rows of a tile
+#define RG_GEMM_LANES 16   // rows of B that are turned at once, at most
+#define RG_GEMM_PAD   16   // floats between rows and panels, so that neighbors differ in cache sets
+#define RG_GEMM_M     96   // rows of a block of A: whole tiles of 12, 6 and 4
+#define RG_GEMM_N     256  // columns of a block of B when k fills it
+#define RG_GEMM_COLS  1024 // and at most
+#define RG_GEMM_A_ROW (RG_GEMM_K + RG_GEMM_PAD)
+#define RG_GEMM_B     (RG_GEMM_N * RG_GEMM_A_ROW) // floats
 
-/** What a tile multiplies: `rows` rows of A by `n` columns of B, at most RG_GEMM_TILE_N. */
+/** A tile: c = or += product of n steps. */
 typedef struct rg_gemm_tile {
     const float *a;
-    size_t a_row;
-    size_t a_col;
-    const float *panel; // the next one lies panel_stride floats behind
-    size_t panel_stride;
-    size_t k;
+    const float *b;
+    size_t n;
     float *c;
     size_t ldc;
-    size_t n;
-    bool is_added;
+    size_t n_rows;
+    size_t n_cols;
+    bool is_panel; // a is a panel, else rows
+    bool is_first; // c = product
 } rg_gemm_tile;
 
 /** What differs between instruction sets. */
-typedef struct rg_gemm_isa {
-    size_t rows;   // of a tile
-    size_t panels; // of a tile
-    void (*multiply)(const rg_gemm_tile *tile, size_t rows);
-    // n times 32 bytes of 16 rows become double words side by side
-    void (*transpose)(float *panel, const uint8_t *const row[16], size_t n, const uint8_t *next);
-    rg_to_float_fn *(*to_float)(rg_dtype dtype); // NULL: the bytes are f32
-} rg_gemm_isa;
+typedef struct rg_gemm_way {
+    size_t mr;    // rows of a tile
+    size_t nr;    // columns of a tile, a multiple of lanes
+    size_t lanes; // rows that turn takes
+    void (*multiply)(const rg_gemm_tile *tile);
+    // panel[l * width + i] = row[i][l], l < n, i < lanes
+    void (*turn)(float *panel, size_t width, const float *const row[], size_t n);
+} rg_gemm_way;
 
-/** Scratch, laid out: less than RG_GEMM_SCRATCH_BYTES. */
+/** Scratch, laid out. */
 typedef struct rg_gemm_scratch {
-    float b[RG_GEMM_N * RG_GEMM_K];
-    float a[RG_GEMM_TILES * RG_GEMM_ROWS * RG_GEMM_K];
-    float rows[RG_GEMM_PANEL][RG_GEMM_K];
-    float line[RG_GEMM_N];
-    uint8_t tail[RG_GEMM_PANEL][32];
+    float b[RG_GEMM_B];
+    float a[RG_GEMM_M * RG_GEMM_A_ROW];
+    float stage[RG_GEMM_LANES * RG_GEMM_K]; // values of B that wait expanded
 } rg_gemm_scratch;
-_Static_assert(sizeof(rg_gemm_scratch) <= RG_GEMM_SCRATCH_BYTES, "products fit their scratch");
 
-static inline const uint8_t *rg_gemm_row(const rg_gemm *g, size_t row, size_t value) {
-    const rg_dtype_info *info = rg_dtype_get(g->b_dtype);
-    return (const uint8_t *)g->b + row * g->b_stride + value / info->block * info->block_bytes;
+_Static_assert(sizeof(rg_gemm_scratch) <= RG_GEMM_SCRATCH_BYTES, "scratch of a product");
+
+/** An operand as it lies: rows of a type, `stride` bytes apart. */
+typedef struct rg_gemm_side {
+    const void *data;
+    size_t stride;
+    const rg_dtype_info *type;
+    bool is_across; // row l holds step l of k; else rows run along k
+} rg_gemm_side;
+
+/** A block of it: rows or columns [first, first + n) of C, steps [step, step + n_steps) of k. */
+typedef struct rg_gemm_block {
+    const rg_gemm_side *side;
+    size_t first;
+    size_t n;
+    size_t step;
+    size_t n_steps;
+} rg_gemm_block;
+
+/** Memory that is worth asking for: rows of `bytes`, line by line. */
+typedef struct rg_gemm_ahead {
+    const char *row;
+    size_t stride;
+    size_t n_rows;
+    size_t bytes;
+    size_t at;
+    size_t share; // lines to ask for at a time
+} rg_gemm_ahead;
+
+// the memory of a block, in n_parts shares
+static inline rg_gemm_ahead rg_gemm_ahead_of(const rg_gemm_block *k, size_t n_parts) {
+    const rg_gemm_side *side = k->side;
+    const size_t row = side->is_across ? k->step : k->first;
+    const size_t value = side->is_across ? k->first : k->step;
+    const size_t n = side->is_across ? k->n : k->n_steps;
+    rg_gemm_ahead ahead = {.stride = side->stride,
+                           .n_rows = side->is_across ? k->n_steps : k->n,
+                           .bytes = n * side->type->block_bytes / side->type->block};
+    ahead.row = (const char *)side->data + row * side->stride +
+                value / side->type->block * side->type->block_bytes;
+    ahead.share = (ahead.n_rows * (ahead.bytes / 64 + 1) + n_parts - 1) / n_parts;
+    return ahead;
 }
 
-// columns [j, j + 16) of B, values [l, l + k): rows of b turned on their side
-static inline void rg_gemm_pack_columns(const rg_gemm_isa *isa, const rg_gemm *g,
-                                        rg_gemm_scratch *s, float *panel, size_t j, size_t l,
-                                        size_t k) {
-    const uint8_t *row[RG_GEMM_PANEL];
-    const uint8_t *tail[RG_GEMM_PANEL];
-    rg_to_float_fn *to_float = isa->to_float(g->b_dtype);
-    for (size_t i = 0; i < RG_GEMM_PANEL; i++) {
-        // columns that are not there repeat the last one; nobody stores them
-        row[i] = rg_gemm_row(g, j + i < g->n ? j + i : g->n - 1, l);
-        if (to_float != NULL) {
-            to_float(s->rows[i], row[i], k);
-            row[i] = (const uint8_t *)s->rows[i];
-        }
-    }
-    isa->transpose(panel, row, k / 8, (const uint8_t *)panel);
-    if (k % 8 != 0) {
-        for (size_t i = 0; i < RG_GEMM_PANEL; i++) {
-            memset(s->tail[i], 0, sizeof s->tail[i]);
-            memcpy(s->tail[i], row[i] + k / 8 * 32, k % 8 * sizeof(float));
-            tail[i] = s->tail[i];
-        }
-        float last[8 * RG_GEMM_PANEL] __attribute__((aligned(64)));
-        isa->transpose(last, tail, 1, (const uint8_t *)panel);
-        memcpy(panel + k / 8 * 8 * RG_GEMM_PANEL, last, k % 8 * RG_GEMM_PANEL * sizeof *last);
-    }
-}
-
-// rows [l, l + k) of B, columns [j, j + n): cut into panels
-static inline void rg_gemm_pack_rows(const rg_gemm_isa *isa, const rg_gemm *g, rg_gemm_scratch *s,
-                                     size_t j, size_t n, size_t l, size_t k) {
-    rg_to_float_fn *to_float = isa->to_float(g->b_dtype);
-    for (size_t i = 0; i < k; i++) {
-        const float *line = (const float *)(const void *)rg_gemm_row(g, l + i, j);
-        if (to_float != NULL) {
-            to_float(s->line, line, n);
-            line = s->line;
-        }
-        float *to = s->b + i * RG_GEMM_PANEL;
-        size_t at = 0;
-        for (; at + RG_GEMM_PANEL <= n; at += RG_GEMM_PANEL) {
-            memcpy(to, line + at, RG_GEMM_PANEL * sizeof *to);
-            to += k * RG_GEMM_PANEL;
-        }
-        if (at < n) {
-            memset(to, 0, RG_GEMM_PANEL * sizeof *to);
-            memcpy(to, line + at, (n - at) * sizeof *to);
-        }
-    }
-}
-
-// rows of A whose values are not neighbors: a tile becomes [k][rows]
-static inline void rg_gemm_pack_a(const rg_gemm_isa *isa, const rg_gemm *g, float *to, size_t row,
-                                  size_t n_rows, size_t l, size_t k) {
-    for (size_t i = 0; i < k; i++) {
-        const float *from = g->a + row * g->a_row + (l + i) * g->a_col;
-        for (size_t r = 0; r < n_rows; r += isa->rows) {
-            const size_t n = n_rows - r < isa->rows ? n_rows - r : isa->rows;
-            float *tile = to + r * RG_GEMM_K + i * isa->rows;
-            for (size_t x = 0; x < n; x++) {
-                tile[x] = from[(r + x) * g->a_row];
-            }
+static inline void rg_gemm_ask(rg_gemm_ahead *ahead) {
+    for (size_t i = 0; i < ahead->share && ahead->n_rows > 0; i++) {
+        __builtin_prefetch(ahead->row + ahead->at, 0, 2);
+        ahead->at += 64;
+        if (ahead->at >= ahead->bytes) {
+            ahead->at = 0;
+            ahead->row += ahead->stride;
+            ahead->n_rows--;
         }
     }
 }
 
-// all rows of A by a packed block of B
-static inline void rg_gemm_block(const rg_gemm_isa *isa, const rg_gemm *g, rg_gemm_scratch *s,
-                                 size_t j, size_t n, size_t l, size_t k) {
-    const bool is_packed = g->a_col != 1;
-    const size_t step = isa->rows * RG_GEMM_TILES;
-    for (size_t row = 0; row < g->m; row += step) {
-        const size_t n_rows = g->m - row < step ? g->m - row : step;
-        if (is_packed) {
-            rg_gemm_pack_a(isa, g, s->a, row, n_rows, l, k);
+static inline size_t rg_gemm_panel(size_t width, size_t n_steps) {
+    return width * n_steps + RG_GEMM_PAD;
+}
+
+// n values from value `at` of a row on, as f32: where they lie, or expanded into stage with the
+// blocks that they belong to
+static inline const float *rg_gemm_values(const rg_gemm_side *side, size_t row, size_t at, size_t n,
+                                          float *stage) {
+    const char *data = (const char *)side->data + row * side->stride;
+    const rg_dtype_info *type = side->type;
+    if (type == rg_dtype_get(RG_DTYPE_F32)) {
+        return (const float *)(const void *)data + at;
+    }
+    const size_t from = at / type->block * type->block;
+    const size_t end = (at + n + type->block - 1) / type->block * type->block;
+    type->to_float(stage, data + from / type->block * type->block_bytes, end - from);
+    return stage + (at - from);
+}
+
+// rows along k are turned, `lanes` at a time; a row that is not there is stood in for by the last
+static inline void rg_gemm_turn(const rg_gemm_way *way, const rg_gemm_block *k, float *panels,
+                                float *stage) {
+    const size_t size = rg_gemm_panel(way->nr, k->n_steps);
+    for (size_t i = 0; i < k->n; i += way->lanes) {
+        const float *row[RG_GEMM_LANES];
+        for (size_t j = 0; j < way->lanes; j++) {
+            const size_t at = i + j < k->n ? i + j : k->n - 1;
+            row[j] =
+                rg_gemm_values(k->side, k->first + at, k->step, k->n_steps, stage + j * RG_GEMM_K);
         }
-        for (size_t r = 0; r < n_rows; r += isa->rows) {
-            rg_gemm_tile tile = {.a = is_packed ? s->a + r * RG_GEMM_K
-                                                : g->a + (row + r) * g->a_row + l,
-                                 .a_row = is_packed ? 1 : g->a_row,
-                                 .a_col = is_packed ? isa->rows : 1,
-                                 .panel_stride = k * RG_GEMM_PANEL,
-                                 .k = k,
-                                 .ldc = g->ldc,
-                                 .is_added = g->is_added || l > 0};
-            const size_t rows = n_rows - r < isa->rows ? n_rows - r : isa->rows;
-            const size_t width = isa->panels * RG_GEMM_PANEL;
-            for (size_t x = 0; x < n; x += width) {
-                tile.panel = s->b + x * k;
-                tile.c = g->c + (row + r) * g->ldc + j + x;
-                tile.n = n - x < width ? n - x : width;
-                isa->multiply(&tile, rows);
-            }
+        way->turn(panels + i / way->nr * size + i % way->nr, way->nr, row, k->n_steps);
+    }
+}
+
+// rows across k are cut into pieces of `width`, which must be known when compiled
+static inline __attribute__((always_inline)) void rg_gemm_cut(const rg_gemm_block *k, size_t width,
+                                                              float *panels, float *stage) {
+    const size_t size = rg_gemm_panel(width, k->n_steps);
+    const size_t rest = k->n % width;
+    for (size_t l = 0; l < k->n_steps; l++) {
+        const float *from = rg_gemm_values(k->side, k->step + l, k->first, k->n, stage);
+        float *to = panels + l * width;
+        for (size_t p = 0; p < k->n / width; p++, to += size, from += width) {
+            memcpy(to, from, width * sizeof *to);
+        }
+        if (rest > 0) {
+            memset(to, 0, width * sizeof *to);
+            memcpy(to, from, rest * sizeof *to);
         }
     }
 }
 
-static inline void rg_gemm_walk(const rg_gemm_isa *isa, const rg_gemm *g, void *scratch) {
+static inline __attribute__((always_inline)) void
+rg_gemm_pack_b(const rg_gemm_way *way, const rg_gemm_block *b, rg_gemm_scratch *s) {
+    if (b->side->is_across) {
+        rg_gemm_cut(b, way->nr, s->b, s->stage);
+    } else {
+        rg_gemm_turn(way, b, s->b, s->stage);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+rg_gemm_pack_a(const rg_gemm_way *way, const rg_gemm_block *a, rg_gemm_scratch *s) {
+    if (a->side->is_across) {
+        rg_gemm_cut(a, way->mr, s->a, s->stage);
+        return;
+    }
+    for (size_t i = 0; i < a->n; i++) {
+        const float *row = rg_gemm_values(a->side, a->first + i, a->step, a->n_steps, s->stage);
+        float *to = s->a + i * RG_GEMM_A_ROW;
+        size_t l = 0;
+        for (; l + 16 <= a->n_steps; l += 16) {
+            memcpy(to + l, row + l, 16 * sizeof *to);
+        }
+        memcpy(to + l, row + l, (a->n_steps - l) * sizeof *to);
+    }
+}
+
+// a block of A by a block of B: a panel of A stays in L1 while those of B pass by
+static inline void rg_gemm_tiles(const rg_gemm_way *way, const rg_gemm_scratch *s,
+                                 const rg_gemm_block *a, const rg_gemm_block *b, rg_gemm_tile *tile,
+                                 rg_gemm_ahead ahead[2]) {
+    float *c = tile->c;
+    tile->n = a->n_steps;
+    tile->is_panel = a->side->is_across;
+    for (size_t i = 0; i < a->n; i += way->mr) {
+        tile->a = s->a + (tile->is_panel ? i / way->mr * rg_gemm_panel(way->mr, a->n_steps)
+                                         : i * RG_GEMM_A_ROW);
+        tile->n_rows = a->n - i < way->mr ? a->n - i : way->mr;
+        for (size_t j = 0; j < b->n; j += way->nr) {
+            tile->b = s->b + j / way->nr * rg_gemm_panel(way->nr, b->n_steps);
+            tile->n_cols = b->n - j < way->nr ? b->n - j : way->nr;
+            tile->c = c + i * tile->ldc + j;
+            rg_gemm_ask(&ahead[0]);
+            rg_gemm_ask(&ahead[1]);
+            way->multiply(tile);
+        }
+    }
+    tile->c = c;
+}
+
+// the block after this one: further along k, else further in C; empty at the end
+static inline rg_gemm_block rg_gemm_next(const rg_gemm_block *block, size_t n_max, size_t n_all,
+                                         size_t k_all, bool is_k_first) {
+    rg_gemm_block next = *block;
+    const bool is_k_done = block->step + block->n_steps == k_all;
+    const bool is_n_done = block->first + block->n == n_all;
+    if (is_k_first ? !is_k_done : is_n_done) {
+        next.step = is_k_done ? k_all : block->step + RG_GEMM_K;
+        next.first = is_k_first ? block->first : 0;
+    } else {
+        next.step = is_k_first ? 0 : block->step;
+        next.first = block->first + block->n;
+    }
+    const size_t n_left = n_all - next.first;
+    const size_t k_left = k_all - next.step;
+    next.n = k_left == 0 ? 0 : n_left < n_max ? n_left : n_max;
+    next.n_steps = k_left < RG_GEMM_K ? k_left : RG_GEMM_K;
+    return next;
+}
+
+/** The walk: columns as their panels fit, steps of k, rows. `way` must be known when compiled. */
+static inline __attribute__((always_inline)) void rg_gemm_walk(const rg_gemm_way *way,
+                                                               const rg_gemm *g, void *scratch) {
     rg_gemm_scratch *s = scratch;
-    for (size_t j = 0; j < g->n; j += RG_GEMM_N) {
-        const size_t n = g->n - j < RG_GEMM_N ? g->n - j : RG_GEMM_N;
-        for (size_t l = 0; l < g->k; l += RG_GEMM_K) {
-            const size_t k = g->k - l < RG_GEMM_K ? g->k - l : RG_GEMM_K;
-            if (g->is_b_by_column) {
-                for (size_t x = 0; x < n; x += RG_GEMM_PANEL) {
-                    rg_gemm_pack_columns(isa, g, s, s->b + x * k, j + x, l, k);
-                }
-            } else {
-                rg_gemm_pack_rows(isa, g, s, j, n, l, k);
-            }
-            rg_gemm_block(isa, g, s, j, n, l, k);
+    const bool is_a_across = g->a_col != 1;
+    const rg_gemm_side side_a = {g->a, (is_a_across ? g->a_col : g->a_row) * sizeof *g->a,
+                                 rg_dtype_get(RG_DTYPE_F32), is_a_across};
+    const rg_gemm_side side_b = {g->b, g->b_stride, rg_dtype_get(g->b_dtype), !g->is_b_by_column};
+    const size_t most = g->k < RG_GEMM_K ? g->k : RG_GEMM_K;
+    const size_t fits = RG_GEMM_B / rg_gemm_panel(way->nr, most) * way->nr;
+    const size_t n_max = fits < RG_GEMM_COLS ? fits : RG_GEMM_COLS;
+    rg_gemm_block b = {.side = &side_b, .n = g->n < n_max ? g->n : n_max, .n_steps = most};
+    if (g->m == 0 || g->k == 0) {
+        return;
+    }
+    while (b.n > 0) {
+        const rg_gemm_block next_b = rg_gemm_next(&b, n_max, g->n, g->k, true);
+        const size_t n_across = (b.n + way->nr - 1) / way->nr; // tiles
+        rg_gemm_ahead ahead[2];
+        ahead[1] = rg_gemm_ahead_of(&next_b, (g->m + way->mr - 1) / way->mr * n_across);
+        rg_gemm_pack_b(way, &b, s);
+        for (size_t i = 0; i < g->m; i += RG_GEMM_M) {
+            rg_gemm_block a = {.side = &side_a, .first = i, .step = b.step, .n_steps = b.n_steps};
+            a.n = g->m - i < RG_GEMM_M ? g->m - i : RG_GEMM_M;
+            const rg_gemm_block next_a = rg_gemm_next(&a, RG_GEMM_M, g->m, g->k, false);
+            ahead[0] = rg_gemm_ahead_of(&next_a, (a.n + way->mr - 1) / way->mr * n_across);
+            rg_gemm_tile tile = {.c = g->c + i * g->ldc + b.first,
+                                 .ldc = g->ldc,
+                                 .is_first = b.step == 0 && !g->is_added};
+            rg_gemm_pack_a(way, &a, s);
+            rg_gemm_tiles(way, s, &a, &b, &tile, ahead);
         }
+        b = next_b;
     }
 }

@@ -3,70 +3,77 @@
 #include "kernel/avx2/avx2_transpose.h"
 #include "kernel/gemm.h"
 
-#define INLINE static inline __attribute__((always_inline))
+enum { MR = 6, NR = 16, LANES = 8 };
 
-enum { ROWS = 6, PANELS = 1 };
-
-INLINE void tile_rows(const rg_gemm_tile *t, const int rows) {
-    const float *p = t->panel;
-    // three rows hang on one pointer: base, base + row, base + 2 row
-    const float *a[2] = {t->a, t->a + (size_t)(rows > 3 ? 3 : 0) * t->a_row};
-    __m256 sum[ROWS][2];
+static inline __attribute__((always_inline)) void
+multiply_tile(const rg_gemm_tile *tile, const int n_rows, const size_t row, const size_t step) {
+    const float *a = tile->a;
+    const float *b = tile->b;
+    float *c = tile->c;
+    const size_t ldc = tile->ldc;
+    __m256 sum[MR][2];
     RG_UNROLL(6)
-    for (int i = 0; i < rows; i++) {
-        sum[i][0] = sum[i][1] = _mm256_setzero_ps();
+    for (int t = 0; t < n_rows; t++) {
+        _mm_prefetch((const char *)(c + (size_t)t * ldc), _MM_HINT_T0);
+        sum[t][0] = sum[t][1] = _mm256_setzero_ps();
     }
-    const size_t a_row = t->a_row;
-    const size_t a_col = t->a_col;
-    for (size_t k = 0; k < t->k; k++) {
-        const __m256 b0 = _mm256_loadu_ps(p);
-        const __m256 b1 = _mm256_loadu_ps(p + 8);
+    for (size_t l = 0; l < tile->n; l++, a += step, b += NR) {
+        const __m256 b0 = _mm256_loadu_ps(b);
+        const __m256 b1 = _mm256_loadu_ps(b + 8);
         RG_UNROLL(6)
-        for (int i = 0; i < rows; i++) {
-            const __m256 v = _mm256_set1_ps(a[i / 3][(size_t)(i % 3) * a_row]);
-            sum[i][0] = _mm256_fmadd_ps(v, b0, sum[i][0]);
-            sum[i][1] = _mm256_fmadd_ps(v, b1, sum[i][1]);
+        for (int t = 0; t < n_rows; t++) {
+            const __m256 v = _mm256_set1_ps(a[(size_t)t * row]);
+            sum[t][0] = _mm256_fmadd_ps(b0, v, sum[t][0]);
+            sum[t][1] = _mm256_fmadd_ps(b1, v, sum[t][1]);
         }
-        p += 16;
-        a[0] += a_col;
-        a[1] += a_col;
     }
-    const uint32_t lanes = t->n >= 16 ? 0xFFFF : (1u << t->n) - 1;
+    const uint32_t mask = (1u << tile->n_cols) - 1;
     RG_UNROLL(6)
-    for (int i = 0; i < rows; i++) {
-        float *c = t->c + (size_t)i * t->ldc;
-        store_lanes(c, sum[i][0], lanes & 0xFF, !t->is_added);
-        store_lanes(c + 8, sum[i][1], lanes >> 8, !t->is_added);
+    for (int t = 0; t < n_rows; t++) {
+        store_lanes(c + (size_t)t * ldc, sum[t][0], mask & 0xFF, tile->is_first);
+        store_lanes(c + (size_t)t * ldc + 8, sum[t][1], mask >> 8, tile->is_first);
     }
 }
 
-static void multiply(const rg_gemm_tile *t, size_t rows) {
-    switch (rows) {
+static void multiply(const rg_gemm_tile *tile) {
+    switch (tile->n_rows) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        tile_rows(t, n);                                                                           \
-        return;
-        CASE(6)
-        CASE(5)
-        CASE(4)
-        CASE(3)
-        CASE(2)
+        if (tile->is_panel) {                                                                      \
+            multiply_tile(tile, n, 1, MR);                                                         \
+        } else {                                                                                   \
+            multiply_tile(tile, n, RG_GEMM_A_ROW, 1);                                              \
+        }                                                                                          \
+        break;
         CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
 #undef CASE
     default:
-        return;
+        break;
     }
 }
 
-static rg_to_float_fn *to_float_of(rg_dtype dtype) {
-    return dtype == RG_DTYPE_F32 ? NULL : rg_dtype_get(dtype)->to_float;
+static void turn(float *panel, size_t width, const float *const row[], size_t n) {
+    for (size_t l = 0; l < n; l += 8) {
+        const size_t left = n - l < 8 ? n - l : 8;
+        const __m256i mask = lane_mask((1u << left) - 1);
+        __m256i v[LANES];
+        for (size_t i = 0; i < LANES; i++) {
+            v[i] = _mm256_maskload_epi32((const int *)(const void *)(row[i] + l), mask);
+        }
+        transpose_8(v);
+        for (size_t j = 0; j < left; j++) {
+            _mm256_storeu_si256((__m256i *)(void *)(panel + (l + j) * width), v[j]);
+        }
+    }
 }
 
 void rg_avx2_gemm(const rg_gemm *g, void *scratch) {
-    static const rg_gemm_isa isa = {.rows = ROWS,
-                                    .panels = PANELS,
-                                    .multiply = multiply,
-                                    .transpose = transpose,
-                                    .to_float = to_float_of};
-    rg_gemm_walk(&isa, g, scratch);
+    static const rg_gemm_way way = {
+        .mr = MR, .nr = NR, .lanes = LANES, .multiply = multiply, .turn = turn};
+    rg_gemm_walk(&way, g, scratch);
 }

@@ -3,92 +3,109 @@
 #include "kernel/avx512/avx512_transpose.h"
 #include "kernel/gemm.h"
 
-#define INLINE static inline __attribute__((always_inline))
+enum {
+    MR = 12,
+    NR = 32,
+    LANES = 16,
+    AHEAD = 8 * NR, // floats of B's panel to ask for: it comes from L2
+};
 
-enum { ROWS = 12, PANELS = 2 };
-
-// a missing second panel is not read: its mask is zero and the first one stands in
-INLINE void tile_rows(const rg_gemm_tile *t, const int rows) {
-    const float *p0 = t->panel;
-    const float *p1 = t->n > 16 ? t->panel + t->panel_stride : t->panel;
-    // three rows hang on one pointer: base, base + row, base + 2 row
-    const float *a[4];
-    __m512 sum[ROWS][2];
-    RG_UNROLL(4)
-    for (int i = 0; i < 4; i++) {
-        a[i] = t->a + (size_t)(3 * i < rows ? 3 * i : 0) * t->a_row;
-    }
+static inline __attribute__((always_inline)) void
+multiply_tile(const rg_gemm_tile *tile, const int n_rows, const size_t row, const size_t step) {
+    const float *a = tile->a;
+    const float *b = tile->b;
+    float *c = tile->c;
+    const size_t ldc = tile->ldc;
+    __m512 sum[MR][2];
     RG_UNROLL(12)
-    for (int i = 0; i < rows; i++) {
-        sum[i][0] = sum[i][1] = _mm512_setzero_ps();
+    for (int t = 0; t < n_rows; t++) {
+        _mm_prefetch((const char *)(c + (size_t)t * ldc), _MM_HINT_T0);
+        _mm_prefetch((const char *)(c + (size_t)t * ldc + 16), _MM_HINT_T0);
+        sum[t][0] = sum[t][1] = _mm512_setzero_ps();
     }
-    const size_t a_row = t->a_row;
-    const size_t a_col = t->a_col;
-    for (size_t k = 0; k < t->k; k++) {
-        const __m512 b0 = _mm512_loadu_ps(p0);
-        const __m512 b1 = _mm512_loadu_ps(p1);
+    for (size_t l = 0; l < tile->n; l++, a += step, b += NR) {
+        const __m512 b0 = _mm512_loadu_ps(b);
+        const __m512 b1 = _mm512_loadu_ps(b + 16);
+        _mm_prefetch((const char *)(b + AHEAD), _MM_HINT_T0);
+        _mm_prefetch((const char *)(b + AHEAD + 16), _MM_HINT_T0);
         RG_UNROLL(12)
-        for (int i = 0; i < rows; i++) {
-            const __m512 v = _mm512_set1_ps(a[i / 3][(size_t)(i % 3) * a_row]);
-            sum[i][0] = _mm512_fmadd_ps(v, b0, sum[i][0]);
-            sum[i][1] = _mm512_fmadd_ps(v, b1, sum[i][1]);
-        }
-        p0 += 16;
-        p1 += 16;
-        RG_UNROLL(4)
-        for (int i = 0; i < 4; i++) {
-            a[i] += a_col;
+        for (int t = 0; t < n_rows; t++) {
+            const __m512 v = _mm512_set1_ps(a[(size_t)t * row]);
+            sum[t][0] = _mm512_fmadd_ps(b0, v, sum[t][0]);
+            sum[t][1] = _mm512_fmadd_ps(b1, v, sum[t][1]);
         }
     }
-    const __mmask16 m0 = t->n >= 16 ? 0xFFFF : (__mmask16)((1u << t->n) - 1);
-    const __mmask16 m1 = t->n >= 32   ? 0xFFFF
-                         : t->n <= 16 ? 0
-                                      : (__mmask16)((1u << (t->n - 16)) - 1);
+    const uint32_t mask = tile->n_cols == NR ? UINT32_MAX : (1u << tile->n_cols) - 1;
     RG_UNROLL(12)
-    for (int i = 0; i < rows; i++) {
-        float *c = t->c + (size_t)i * t->ldc;
-        if (t->is_added) {
-            sum[i][0] = _mm512_add_ps(_mm512_maskz_loadu_ps(m0, c), sum[i][0]);
-            sum[i][1] = _mm512_add_ps(_mm512_maskz_loadu_ps(m1, c + 16), sum[i][1]);
+    for (int t = 0; t < n_rows; t++) {
+        RG_UNROLL(2)
+        for (int h = 0; h < 2; h++) {
+            float *to = c + (size_t)t * ldc + 16 * h;
+            const __mmask16 part = (__mmask16)(mask >> 16 * h);
+            if (!tile->is_first) {
+                sum[t][h] = _mm512_add_ps(_mm512_maskz_loadu_ps(part, to), sum[t][h]);
+            }
+            _mm512_mask_storeu_ps(to, part, sum[t][h]);
         }
-        _mm512_mask_storeu_ps(c, m0, sum[i][0]);
-        _mm512_mask_storeu_ps(c + 16, m1, sum[i][1]);
     }
 }
 
-static void multiply(const rg_gemm_tile *t, size_t rows) {
-    switch (rows) {
+static void multiply(const rg_gemm_tile *tile) {
+    switch (tile->n_rows) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        tile_rows(t, n);                                                                           \
-        return;
-        CASE(12)
-        CASE(11)
-        CASE(10)
-        CASE(9)
-        CASE(8)
-        CASE(7)
-        CASE(6)
-        CASE(5)
-        CASE(4)
-        CASE(3)
-        CASE(2)
+        if (tile->is_panel) {                                                                      \
+            multiply_tile(tile, n, 1, MR);                                                         \
+        } else {                                                                                   \
+            multiply_tile(tile, n, RG_GEMM_A_ROW, 1);                                              \
+        }                                                                                          \
+        break;
         CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
+        CASE(8)
+        CASE(9)
+        CASE(10)
+        CASE(11)
+        CASE(12)
 #undef CASE
     default:
-        return;
+        break;
     }
 }
 
-static rg_to_float_fn *to_float_of(rg_dtype dtype) {
-    return dtype == RG_DTYPE_F32 ? NULL : rg_dtype_get(dtype)->to_float;
+static void turn(float *panel, size_t width, const float *const row[], size_t n) {
+    const uint8_t *bytes[LANES];
+    for (size_t i = 0; i < LANES; i++) {
+        bytes[i] = (const uint8_t *)row[i];
+    }
+    size_t l = 0;
+    __m512i v[8];
+    for (; l + 8 <= n; l += 8) {
+        rg_transpose_32(v, bytes, l * sizeof(float));
+        for (size_t j = 0; j < 8; j++) {
+            _mm512_storeu_si512(panel + (l + j) * width, v[j]);
+        }
+    }
+    if (l < n) {
+        float tail[LANES][8] = {{0}};
+        for (size_t i = 0; i < LANES; i++) {
+            memcpy(tail[i], row[i] + l, (n - l) * sizeof(float));
+            bytes[i] = (const uint8_t *)tail[i];
+        }
+        rg_transpose_32(v, bytes, 0);
+        for (size_t j = 0; l + j < n; j++) {
+            _mm512_storeu_si512(panel + (l + j) * width, v[j]);
+        }
+    }
 }
 
 void rg_avx512_gemm(const rg_gemm *g, void *scratch) {
-    static const rg_gemm_isa isa = {.rows = ROWS,
-                                    .panels = PANELS,
-                                    .multiply = multiply,
-                                    .transpose = rg_transpose_rows,
-                                    .to_float = to_float_of};
-    rg_gemm_walk(&isa, g, scratch);
+    static const rg_gemm_way way = {
+        .mr = MR, .nr = NR, .lanes = LANES, .multiply = multiply, .turn = turn};
+    rg_gemm_walk(&way, g, scratch);
 }
