@@ -1,0 +1,37 @@
+/*
+ * calls_grammar.h: an answer that is free text, tool calls, or text and then calls, each call one
+ * of the tools given with arguments by its schema:
+ *
+ *     [THINK_OPEN reasoning THINK_CLOSE] text  (OPEN {"name": NAME, "arguments": {..}} CLOSE)*
+ *
+ * Markers are handed in: which ones a model speaks is the matter of chat/.
+ */
+#pragma once
+
+#include "format/json.h"
+#include "sample/grammar.h"
+
+#define RG_CALLS_TOOLS_MAX 1024 // tools at once
+#define RG_CALLS_NAME_MAX  128  // bytes of a tool's name: letters, digits and _ . : / -
+
+/** Whether there must be a call. */
+typedef enum rg_calls_choice {
+    RG_CALLS_FREE,
+    RG_CALLS_REQUIRED, // at least one
+} rg_calls_choice;
+
+typedef struct rg_calls_spec {
+    rg_str open, close;             // of a call
+    rg_str think_open, think_close; // of reasoning before the answer; empty: the model has none
+    bool is_in_thought;             // the prompt ends within the reasoning
+    const rg_json *tools; // array of {"type":"function","function":{"name","parameters"}}, or of
+                          // such functions alone
+    rg_calls_choice choice;
+} rg_calls_spec;
+
+/**
+ * Errors: RG_E_ARG: no tools, a name that is none or given twice, parameters that nothing
+ * satisfies; RG_E_UNSUPPORTED naming tool, keyword and place; RG_E_LIMIT; RG_E_MEMORY.
+ */
+rg_status rg_calls_grammar(const rg_mem *mem, const rg_calls_spec *spec, rg_grammar **out,
+                           rg_error *err) RG_MUST_CHECK;

@@ -1,0 +1,190 @@
+/* What every schema may need: white space, strings, numbers, any value; arrays and objects. */
+#include "sample/schema_internal.h"
+
+rg_node rg_schema_spaced(rg_schema *s, rg_node next) {
+    return rg_grammar_call(s->g, rg_schema_common_rule(s, RG_COMMON_SPACE), next);
+}
+
+uint32_t rg_schema_space(rg_schema *s) {
+    return rg_schema_common_rule(s, RG_COMMON_SPACE);
+}
+
+rg_node rg_schema_repeat(rg_schema *s, uint32_t rule, size_t min, size_t max, rg_node next) {
+    rg_node node = next;
+    if (min > max || next == RG_NODE_NONE) {
+        return RG_NODE_NONE;
+    }
+    if (max == SIZE_MAX) {
+        const rg_node loop = rg_grammar_hole(s->g);
+        if (loop == RG_NODE_NONE) {
+            return loop;
+        }
+        rg_grammar_fill(s->g, loop, rg_grammar_call(s->g, rule, loop), next);
+        node = loop;
+    } else {
+        for (size_t i = min; i < max && !rg_grammar_is_failed(s->g); i++) {
+            node = rg_grammar_either(s->g, rg_grammar_call(s->g, rule, node), next);
+        }
+    }
+    for (size_t i = 0; i < min && !rg_grammar_is_failed(s->g); i++) {
+        node = rg_grammar_call(s->g, rule, node);
+    }
+    return node;
+}
+
+// nothing, a space, or a line break and its indent
+static rg_node space(rg_grammar *g, rg_node end) {
+    rg_node indent = end;
+    for (int i = 0; i < RG_SCHEMA_INDENT_MAX; i++) {
+        indent = rg_grammar_either(g, rg_grammar_range(g, ' ', ' ', indent), end);
+    }
+    const rg_node some = rg_grammar_either(g, rg_grammar_range(g, ' ', ' ', end),
+                                           rg_grammar_range(g, '\n', '\n', indent));
+    return rg_grammar_either(g, some, end);
+}
+
+static rg_node hex(rg_grammar *g, const char *digits, rg_node next) {
+    rg_byte_set set = {{0}};
+    for (; *digits != '\0'; digits++) {
+        rg_byte_set_add(&set, (uint8_t)*digits, (uint8_t)*digits);
+    }
+    return rg_grammar_bytes(g, &set, next);
+}
+
+// \uXXXX: a character of the basic plane, or a pair of surrogates, never half of one
+static rg_node unicode_escape(rg_grammar *g, rg_node end) {
+    static const char all[] = "0123456789abcdefABCDEF";
+    const rg_node two = hex(g, all, hex(g, all, end));
+    const rg_node low = rg_grammar_text(g, RG_STR("\\u"), hex(g, "dD", hex(g, "cdefCDEF", two)));
+    const rg_node high = hex(g, "dD", hex(g, "89abAB", hex(g, all, hex(g, all, low))));
+    const rg_node plain = rg_grammar_either(g, hex(g, "0123456789abcefABCEF", hex(g, all, two)),
+                                            hex(g, "dD", hex(g, "01234567", two)));
+    return rg_grammar_either(g, high, plain);
+}
+
+rg_node rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_node next) {
+    static const uint32_t ends[] = {0x7F, 0x7FF, 0xD7FF, 0xFFFF, 0x10FFFF};
+    static const uint32_t begins[] = {0, 0x80, 0x800, 0xE000, 0x10000};
+    rg_node node = RG_NODE_NONE;
+    for (int i = 0; i < 5; i++) {
+        uint32_t a = from > begins[i] ? from : begins[i];
+        const uint32_t b = to < ends[i] ? to : ends[i];
+        const unsigned n = i == 0 ? 0 : i == 1 ? 1 : i < 4 ? 2 : 3; // bytes after the first
+        static const uint8_t lead[] = {0, 0xC0, 0xE0, 0xF0};
+        // pieces in which the bytes vary each for itself: the longest that begins at a
+        while (a <= b) {
+            unsigned k = 0; // trailing bytes that take every value
+            while (k < n && (a & ((1u << 6 * (k + 1)) - 1)) == 0 &&
+                   (a | ((1u << 6 * (k + 1)) - 1)) <= b) {
+                k++;
+            }
+            // the byte before them runs as far as it can
+            const uint32_t unit = 1u << 6 * k;
+            uint32_t last = k == n ? b - (b + 1) % unit : a | 63u << 6 * k | (unit - 1);
+            while (last > b) {
+                last -= unit;
+            }
+            rg_node piece = next;
+            for (unsigned t = 0; t < n; t++) {
+                const unsigned lo = a >> 6 * t & 63;
+                const unsigned hi = last >> 6 * t & 63;
+                piece = rg_grammar_range(g, 0x80 | lo, 0x80 | hi, piece);
+            }
+            piece = rg_grammar_range(g, lead[n] | a >> 6 * n, lead[n] | last >> 6 * n, piece);
+            node = rg_grammar_either(g, piece, node);
+            a = last + 1;
+        }
+    }
+    return node;
+}
+
+// one code point of a string: itself, or escaped where it must or may be
+static rg_node character(rg_grammar *g, rg_node end) {
+    rg_byte_set plain = {{0}};
+    rg_byte_set_add(&plain, 0x20, 0x21);
+    rg_byte_set_add(&plain, 0x23, 0x5B);
+    rg_byte_set_add(&plain, 0x5D, 0x7F);
+    const rg_node letter = hex(g, "\"\\/bfnrt", end);
+    const rg_node code = rg_grammar_range(g, 'u', 'u', unicode_escape(g, end));
+    const rg_node escape = rg_grammar_range(g, '\\', '\\', rg_grammar_either(g, letter, code));
+    const rg_node wide = rg_schema_utf8(g, 0x80, 0x10FFFF, end);
+    return rg_grammar_either(g, rg_grammar_either(g, rg_grammar_bytes(g, &plain, end), escape),
+                             wide);
+}
+
+static rg_node list_of(rg_schema *s, uint32_t item, const char *brackets, rg_node end) {
+    rg_grammar *g = s->g;
+    const uint8_t open = (uint8_t)brackets[0];
+    const uint8_t close = (uint8_t)brackets[1];
+    const rg_node done = rg_grammar_range(g, close, close, end);
+    const rg_node more = rg_grammar_hole(g);
+    const rg_node one = rg_grammar_call(g, item, more);
+    if (more == RG_NODE_NONE) {
+        return more;
+    }
+    rg_grammar_fill(g, more, rg_grammar_range(g, ',', ',', rg_schema_spaced(s, one)),
+                    rg_schema_spaced(s, done));
+    return rg_grammar_range(g, open, open, rg_schema_spaced(s, rg_grammar_either(g, one, done)));
+}
+
+static rg_node member(rg_schema *s, rg_node end) {
+    const rg_node value = rg_grammar_call(s->g, rg_schema_common_rule(s, RG_COMMON_VALUE), end);
+    return rg_grammar_call(s->g, rg_schema_common_rule(s, RG_COMMON_STRING),
+                           rg_grammar_range(s->g, ':', ':', rg_schema_spaced(s, value)));
+}
+
+static rg_node any_value(rg_schema *s, rg_node end) {
+    static const rg_schema_common kinds[] = {RG_COMMON_STRING, RG_COMMON_NUMBER, RG_COMMON_ARRAY,
+                                             RG_COMMON_OBJECT};
+    static const char *const words[] = {"true", "false", "null"};
+    rg_node node = RG_NODE_NONE;
+    for (size_t i = 0; i < 4; i++) {
+        node = rg_grammar_either(
+            s->g, rg_grammar_call(s->g, rg_schema_common_rule(s, kinds[i]), end), node);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        node = rg_grammar_either(s->g, rg_grammar_text(s->g, rg_str_of(words[i]), end), node);
+    }
+    return node;
+}
+
+uint32_t rg_schema_common_rule(rg_schema *s, rg_schema_common which) {
+    static const rg_json nothing = {.kind = RG_JSON_OBJECT};
+    rg_error unused;
+    rg_grammar *g = s->g;
+    if (s->common[which] != 0) {
+        return s->common[which] - 1;
+    }
+    const uint32_t rule = rg_grammar_rule(g);
+    const rg_node end = rg_grammar_end(g);
+    rg_node entry = RG_NODE_NONE;
+    s->common[which] = rule + 1; // first, because values hold values
+    switch (which) {
+    case RG_COMMON_SPACE:
+        entry = space(g, end);
+        break;
+    case RG_COMMON_CHAR:
+        entry = character(g, end);
+        break;
+    case RG_COMMON_STRING:
+        (void)rg_schema_string(s, &nothing, end, &entry, &unused); // cannot fail without keywords
+        break;
+    case RG_COMMON_NUMBER:
+    case RG_COMMON_INTEGER:
+        (void)rg_schema_number(s, &nothing, which == RG_COMMON_INTEGER, end, &entry, &unused);
+        break;
+    case RG_COMMON_VALUE:
+        entry = any_value(s, end);
+        break;
+    case RG_COMMON_ARRAY:
+        entry = list_of(s, rg_schema_common_rule(s, RG_COMMON_VALUE), "[]", end);
+        break;
+    default: {
+        const uint32_t pair = rg_grammar_rule(g);
+        rg_grammar_set(g, pair, member(s, end));
+        entry = list_of(s, pair, "{}", end);
+    }
+    }
+    rg_grammar_set(g, rule, entry);
+    return rule;
+}
