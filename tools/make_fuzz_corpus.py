@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the seeds of the fuzz corpora: tests/fuzz/corpus/fuzz_{gguf,json,safetensors,tokenizer}. usage: from the root."""
+"""Write the seeds of the fuzz corpora: tests/fuzz/corpus/fuzz_{gguf,json,safetensors,tokenizer,robot}. usage: from the root."""
 import json
 import os
 import struct
@@ -50,6 +50,18 @@ def json_seeds():
     save("fuzz_json", "words", '["\u00e9\u4e2d\U0001f600", "\\\\\\"/", 0, 0.1]'.encode())
 
 
+def robot():
+    world = {"start": {"x": 1, "y": -1, "heading": 45}, "sight": 9, "slip": 0.1, "seed": 3,
+             "walls": [[-5, -5, 5, -5]], "objects": [{"name": "red ball", "x": 3, "y": 1, "radius": 0.12}]}
+    save("fuzz_robot", "world", json.dumps(world).encode())
+    for i, arguments in enumerate(({"walk": {"distance": -2.5, "speed": 0.2}, "turn": {"angle": 400}, "look": {}},
+                                   {"sidestep": {"distance": 1}, "go_to": {"x": 3, "y": -2}, "status": {}, "sit": {}},
+                                   {"approach": {"object": "ball", "distance": 0}, "wait": {"seconds": 1e3}, "stop": {}})):
+        lines = [json.dumps({"name": name, "arguments": args}) for name, args in arguments.items()]
+        save("fuzz_robot", f"calls_{i}", "\n".join(lines).encode())
+    save("fuzz_robot", "text", b'{"arguments": "{\\"angle\\": 1e999}", "name": "turn"}')
+
+
 def tokenizer():
     with open("tests/data/tiny/tokenizer.json", "rb") as file:
         save("fuzz_tokenizer", "tiny", file.read())
@@ -78,3 +90,4 @@ gguf()
 safetensors()
 json_seeds()
 tokenizer()
+robot()

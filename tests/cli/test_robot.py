@@ -86,6 +86,10 @@ class Calls(unittest.TestCase):
             self.assertIn("world.json", err)
             self.assertIn("objects[0]: y must be a number", err)
 
+    def test_the_tour_of_the_demonstration_goes_well(self):
+        code, lines, _ = calls("--calls", os.path.join(ROOT, "examples/tour.jsonl"))
+        self.assertEqual((code, len(lines)), (0, 8))
+
     def test_it_describes_itself(self):
         robot = json.loads(raga("robot", "sim:flat")[1])
         self.assertEqual(robot["actions"][0]["name"], "base.velocity")
