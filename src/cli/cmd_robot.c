@@ -24,7 +24,8 @@ static int carry_out(robot_command *r, const char *call, size_t size) {
     char *result = NULL;
     raga_robot_state s = {.size = sizeof s};
     if (!r->is_json) {
-        printf("%s%.*s\n", r->play.is_live ? "\r\033[K" : "", (int)size, call);
+        cli_print_safe(call, size);
+        printf("\n");
         fflush(stdout);
     }
     const int status = cli_play_call(&r->play, &result);

@@ -74,6 +74,22 @@ void cli_json_text(FILE *out, const char *text, size_t size) {
     fputc('"', out);
 }
 
+void cli_print_safe(const char *text, size_t size) {
+    const unsigned char *p = (const unsigned char *)text;
+    for (size_t i = 0; i < size;) {
+        const size_t n = character(p + i, size - i);
+        // C0 and C1 controls, and what is no character
+        const bool is_control =
+            n == 0 || p[i] < 0x20 || p[i] == 0x7F || (n == 2 && p[i] == 0xC2 && p[i + 1] < 0xA0);
+        if (is_control) {
+            putchar('?');
+        } else {
+            fwrite(p + i, 1, n, stdout);
+        }
+        i += n == 0 ? 1 : n;
+    }
+}
+
 const char *cli_bytes(uint64_t bytes) {
     static char texts[4][32];
     static unsigned next;

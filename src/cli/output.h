@@ -17,6 +17,9 @@ const char *cli_plain(void);
 
 /** A JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */
 void cli_json_text(FILE *out, const char *text, size_t size);
+/** Print text from elsewhere (a file, a model) for people: what could steer a terminal becomes "?".
+ */
+void cli_print_safe(const char *text, size_t size);
 /** "1.2 GiB". Borrowed until the fourth next call. */
 const char *cli_bytes(uint64_t bytes);
 

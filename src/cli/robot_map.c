@@ -1,14 +1,18 @@
 #include "cli/robot_map.h"
 
+#include "cli/output.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
-    COLUMNS = 56,
-    ROWS_MAX = 22,
+    COLUMNS = 52, // with the legend this fits into 80
+    ROWS_MAX = 20,
+    ROWS_MIN = 4,
     DOTS_X = 2, // of one braille character
     DOTS_Y = 4,
     LEGEND_MAX = 26, // things with a letter
@@ -18,7 +22,7 @@ enum {
 typedef struct canvas {
     double left_m, top_m; // of the corner
     double dot_m;         // metres a dot
-    int n_rows;
+    int n_rows, rows_max;
     uint8_t dots[ROWS_MAX][COLUMNS];
     const char *over[ROWS_MAX][COLUMNS];  // a character instead of the dots
     const char *color[ROWS_MAX][COLUMNS]; // its color, or NULL
@@ -96,12 +100,22 @@ static void fit(const cli_map *map, canvas *c, double robot_x, double robot_y) {
     }
     // the scale that shows all of it, the same both ways
     const double wide = (box[2] - box[0]) / (COLUMNS * DOTS_X - 1);
-    const double high = (box[3] - box[1]) / (ROWS_MAX * DOTS_Y - 1);
+    const double high = (box[3] - box[1]) / (c->rows_max * DOTS_Y - 1);
     c->dot_m = wide > high ? wide : high;
     c->left_m = box[0];
     c->top_m = box[3];
     c->n_rows = (int)((box[3] - box[1]) / c->dot_m) / DOTS_Y + 1;
-    c->n_rows = c->n_rows > ROWS_MAX ? ROWS_MAX : c->n_rows;
+    c->n_rows = c->n_rows > c->rows_max ? c->rows_max : c->n_rows;
+}
+
+// a drawing that is redrawn must fit into the terminal, with a few lines of talk below it
+static int rows_that_fit(bool in_place) {
+    struct winsize size = {0};
+    if (!in_place || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) {
+        return ROWS_MAX;
+    }
+    const int rows = size.ws_row - 4;
+    return rows > ROWS_MAX ? ROWS_MAX : rows < ROWS_MIN ? ROWS_MIN : rows;
 }
 
 static bool place(const canvas *c, double x, double y, int *dot_x, int *dot_y) {
@@ -211,20 +225,29 @@ static void print_cell(const cli_map *map, const canvas *c, int row, int column)
 static void print_legend(const cli_map *map, int row) {
     if ((size_t)row < map->n_things && row < LEGEND_MAX) {
         const raga_thing *t = &map->things[row];
-        printf("  %c %s (%.1f, %.1f)", 'a' + row, t->name, (double)t->x_m, (double)t->y_m);
+        printf("  %c ", 'a' + row);
+        cli_print_safe(t->name, strlen(t->name));
+        printf(" (%.1f, %.1f)", (double)t->x_m, (double)t->y_m);
     }
 }
 
 void cli_map_draw(cli_map *map, bool in_place) {
-    canvas c = {0};
+    canvas c = {.rows_max = rows_that_fit(in_place)};
     raga_robot_state s = {.size = sizeof s};
     raga_robot_get_state(map->robot, &s);
     paint(map, &c, &s);
+    // what is redrawn does not wrap: a narrow terminal cuts it
+    printf("%s", in_place ? "\033[?7l" : "");
     if (in_place && map->n_drawn != 0) {
         printf("\033[%uA\r", map->n_drawn);
     }
+    // rows for the legend below a low map
+    const int n_listed = map->n_things < LEGEND_MAX ? (int)map->n_things : LEGEND_MAX;
+    const int n_rows = c.n_rows > n_listed     ? c.n_rows
+                       : n_listed > c.rows_max ? c.rows_max
+                                               : n_listed;
     const char *end = in_place ? "\033[K\n" : "\n";
-    for (int row = 0; row < c.n_rows; row++) {
+    for (int row = 0; row < n_rows; row++) {
         for (int column = 0; column < COLUMNS; column++) {
             print_cell(map, &c, row, column);
         }
@@ -236,7 +259,8 @@ void cli_map_draw(cli_map *map, bool in_place) {
            : s.posture > 0.5 ? "sitting"
                              : "standing",
            s.energy_wh, s.time_s, end);
-    map->n_drawn = (unsigned)c.n_rows + 1;
+    printf("%s", in_place ? "\033[?7h" : "");
+    map->n_drawn = (unsigned)n_rows + 1;
     fflush(stdout);
 }
 

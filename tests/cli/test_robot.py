@@ -118,6 +118,20 @@ class Map(unittest.TestCase):
             self.assertNotIn("\033", out)
             self.assertEqual(out.isascii(), locale == "C")
 
+    def test_names_cannot_steer_the_terminal(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            things = [{"name": f"\u7403 {i} \x1b[2J\x85", "x": i + 1, "y": 0, "radius": 0.1} for i in range(9)]
+            json.dump({"objects": things, "walls": [[-1, -1, 12, -1]]}, file)
+            file.flush()
+            code, out, _ = raga("robot", "sim:flat:" + file.name, "--map", env={"LC_ALL": "C.UTF-8"})
+            self.assertEqual(code, 0)
+            self.assertNotIn("\033", out)
+            self.assertNotIn("\x85", out)
+            for i in range(9):  # a low map keeps its legend
+                self.assertIn(f"\u7403 {i} ?[2J? ({i + 1}.0, 0.0)", out)
+        code, out, _ = raga("robot", "sim:flat", "--call", "\033]0;x\007")
+        self.assertNotIn("\033", out)
+
     def on_terminal(self, args, act):
         pid, fd = pty.fork()
         if pid == 0:
