@@ -1,0 +1,318 @@
+#include "train/sample.h"
+
+#include <string.h>
+
+enum { TREE_BYTES_MAX = 256 << 20 };
+
+/** One line being read. */
+typedef struct reading {
+    const rg_sample_reader *r;
+    rg_samples *out;
+    rg_chat_request request; // of messages
+    rg_json messages;        // the first n of them
+    rg_error *err;
+} reading;
+
+void rg_samples_init(rg_samples *s, const rg_mem *mem) {
+    rg_ids_init(&s->ids, mem);
+    rg_buf_init(&s->is_learnt, mem, 0);
+    rg_buf_init(&s->ends, mem, 0);
+    s->is_text = false;
+}
+
+void rg_samples_reset(rg_samples *s) {
+    s->ids.buf.size = 0;
+    s->is_learnt.size = 0;
+    s->ends.size = 0;
+    s->is_text = false;
+}
+
+void rg_samples_clear(rg_samples *s) {
+    rg_ids_clear(&s->ids);
+    rg_buf_clear(&s->is_learnt);
+    rg_buf_clear(&s->ends);
+}
+
+// ids that came since the flags were last complete are learnt, or not
+static void mark(reading *l, bool is_learnt) {
+    const size_t n = rg_ids_count(&l->out->ids);
+    while (l->out->is_learnt.size < n && !l->out->is_learnt.is_failed) {
+        rg_buf_char(&l->out->is_learnt, is_learnt ? 1 : 0);
+    }
+}
+
+static void end_sample(reading *l) {
+    const size_t n = rg_ids_count(&l->out->ids);
+    rg_buf_put(&l->out->ends, &n, sizeof n);
+}
+
+static void put_end_token(reading *l) {
+    const int32_t eos = rg_tokenizer_eos(l->r->tokenizer);
+    if (eos >= 0) {
+        rg_buf_put(&l->out->ids.buf, &eos, sizeof eos);
+    }
+}
+
+// ---- text, prompt and completion ----
+
+static rg_status read_text(reading *l, rg_str text) {
+    const rg_token_run plain = {0, text.size, false};
+    const rg_status status =
+        rg_tokenizer_encode_prompt(l->r->tokenizer, text, &plain, 1, &l->out->ids, l->err);
+    if (status == RG_OK) {
+        put_end_token(l);
+        mark(l, true);
+        end_sample(l);
+        l->out->is_text = true;
+    }
+    return status;
+}
+
+static rg_status read_completion(reading *l, rg_str prompt, rg_str completion) {
+    const rg_token_run plain = {0, prompt.size, false};
+    rg_status status =
+        rg_tokenizer_encode_prompt(l->r->tokenizer, prompt, &plain, 1, &l->out->ids, l->err);
+    if (status == RG_OK) {
+        mark(l, false);
+        status = rg_tokenizer_encode(l->r->tokenizer, completion, 0, &l->out->ids, l->err);
+    }
+    if (status == RG_OK) {
+        put_end_token(l);
+        mark(l, true);
+        end_sample(l);
+    }
+    return status;
+}
+
+// ---- messages ----
+
+// the first n messages as the template writes them
+static rg_status render(reading *l, size_t n, bool adds_prompt, rg_rendered *out) {
+    l->messages.n = n;
+    l->request.messages = &l->messages;
+    l->request.add_generation_prompt = adds_prompt;
+    const rg_status status = rg_chat_format_render(l->r->chat, &l->request, out, l->err);
+    if (status != RG_OK && out->failure == RG_TEMPLATE_RAISED) {
+        rg_fail(l->err, status, "the template refuses: %.*s", RG_FMT(out->raised));
+    }
+    return status;
+}
+
+// the part [from, to) of a rendered text, its trust with it
+static rg_status encode_part(reading *l, const rg_rendered *r, size_t from, size_t to) {
+    rg_token_run *runs = rg_new_array(l->r->mem, r->n_runs + 1, sizeof *runs);
+    size_t n = 0;
+    if (runs == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for %zu stretches of text", r->n_runs);
+    }
+    for (size_t i = 0; i < r->n_runs; i++) {
+        const size_t begin = r->runs[i].begin > from ? r->runs[i].begin : from;
+        const size_t end = r->runs[i].end < to ? r->runs[i].end : to;
+        if (begin < end) {
+            runs[n++] = (rg_token_run){begin - from, end - from, r->runs[i].is_trusted};
+        }
+    }
+    const rg_str part = rg_str_slice(r->text, from, to);
+    const rg_status status =
+        from == 0
+            ? rg_tokenizer_encode_prompt(l->r->tokenizer, part, runs, n, &l->out->ids, l->err)
+            : rg_tokenizer_encode_runs(l->r->tokenizer, part, runs, n, 0, &l->out->ids, l->err);
+    rg_free(l->r->mem, runs);
+    return status;
+}
+
+// a turn is learnt up to the token that ends it
+static void mark_turn(reading *l, size_t first) {
+    const int32_t *ids = rg_ids_data(&l->out->ids);
+    const size_t n = rg_ids_count(&l->out->ids);
+    bool is_over = false;
+    for (size_t i = first; i < n; i++) {
+        rg_buf_char(&l->out->is_learnt, is_over ? 0 : 1);
+        is_over = is_over || rg_tokenizer_is_end(l->r->tokenizer, ids[i]);
+    }
+}
+
+static size_t common(rg_str a, rg_str b) {
+    size_t n = 0;
+    while (n < a.size && n < b.size && a.data[n] == b.data[n]) {
+        n++;
+    }
+    return n;
+}
+
+/** Where an assistant's turn lies in a rendered text. */
+typedef struct span {
+    size_t begin;
+    size_t end;
+} span;
+
+static bool is_assistant(const rg_json *message) {
+    rg_str role = {0};
+    return rg_json_str(rg_json_find(message, "role"), &role) && rg_str_is(role, "assistant");
+}
+
+// the turn of message i within a text that has it; false: the text writes it otherwise
+static rg_status find_turn(reading *l, size_t i, rg_str text, span *out, bool *is_there) {
+    rg_rendered before = {0};
+    rg_rendered after = {0};
+    rg_status status = render(l, i, true, &before);
+    if (status == RG_OK) {
+        status = render(l, i + 1, false, &after);
+    }
+    if (status == RG_OK) {
+        out->begin = before.text.size;
+        out->end = common(after.text, text);
+        *is_there = rg_str_starts(text, before.text) && out->end > out->begin;
+    }
+    rg_rendered_clear(&before);
+    rg_rendered_clear(&after);
+    return status;
+}
+
+static rg_status put_spans(reading *l, const rg_rendered *r, const span *spans, size_t n) {
+    size_t at = 0;
+    for (size_t i = 0; i <= n; i++) {
+        const size_t begin = i < n ? spans[i].begin : r->text.size;
+        rg_status status = at < begin ? encode_part(l, r, at, begin) : RG_OK;
+        if (status != RG_OK) {
+            return status;
+        }
+        mark(l, false);
+        if (i == n) {
+            break;
+        }
+        const size_t first = rg_ids_count(&l->out->ids);
+        status = encode_part(l, r, begin, spans[i].end);
+        if (status != RG_OK) {
+            return status;
+        }
+        mark_turn(l, first);
+        at = spans[i].end;
+    }
+    end_sample(l);
+    return RG_OK;
+}
+
+// a sample that ends with the turn of message i, the only one that is learnt
+static rg_status read_turn(reading *l, size_t i) {
+    rg_rendered whole = {0};
+    span turn;
+    bool is_there = false;
+    rg_status status = render(l, i + 1, false, &whole);
+    if (status == RG_OK) {
+        status = find_turn(l, i, whole.text, &turn, &is_there);
+    }
+    if (status == RG_OK && !is_there) {
+        status = rg_fail(l->err, RG_E_FORMAT,
+                         "the template does not write message %zu behind the prompt for it", i);
+    }
+    if (status == RG_OK) {
+        status = put_spans(l, &whole, &turn, 1);
+    }
+    rg_rendered_clear(&whole);
+    return status;
+}
+
+static rg_status read_messages(reading *l, const rg_json *messages) {
+    rg_status status = RG_OK;
+    rg_rendered whole = {0};
+    const size_t n = messages->n;
+    size_t n_spans = 0;
+    bool is_plain = true;
+    span *spans = rg_new_array(l->r->mem, n + 1, sizeof *spans);
+    if (spans == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for %zu turns", n);
+    }
+    l->messages = *messages;
+    RG_TRY(render(l, n, false, &whole));
+    for (size_t i = 0; i < n && is_plain; i++) {
+        if (is_assistant(rg_json_at(messages, i))) {
+            RG_TRY(find_turn(l, i, whole.text, &spans[n_spans], &is_plain));
+            is_plain = is_plain && (n_spans == 0 || spans[n_spans].begin >= spans[n_spans - 1].end);
+            n_spans++;
+        }
+    }
+    if (is_plain) {
+        RG_TRY(put_spans(l, &whole, spans, n_spans));
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (is_assistant(rg_json_at(messages, i))) {
+            RG_TRY(read_turn(l, i));
+        }
+    }
+
+done:
+    rg_rendered_clear(&whole);
+    rg_free(l->r->mem, spans);
+    return status;
+}
+
+// ---- a line ----
+
+static rg_status read_root(reading *l, const rg_json *root) {
+    rg_str text = {0};
+    rg_str completion = {0};
+    const rg_json *messages = rg_json_find(root, "messages");
+    if (messages != NULL) {
+        if (messages->kind != RG_JSON_ARRAY || messages->n == 0) {
+            return rg_fail(l->err, RG_E_FORMAT, "\"messages\" is no list of messages");
+        }
+        if (l->r->chat == NULL) {
+            return rg_fail(l->err, RG_E_FORMAT, "messages need a model with a chat template");
+        }
+        l->request.tools = rg_json_find(root, "tools");
+        if (l->request.tools != NULL && l->request.tools->kind != RG_JSON_ARRAY) {
+            l->request.tools = NULL;
+        }
+        l->request.kwargs = rg_json_find(root, "kwargs");
+        return read_messages(l, messages);
+    }
+    if (rg_json_str(rg_json_find(root, "text"), &text)) {
+        return read_text(l, text);
+    }
+    if (rg_json_str(rg_json_find(root, "prompt"), &text) &&
+        rg_json_str(rg_json_find(root, "completion"), &completion)) {
+        return read_completion(l, text, completion);
+    }
+    return rg_fail(l->err, RG_E_FORMAT,
+                   "a line needs \"text\", \"prompt\" and \"completion\", or \"messages\"");
+}
+
+static bool has_anything(const rg_samples *s, size_t from) {
+    return from < s->is_learnt.size &&
+           memchr(s->is_learnt.data + from, 1, s->is_learnt.size - from) != NULL;
+}
+
+rg_status rg_samples_read(const rg_sample_reader *r, rg_str line, rg_samples *out, rg_error *err) {
+    rg_status status = RG_OK;
+    rg_arena arena;
+    const rg_json *root = NULL;
+    reading l = {.r = r, .out = out, .err = err};
+    const size_t n_ids = out->ids.buf.size;
+    const size_t n_learnt = out->is_learnt.size;
+    const size_t n_ends = out->ends.size;
+    rg_arena_init(&arena, r->mem, TREE_BYTES_MAX);
+    if (line.size > RG_SAMPLE_LINE_MAX) {
+        status = rg_fail(err, RG_E_LIMIT, "a line of %zu bytes, the limit is %u", line.size,
+                         RG_SAMPLE_LINE_MAX);
+        goto done;
+    }
+    RG_TRY(rg_json_parse(&arena, line, &root, err));
+    RG_TRY(read_root(&l, root));
+    RG_TRY(rg_buf_check(&out->ids.buf, "token ids", err));
+    RG_TRY(rg_buf_check(&out->is_learnt, "a mask", err));
+    RG_TRY(rg_buf_check(&out->ends, "a list of samples", err));
+    if (!has_anything(out, n_learnt)) {
+        status = rg_fail(err, RG_E_FORMAT, "nothing in this line is learnt");
+    }
+
+done:
+    rg_arena_clear(&arena);
+    if (status != RG_OK) {
+        out->ids.buf.size = n_ids;
+        out->is_learnt.size = n_learnt;
+        out->ends.size = n_ends;
+    }
+    return status;
+}
