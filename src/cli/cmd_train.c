@@ -1,6 +1,8 @@
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/train_progress.h"
 #include "raga/train.h"
 
 #include <string.h>
@@ -23,30 +25,70 @@ static int check(const char *dir, const char *out_dir, unsigned n_threads, bool 
     return result.is_passed ? CLI_OK : CLI_FAILED;
 }
 
+static bool show_progress(void *arg, double share, const char *what) {
+    const cli_train_progress *p = arg;
+    if (p->is_terminal && !p->is_json) {
+        fprintf(stderr, "\r%s %3.0f %%%s", what, share * 100, share >= 1 ? "\r\033[K" : "");
+    }
+    return !cli_interrupt_flag(false);
+}
+
+static int train(const char *recipe, const char *out_dir, unsigned n_threads, bool resume,
+                 bool is_json) {
+    raga_error err = {0};
+    cli_train_progress progress;
+    raga_train_result result = {.size = sizeof result};
+    cli_train_begin(&progress, is_json);
+    const raga_train_options options = {.size = sizeof options,
+                                        .recipe = recipe,
+                                        .out_dir = out_dir,
+                                        .n_threads = n_threads,
+                                        .resume = resume,
+                                        .tell = cli_train_tell,
+                                        .warn = cli_train_warn,
+                                        .progress = show_progress,
+                                        .arg = &progress};
+    if (raga_train(&options, &result, &err) != RAGA_OK) {
+        return cli_failed(&err);
+    }
+    cli_train_end(&progress, &result, out_dir);
+    return result.end == RAGA_TRAIN_STOPPED ? CLI_INTERRUPTED : CLI_OK;
+}
+
 int cmd_train(int argc, char **argv) {
+    const char *recipe = NULL;
     const char *check_dir = NULL;
     const char *out_dir = NULL;
     int64_t n_threads = 0;
+    bool resume = false;
     bool is_json = false;
     const cli_option options[] = {
-        {"--output,-o", CLI_TEXT, &out_dir, "DIR", "where the results go", 0, 0, NULL},
-        {"--check", CLI_TEXT, &check_dir, "DIR", "run a case with known results and compare", 0, 0,
+        {"--output,-o", CLI_TEXT, &out_dir, "DIR", "where the model goes", 0, 0, NULL},
+        {"--resume", CLI_FLAG, &resume, NULL, "go on from the checkpoint in DIR", 0, 0, NULL},
+        {"--check", CLI_TEXT, &check_dir, "CASE", "run a case with known results instead", 0, 0,
          NULL},
         {"--threads,-t", CLI_INT, &n_threads, "N", "threads (physical cores)", 1, 1024, NULL},
-        {"--json", CLI_FLAG, &is_json, NULL, "results as JSON", 0, 0, NULL},
+        {"--json", CLI_FLAG, &is_json, NULL, "a line of JSON a step", 0, 0, NULL},
     };
-    const cli_spec spec = {.usage = "raga train --check DIR -o OUT",
-                           .about = "Check the arithmetic of training against a case with known "
-                                    "results: loss, gradients, steps, final weights.",
-                           .options = options,
-                           .n_options = sizeof options / sizeof *options};
+    const cli_spec spec = {
+        .usage = "raga train RECIPE -o DIR",
+        .about = "Train a model from nothing: a vocabulary, random weights, steps. The recipe is "
+                 "one small JSON file (docs/train.md). Ctrl-C stops with a checkpoint.",
+        .options = options,
+        .n_options = sizeof options / sizeof *options,
+        .words = &recipe,
+        .words_max = 1,
+        .examples = "  raga train recipe.json -o my-model\n"
+                    "  raga train recipe.json -o my-model --resume\n"
+                    "  raga train --check CASE -o OUT"};
     const int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;
     }
-    if (check_dir == NULL || out_dir == NULL) {
-        cli_error("--check and -o are needed: raga train --check DIR -o OUT");
+    if (out_dir == NULL || (recipe == NULL) == (check_dir == NULL)) {
+        cli_error("a recipe and -o are needed: raga train recipe.json -o my-model");
         return CLI_USAGE;
     }
-    return check(check_dir, out_dir, (unsigned)n_threads, is_json);
+    return check_dir != NULL ? check(check_dir, out_dir, (unsigned)n_threads, is_json)
+                             : train(recipe, out_dir, (unsigned)n_threads, resume, is_json);
 }

@@ -21,3 +21,22 @@ void cli_interrupt_cancels(raga_session *session) {
         signal(SIGINT, on_interrupt);
     }
 }
+
+static volatile sig_atomic_t was_pressed;
+
+static void on_flag(int signo) {
+    if (was_pressed) {
+        signal(signo, SIG_DFL);
+        raise(signo);
+    }
+    was_pressed = 1;
+}
+
+bool cli_interrupt_flag(bool begins) {
+    if (begins) {
+        was_pressed = 0;
+        signal(SIGINT, on_flag);
+        signal(SIGTERM, on_flag);
+    }
+    return was_pressed != 0;
+}

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 enum {
-    WAITING_MAX = 64, // samples that wait for a row that they fit in
+    WAITING_MAX = 64,           // samples that wait for a row that they fit in
     BAD_IN_A_ROW_MAX = 1000000, // lines without a sample before an end is called
 };
 
@@ -334,8 +334,9 @@ static rg_status refill(rg_data *d, packer *p, rg_error *err) {
         p->skip = 0;
         n_vain = p->n_waiting == before ? n_vain + 1 : 0;
         if (n_vain > p->n_places || n_vain > BAD_IN_A_ROW_MAX) {
-            return rg_fail(err, RG_E_FORMAT, "none of %zu lines in a row can be learnt from; the "
-                                             "last: %s",
+            return rg_fail(err, RG_E_FORMAT,
+                           "none of %zu lines in a row can be learnt from; the "
+                           "last: %s",
                            n_vain, why.text[0] == '\0' ? "too short" : why.text);
         }
     }
@@ -393,8 +394,7 @@ static rg_status next_pass(void *self, const rg_fit_pass *out, rg_error *err) {
     rg_data *d = self;
     for (size_t r = 0; r < d->options.n_rows; r++) {
         size_t n_used = 0;
-        const rg_status status =
-            fill_row(d, &d->train, out, r * d->options.seq_len, &n_used, err);
+        const rg_status status = fill_row(d, &d->train, out, r * d->options.seq_len, &n_used, err);
         if (status != RG_OK) {
             return status;
         }
@@ -422,8 +422,7 @@ static rg_status valid_pass(void *self, size_t i, const rg_fit_pass *out, bool *
     }
     for (size_t r = 0; r < d->options.n_rows; r++) {
         size_t n_used = 0;
-        const rg_status status =
-            fill_row(d, &d->valid, out, r * d->options.seq_len, &n_used, err);
+        const rg_status status = fill_row(d, &d->valid, out, r * d->options.seq_len, &n_used, err);
         if (status != RG_OK) {
             return status;
         }
@@ -442,8 +441,7 @@ static void save(void *self, rg_buf *out) {
                   (unsigned long long)d->facts.hash, (unsigned long long)d->facts.n_tokens,
                   p->n_waiting);
     for (size_t i = 0; i < p->n_waiting; i++) {
-        rg_buf_format(out, " %llu %u", (unsigned long long)p->waiting[i].place,
-                      p->waiting[i].part);
+        rg_buf_format(out, " %llu %u", (unsigned long long)p->waiting[i].place, p->waiting[i].part);
     }
     rg_buf_char(out, '\n');
 }
@@ -484,8 +482,9 @@ static rg_status restore(void *self, rg_str saved, rg_error *err) {
         return rg_fail(err, RG_E_FORMAT, "the place in the data that was kept is damaged");
     }
     if (head[3] != d->facts.hash) {
-        return rg_fail(err, RG_E_STATE, "the data has changed since the checkpoint: a run can only "
-                                        "go on with the lines that it began with");
+        return rg_fail(err, RG_E_STATE,
+                       "the data has changed since the checkpoint: a run can only "
+                       "go on with the lines that it began with");
     }
     clear_packer(d, p);
     while (d->shuffled <= head[0]) {

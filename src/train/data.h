@@ -2,9 +2,9 @@
  * Batches from files of JSON lines. Files are mapped and tokenized as they are needed; what is kept
  * in memory is the place of each line (8 bytes) and a few samples that wait for a row they fit in.
  *
- * Rows are packed: samples lie one behind the other, each with positions from 0, and do not see each
- * other. A sample longer than a row is cut; running text is cut into rows without a loss. The end of
- * a row that no waiting sample fits is padding.
+ * Rows are packed: samples lie one behind the other, each with positions from 0, and do not see
+ * each other. A sample longer than a row is cut; running text is cut into rows without a loss. The
+ * end of a row that no waiting sample fits is padding.
  */
 #pragma once
 
@@ -20,12 +20,12 @@ typedef void rg_data_warn_fn(void *arg, const char *file, size_t line, const cha
 typedef struct rg_data_options {
     const char *const *paths; // files, or directories of *.jsonl files; n_paths
     size_t n_paths;
-    size_t n_rows;      // of a pass
-    size_t seq_len;     // of a row
-    double valid_share; // of the lines, by a hash of their content: [0, 0.5]
-    uint64_t seed;      // of the order
-    bool is_strict;     // a bad line is an error instead of a warning
-    bool refuses_long;  // a sample longer than a row is a bad line
+    size_t n_rows;         // of a pass
+    size_t seq_len;        // of a row
+    double valid_share;    // of the lines, by a hash of their content: [0, 0.5]
+    uint64_t seed;         // of the order
+    bool is_strict;        // a bad line is an error instead of a warning
+    bool refuses_long;     // a sample longer than a row is a bad line
     rg_data_warn_fn *warn; // may be NULL
     void *warn_arg;
 } rg_data_options;
@@ -36,11 +36,11 @@ typedef struct rg_data rg_data;
 typedef struct rg_data_facts {
     size_t n_files;
     size_t n_lines;
-    size_t n_valid;   // lines kept for validation
-    size_t n_bad;     // lines left out so far
-    size_t n_cut;     // samples cut so far
-    uint64_t epoch;   // passes over all lines begun so far, from 0
-    uint64_t hash;    // of the content of all lines, whatever their order
+    size_t n_valid;    // lines kept for validation
+    size_t n_bad;      // lines left out so far
+    size_t n_cut;      // samples cut so far
+    uint64_t epoch;    // passes over all lines begun so far, from 0
+    uint64_t hash;     // of the content of all lines, whatever their order
     uint64_t n_tokens; // given out so far, padding apart
 } rg_data_facts;
 

@@ -102,3 +102,43 @@ done:
     rg_buf_clear(&text);
     return status;
 }
+
+static rg_status copy_file(const rg_mem *mem, const char *from_dir, const char *name,
+                           const char *to_dir, rg_error *err) {
+    char from[4096];
+    char to[4096];
+    rg_bytes bytes = {0};
+    rg_status status = RG_OK;
+    RG_TRY(rg_path_join(from, sizeof from, from_dir, rg_str_of(name), err));
+    RG_TRY(rg_path_join(to, sizeof to, to_dir, rg_str_of(name), err));
+    if (rg_file_kind_of(from) != RG_FILE_REGULAR) {
+        return RG_OK;
+    }
+    RG_TRY(rg_file_read(mem, from, RG_SETTINGS_FILE_MAX, &bytes, err));
+    RG_TRY(rg_file_write(to, bytes.data, bytes.size, err));
+
+done:
+    rg_free(mem, (void *)bytes.data);
+    return status;
+}
+
+rg_status rg_copy_settings(const rg_mem *mem, const char *from_dir, const char *to_dir,
+                           rg_error *err) {
+    static const char *const files[] = {"config.json",
+                                        "generation_config.json",
+                                        "tokenizer.json",
+                                        "chat_template.jinja",
+                                        "special_tokens_map.json",
+                                        "tokenizer_config.json",
+                                        "tokenizer.model",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "added_tokens.json",
+                                        "tiktoken.model",
+                                        "special_tokens.json"};
+    rg_status status = RG_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && status == RG_OK; i++) {
+        status = copy_file(mem, from_dir, files[i], to_dir, err);
+    }
+    return status;
+}

@@ -19,3 +19,9 @@ rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params
 rg_status rg_export_peft(const rg_mem *mem, const char *dir, const rg_params *params, uint32_t rank,
                          float alpha, bool is_rslora, float dropout, const char *base,
                          rg_error *err) RG_MUST_CHECK;
+
+#define RG_SETTINGS_FILE_MAX (128u << 20) // bytes of a file that is copied beside the weights
+
+/** Copy what a model directory has beside its weights: settings, tokenizer, template. */
+rg_status rg_copy_settings(const rg_mem *mem, const char *from_dir, const char *to_dir,
+                           rg_error *err) RG_MUST_CHECK;

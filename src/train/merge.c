@@ -66,24 +66,6 @@ static uint32_t slot_of(const merge *m, const rg_tensor *t) {
     return UINT32_MAX;
 }
 
-static rg_status copy_file(const merge *m, const char *name, const char *out_dir, rg_error *err) {
-    char from[4096];
-    char to[4096];
-    rg_bytes bytes = {0};
-    rg_status status = RG_OK;
-    RG_TRY(rg_path_join(from, sizeof from, rg_source_path(m->source), rg_str_of(name), err));
-    RG_TRY(rg_path_join(to, sizeof to, out_dir, rg_str_of(name), err));
-    if (rg_file_kind_of(from) != RG_FILE_REGULAR) {
-        return RG_OK;
-    }
-    RG_TRY(rg_file_read(m->mem, from, RG_MERGE_FILE_MAX, &bytes, err));
-    RG_TRY(rg_file_write(to, bytes.data, bytes.size, err));
-
-done:
-    rg_free(m->mem, (void *)bytes.data);
-    return status;
-}
-
 static bool is_same_dir(const char *a, const char *b) {
     char *x = realpath(a, NULL);
     char *y = realpath(b, NULL);
@@ -134,12 +116,6 @@ done:
 rg_status rg_merge(const rg_mem *mem, const rg_source *source, const rg_model *model,
                    const rg_lora *loras, size_t n_loras, const char *out_dir, rg_error *err) {
     rg_status status = RG_OK;
-    static const char *const files[] = {"config.json",         "generation_config.json",
-                                        "tokenizer.json",      "tokenizer_config.json",
-                                        "chat_template.jinja", "special_tokens_map.json",
-                                        "tokenizer.model",     "vocab.json",
-                                        "merges.txt",          "added_tokens.json",
-                                        "tiktoken.model",      "special_tokens.json"};
     merge m = {.mem = mem, .source = source, .model = model, .loras = loras, .n_loras = n_loras};
     if (rg_source_get_kind(source) != RG_SOURCE_HF) {
         return rg_fail(err, RG_E_UNSUPPORTED,
@@ -153,9 +129,7 @@ rg_status rg_merge(const rg_mem *mem, const rg_source *source, const rg_model *m
     }
     RG_TRY(rg_make_dir(out_dir, err));
     RG_TRY(write_weights(&m, out_dir, err));
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        RG_TRY(copy_file(&m, files[i], out_dir, err));
-    }
+    RG_TRY(rg_copy_settings(mem, rg_source_path(source), out_dir, err));
 
 done:
     return status;

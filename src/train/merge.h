@@ -3,8 +3,6 @@
 
 #include "model/adapter.h"
 
-#define RG_MERGE_FILE_MAX (128u << 20) // bytes of a file that is copied beside the weights
-
 /**
  * Write a Hugging Face directory: weights W + scaling B A in the type that W has, one tensor in
  * memory at a time, and the settings and tokenizer files as they are.

@@ -56,9 +56,8 @@ static void put_end_token(reading *l) {
 // ---- text, prompt and completion ----
 
 static rg_status read_text(reading *l, rg_str text) {
-    const rg_token_run plain = {0, text.size, false};
     const rg_status status =
-        rg_tokenizer_encode_prompt(l->r->tokenizer, text, &plain, 1, &l->out->ids, l->err);
+        rg_tokenizer_encode_chat(l->r->tokenizer, text, NULL, 0, NULL, 0, &l->out->ids, l->err);
     if (status == RG_OK) {
         put_end_token(l);
         mark(l, true);
@@ -69,9 +68,8 @@ static rg_status read_text(reading *l, rg_str text) {
 }
 
 static rg_status read_completion(reading *l, rg_str prompt, rg_str completion) {
-    const rg_token_run plain = {0, prompt.size, false};
     rg_status status =
-        rg_tokenizer_encode_prompt(l->r->tokenizer, prompt, &plain, 1, &l->out->ids, l->err);
+        rg_tokenizer_encode_chat(l->r->tokenizer, prompt, NULL, 0, NULL, 0, &l->out->ids, l->err);
     if (status == RG_OK) {
         mark(l, false);
         status = rg_tokenizer_encode(l->r->tokenizer, completion, 0, &l->out->ids, l->err);
@@ -98,37 +96,20 @@ static rg_status render(reading *l, size_t n, bool adds_prompt, rg_rendered *out
     return status;
 }
 
-// the part [from, to) of a rendered text, its trust with it
-static rg_status encode_part(reading *l, const rg_rendered *r, size_t from, size_t to) {
-    rg_token_run *runs = rg_new_array(l->r->mem, r->n_runs + 1, sizeof *runs);
-    size_t n = 0;
-    if (runs == NULL) {
-        return rg_fail(l->err, RG_E_MEMORY, "no memory for %zu stretches of text", r->n_runs);
-    }
-    for (size_t i = 0; i < r->n_runs; i++) {
-        const size_t begin = r->runs[i].begin > from ? r->runs[i].begin : from;
-        const size_t end = r->runs[i].end < to ? r->runs[i].end : to;
-        if (begin < end) {
-            runs[n++] = (rg_token_run){begin - from, end - from, r->runs[i].is_trusted};
-        }
-    }
-    const rg_str part = rg_str_slice(r->text, from, to);
-    const rg_status status =
-        from == 0
-            ? rg_tokenizer_encode_prompt(l->r->tokenizer, part, runs, n, &l->out->ids, l->err)
-            : rg_tokenizer_encode_runs(l->r->tokenizer, part, runs, n, 0, &l->out->ids, l->err);
-    rg_free(l->r->mem, runs);
-    return status;
-}
-
 // a turn is learnt up to the token that ends it
-static void mark_turn(reading *l, size_t first) {
-    const int32_t *ids = rg_ids_data(&l->out->ids);
-    const size_t n = rg_ids_count(&l->out->ids);
+static void mark_turns(reading *l, size_t first, const rg_token_cut *cuts, size_t n) {
+    const int32_t *ids = rg_ids_data(&l->out->ids) + first;
+    const size_t n_ids = rg_ids_count(&l->out->ids) - first;
+    size_t turn = 0;
     bool is_over = false;
-    for (size_t i = first; i < n; i++) {
-        rg_buf_char(&l->out->is_learnt, is_over ? 0 : 1);
-        is_over = is_over || rg_tokenizer_is_end(l->r->tokenizer, ids[i]);
+    for (size_t i = 0; i < n_ids; i++) {
+        while (turn < n && i >= cuts[2 * turn + 1].n_ids) {
+            turn++;
+            is_over = false;
+        }
+        const bool is_inside = turn < n && i >= cuts[2 * turn].n_ids;
+        rg_buf_char(&l->out->is_learnt, is_inside && !is_over ? 1 : 0);
+        is_over = is_inside && (is_over || rg_tokenizer_is_end(l->r->tokenizer, ids[i]));
     }
 }
 
@@ -169,28 +150,25 @@ static rg_status find_turn(reading *l, size_t i, rg_str text, span *out, bool *i
     return status;
 }
 
+// no token crosses an end of a turn
 static rg_status put_spans(reading *l, const rg_rendered *r, const span *spans, size_t n) {
-    size_t at = 0;
-    for (size_t i = 0; i <= n; i++) {
-        const size_t begin = i < n ? spans[i].begin : r->text.size;
-        rg_status status = at < begin ? encode_part(l, r, at, begin) : RG_OK;
-        if (status != RG_OK) {
-            return status;
-        }
-        mark(l, false);
-        if (i == n) {
-            break;
-        }
-        const size_t first = rg_ids_count(&l->out->ids);
-        status = encode_part(l, r, begin, spans[i].end);
-        if (status != RG_OK) {
-            return status;
-        }
-        mark_turn(l, first);
-        at = spans[i].end;
+    const size_t first = rg_ids_count(&l->out->ids);
+    rg_token_cut *cuts = rg_new_array(l->r->mem, 2 * n + 1, sizeof *cuts);
+    if (cuts == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for %zu turns", n);
     }
-    end_sample(l);
-    return RG_OK;
+    for (size_t i = 0; i < n; i++) {
+        cuts[2 * i].at = spans[i].begin;
+        cuts[2 * i + 1].at = spans[i].end;
+    }
+    const rg_status status = rg_tokenizer_encode_chat(l->r->tokenizer, r->text, r->runs, r->n_runs,
+                                                      cuts, 2 * n, &l->out->ids, l->err);
+    if (status == RG_OK) {
+        mark_turns(l, first, cuts, n);
+        end_sample(l);
+    }
+    rg_free(l->r->mem, cuts);
+    return status;
 }
 
 // a sample that ends with the turn of message i, the only one that is learnt
@@ -314,5 +292,38 @@ done:
         out->is_learnt.size = n_learnt;
         out->ends.size = n_ends;
     }
+    return status;
+}
+
+rg_status rg_samples_text(const rg_mem *mem, const rg_chat_format *chat, rg_str line, rg_buf *out,
+                          rg_error *err) {
+    rg_status status = RG_OK;
+    rg_arena arena;
+    rg_rendered rendered = {0};
+    rg_str text = {0};
+    const rg_json *root = NULL;
+    const rg_sample_reader reader = {.mem = mem, .chat = chat};
+    reading l = {.r = &reader, .err = err};
+    rg_arena_init(&arena, mem, TREE_BYTES_MAX);
+    RG_TRY(rg_json_parse(&arena, line, &root, err));
+    const rg_json *messages = rg_json_find(root, "messages");
+    if (messages != NULL && messages->kind == RG_JSON_ARRAY) {
+        l.messages = *messages;
+        l.request.tools = rg_json_find(root, "tools");
+        l.request.kwargs = rg_json_find(root, "kwargs");
+        RG_TRY(render(&l, messages->n, false, &rendered));
+        rg_buf_str(out, rendered.text);
+    }
+    const char *const fields[] = {"text", "prompt", "completion"};
+    for (size_t i = 0; i < 3; i++) {
+        if (rg_json_str(rg_json_find(root, fields[i]), &text)) {
+            rg_buf_str(out, text);
+        }
+    }
+    status = rg_buf_check(out, "a line's text", err);
+
+done:
+    rg_rendered_clear(&rendered);
+    rg_arena_clear(&arena);
     return status;
 }

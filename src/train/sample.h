@@ -38,8 +38,13 @@ static inline size_t rg_samples_count(const rg_samples *s) {
  * turns otherwise once others follow (dropping their reasoning, say) gives one sample a turn, each
  * as it would have been served.
  *
- * Errors: RG_E_FORMAT (JSON, fields, nothing to learn), RG_E_LIMIT, those of template and tokenizer,
- * RG_E_MEMORY. On failure samples are as before.
+ * Errors: RG_E_FORMAT (JSON, fields, nothing to learn), RG_E_LIMIT, those of template and
+ * tokenizer, RG_E_MEMORY. On failure samples are as before.
  */
 rg_status rg_samples_read(const rg_sample_reader *r, rg_str line, rg_samples *out,
+                          rg_error *err) RG_MUST_CHECK;
+
+/** The text of a line, messages as `chat` writes them: for training a vocabulary. Errors: as above.
+ */
+rg_status rg_samples_text(const rg_mem *mem, const rg_chat_format *chat, rg_str line, rg_buf *out,
                           rg_error *err) RG_MUST_CHECK;

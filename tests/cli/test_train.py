@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Training, tuning and merging as a user meets them. usage: test_train.py RAGA ROOT"""
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
+KILLS = 20 if os.environ.get("RAGA_TEST_LONG") else 3
+TEMPLATE = ("{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
+            "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
+RECIPE = {"model": {"family": "qwen3", "layers": 2, "hidden": 64, "heads": 2, "kv_heads": 1, "head_dim": 32, "ffn": 128,
+                    "context": 128, "tied": True},
+          "tokenizer": {"vocab": 300, "special": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "eos": "<|im_end|>",
+                        "chat_template": "t.jinja"},
+          "data": ["d.jsonl"], "valid": 0.05, "batch": 4, "seq_len": 64, "steps": 120, "lr": 5e-3, "warmup": 10,
+          "valid_every": 40, "checkpoint_every": 10}
+
+
+def raga(*args, timeout=300):
+    out = subprocess.run([RAGA, *args], capture_output=True, timeout=timeout)
+    return out.returncode, out.stdout.decode("utf-8", "replace"), out.stderr.decode("utf-8", "replace")
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def logits(model, *more):
+    with tempfile.NamedTemporaryFile() as out:
+        code, _, err = raga("logits", model, "--ids", "5,6,7,8", "--exact", "-o", out.name, *more)
+        assert code == 0, err
+        return read(out.name)
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.temp = tempfile.TemporaryDirectory()
+        self.dir = self.temp.name
+        rng = random.Random(1)
+        with open(self.path("d.jsonl"), "w") as file:
+            for _ in range(300):
+                a, b = rng.randint(0, 9), rng.randint(0, 9)
+                file.write(json.dumps({"messages": [{"role": "user", "content": f"add {a} and {b}"},
+                                                    {"role": "assistant", "content": f"the sum is {a + b}"}]}) + "\n")
+        with open(self.path("t.jinja"), "w") as file:
+            file.write(TEMPLATE)
+        self.recipe()
+
+    def tearDown(self):
+        self.temp.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def recipe(self, **changes):
+        with open(self.path("r.json"), "w") as file:
+            json.dump({**RECIPE, **changes}, file)
+
+    def train(self, out, *more):
+        return raga("train", self.path("r.json"), "-o", self.path(out), *more)
+
+
+class Train(Base):
+    def test_a_model_is_trained_that_runs(self):
+        code, out, err = self.train("m")
+        self.assertEqual(code, 0, err)
+        self.assertIn("done", out)
+        code, out, err = raga("run", self.path("m"), "add 3 and 4", "--temp", "0", "-n", "20")
+        self.assertEqual(code, 0, err)
+        self.assertIn("the sum is", out)
+
+    def test_the_same_recipe_gives_the_same_bytes_whatever_the_threads(self):
+        self.assertEqual(self.train("a", "--threads", "1")[0], 0)
+        self.assertEqual(self.train("b", "--threads", "2")[0], 0)
+        self.assertEqual(read(self.path("a/model.safetensors")), read(self.path("b/model.safetensors")))
+
+    def test_recompute_changes_no_bit(self):
+        self.assertEqual(self.train("a")[0], 0)
+        self.recipe(recompute=True)
+        self.assertEqual(self.train("b")[0], 0)
+        self.assertEqual(read(self.path("a/model.safetensors")), read(self.path("b/model.safetensors")))
+
+    def test_an_interrupted_run_ends_as_if_it_had_not_been(self):
+        self.assertEqual(self.train("whole")[0], 0)
+        run = subprocess.Popen([RAGA, "train", self.path("r.json"), "-o", self.path("cut"), "--json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(25):
+            run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        run.communicate()
+        self.assertIn(run.returncode, (0, 130))
+        if run.returncode == 130:
+            code, _, err = self.train("cut", "--resume")
+            self.assertEqual(code, 0, err)
+        self.assertEqual(read(self.path("whole/model.safetensors")), read(self.path("cut/model.safetensors")))
+
+    def test_kills_lose_nothing_but_steps(self):
+        self.recipe(steps=400)
+        begin = time.monotonic()
+        self.assertEqual(self.train("whole")[0], 0)
+        whole_s = time.monotonic() - begin
+        rng = random.Random(7)
+        out, more = "cut", ()
+        for _ in range(KILLS):
+            run = subprocess.Popen([RAGA, "train", self.path("r.json"), "-o", self.path(out), *more],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(whole_s * rng.uniform(0.1, 0.6))
+            run.kill()
+            run.wait()
+            more = ("--resume",) if os.path.exists(self.path(out + "/checkpoint.safetensors")) else ()
+        code, _, err = self.train(out, *more)
+        self.assertEqual(code, 0, err)
+        self.assertEqual(read(self.path("whole/model.safetensors")), read(self.path(out + "/model.safetensors")))
+
+    def test_mistakes_in_a_recipe_are_named(self):
+        for change, word in (({"lrr": 1}, "lrr"), ({"steps": 0}, "steps"), ({"batch": "x"}, "batch"),
+                             ({"data": ["no.jsonl"]}, "no.jsonl"), ({"schedule": "up"}, "schedule"),
+                             ({"seq_len": 4096}, "seq_len"), ({"model": {**RECIPE["model"], "family": "quen3"}}, "quen3"),
+                             ({"model": {**RECIPE["model"], "heads": 3, "kv_heads": 2}}, "heads"), ({"valid": 0.9}, "valid")):
+            self.recipe(**change)
+            code, _, err = self.train("bad")
+            self.assertEqual(code, 1, change)
+            self.assertIn(word, err, change)
+
+    def test_a_run_that_diverges_says_so(self):
+        self.recipe(lr=10, warmup=0, clip=0, steps=400)
+        code, _, err = self.train("m")
+        self.assertEqual(code, 1)
+        self.assertRegex(err, "diverges|not finite")
+
+    def test_a_damaged_checkpoint_is_refused(self):
+        self.assertEqual(self.train("m")[0], 0)
+        path = self.path("m/checkpoint.safetensors")
+        data = read(path)
+        for damaged in (data[: len(data) // 2], b"", data[:8] + b"\xff" * 64 + data[72:],
+                        data[:-4] + struct.pack("<f", float("nan"))):
+            with open(path, "wb") as file:
+                file.write(damaged)
+            code, _, err = self.train("m", "--resume")
+            self.assertEqual(code, 1)
+            self.assertIn("checkpoint.safetensors", err)
+
+
+class Tune(Base):
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(self.train("m")[0], 0)
+        with open(self.path("fact.jsonl"), "w") as file:
+            for _ in range(60):
+                file.write(json.dumps({"messages": [{"role": "user", "content": "the answer?"},
+                                                    {"role": "assistant", "content": "forty-two, of course"}]}) + "\n")
+
+    def answer(self, *more):
+        return raga("run", self.path("m"), "the answer?", "--temp", "0", "-n", "30", *more)[1]
+
+    def test_an_adapter_teaches_a_fact_and_leaves_the_model_alone(self):
+        before = logits(self.path("m"))
+        code, _, err = raga("tune", self.path("m"), self.path("fact.jsonl"), "-o", self.path("ad"), "--steps", "500", "--rank",
+                            "32", "--lr", "1e-2")
+        self.assertEqual(code, 0, err)
+        self.assertNotIn("forty-two", self.answer())
+        self.assertIn("forty-two, of course", self.answer("--adapter", self.path("ad")))
+        self.assertEqual(before, logits(self.path("m")))
+        self.assertEqual(before, logits(self.path("m"), "--adapter", self.path("ad") + ":0"))
+        self.assertNotEqual(before, logits(self.path("m"), "--adapter", self.path("ad")))
+
+        code, _, err = raga("merge", self.path("m"), "--adapter", self.path("ad"), "-o", self.path("merged"))
+        self.assertEqual(code, 0, err)
+        merged = struct.unpack(f"<{len(before) // 4}f", logits(self.path("merged")))
+        beside = struct.unpack(f"<{len(before) // 4}f", logits(self.path("m"), "--adapter", self.path("ad")))
+        self.assertLess(max(abs(a - b) for a, b in zip(merged, beside)), 1e-3)
+
+    def test_all_weights_are_tuned(self):
+        code, _, err = raga("tune", self.path("m"), self.path("fact.jsonl"), "--full", "-o", self.path("full"), "--steps", "150",
+                            "--lr", "3e-3")
+        self.assertEqual(code, 0, err)
+        out = raga("run", self.path("full"), "the answer?", "--temp", "0", "-n", "30")[1]
+        self.assertIn("forty-two", out)
+
+    def test_only_the_assistants_words_are_learnt(self):
+        code, out, err = raga("tune", self.path("m"), self.path("fact.jsonl"), "--show-batch", "--json", "--seq-len", "64")
+        self.assertEqual(code, 0, err)
+        rows = [line.split(" ", 3) for line in out.splitlines()]
+        learnt = "".join(json.loads(text) for _, flag, _, text in rows if flag == "1")
+        masked = "".join(json.loads(text) for _, flag, _, text in rows if flag == "0")
+        self.assertEqual(learnt.replace("forty-two, of course<|im_end|>", ""), "")
+        self.assertIn("the answer?", masked)
+
+    def test_bad_lines_are_named_and_left_out_or_fatal(self):
+        with open(self.path("fact.jsonl"), "a") as file:
+            file.write("not json\n\n{\"messages\": []}\n")
+        code, out, err = raga("tune", self.path("m"), self.path("fact.jsonl"), "-o", self.path("ad"), "--steps", "4")
+        self.assertEqual(code, 0, err)
+        self.assertIn("2 left out", out)
+        self.assertIn("fact.jsonl:61", err)
+        code, _, err = raga("tune", self.path("m"), self.path("fact.jsonl"), "-o", self.path("ad2"), "--steps", "50", "--strict")
+        self.assertEqual(code, 1)
+        self.assertIn("fact.jsonl:6", err)
+
+    def test_adapters_that_do_not_fit_are_refused(self):
+        tiny = os.path.join(ROOT, "tests/data/tiny")
+        self.assertEqual(raga("tune", self.path("m"), self.path("fact.jsonl"), "-o", self.path("ad"), "--steps", "2")[0], 0)
+        code, _, err = raga("run", tiny, "x", "--adapter", self.path("ad"))
+        self.assertEqual(code, 1)
+        self.assertIn("ad", err)
+        code, _, err = raga("run", self.path("m"), "x", "--adapter", self.path("none"))
+        self.assertEqual(code, 1)
+        self.assertIn("none", err)
+        weights = self.path("ad/adapter_model.safetensors")
+        data = read(weights)
+        with open(weights, "wb") as file:
+            file.write(data[:-4] + struct.pack("<f", float("inf")))
+        code, _, err = raga("run", self.path("m"), "x", "--adapter", self.path("ad"))
+        self.assertEqual(code, 1)
+        self.assertIn("not finite", err)
+        with open(weights, "wb") as file:
+            file.write(data[: len(data) // 2])
+        self.assertEqual(raga("run", self.path("m"), "x", "--adapter", self.path("ad"))[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
