@@ -103,11 +103,11 @@ static void mark_turns(reading *l, size_t first, const rg_token_cut *cuts, size_
     size_t turn = 0;
     bool is_over = false;
     for (size_t i = 0; i < n_ids; i++) {
-        while (turn < n && i >= cuts[2 * turn + 1].n_ids) {
+        while (turn < n && first + i >= cuts[2 * turn + 1].n_ids) {
             turn++;
             is_over = false;
         }
-        const bool is_inside = turn < n && i >= cuts[2 * turn].n_ids;
+        const bool is_inside = turn < n && first + i >= cuts[2 * turn].n_ids;
         rg_buf_char(&l->out->is_learnt, is_inside && !is_over ? 1 : 0);
         is_over = is_inside && (is_over || rg_tokenizer_is_end(l->r->tokenizer, ids[i]));
     }
