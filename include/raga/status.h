@@ -6,6 +6,7 @@
  *   tokenizer.h  text to token ids and back
  *   chat.h       chat templates: messages to a prompt
  *   session.h    run a model: evaluate, sample, generate, save, fork, cancel
+ *   records.h    runs, their losses and measurements
  *   robot.h      robots, skills and their results
  *   system.h     version, processor, measured limits
  *

@@ -229,3 +229,13 @@ rg_status rg_path_join(char *out, size_t size, const char *dir, rg_str name, rg_
     }
     return RG_OK;
 }
+
+void rg_file_make_folders(char *path) {
+    for (char *p = path + (path[0] != '\0'); *p != '\0'; p++) {
+        if (*p == '/') {
+            *p = '\0';
+            (void)mkdir(path, 0700);
+            *p = '/';
+        }
+    }
+}

@@ -65,3 +65,7 @@ rg_status rg_file_write(const char *path, const void *data, size_t size,
 /** out = dir + "/" + name. Errors: RG_E_LIMIT when it does not fit in size bytes. */
 rg_status rg_path_join(char *out, size_t size, const char *dir, rg_str name,
                        rg_error *err) RG_MUST_CHECK;
+
+/** Make each folder that a path lies in and that is not there yet, for the user alone. What cannot
+ * be made shows when the file is. @param path  changed and restored during the call */
+void rg_file_make_folders(char *path);

@@ -1,11 +1,11 @@
 /* Quantizing a model directory on load, once, into the user's cache. */
 #include "model/source_internal.h"
 
+#include "base/file.h"
 #include "base/pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum { RECIPE_VERSION = 1, CHUNK_ROWS = 64 };
 
@@ -72,17 +72,6 @@ static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, void *out, r
     return RG_OK;
 }
 
-// each folder of a path that is not there yet
-static void make_folders(char *path) {
-    for (char *p = path + 1; *p != '\0'; p++) {
-        if (*p == '/') {
-            *p = '\0';
-            (void)mkdir(path, 0700);
-            *p = '/';
-        }
-    }
-}
-
 static rg_status cache_path(const rg_source *source, rg_dtype dtype, char *path, size_t size,
                             rg_error *err) {
     const char *own = getenv("RAGA_CACHE_DIR");
@@ -102,7 +91,7 @@ static rg_status cache_path(const rg_source *source, rg_dtype dtype, char *path,
     if (n < 0 || (size_t)n >= size) {
         return rg_fail(err, RG_E_IO, "no place for the cache: set RAGA_CACHE_DIR or HOME");
     }
-    make_folders(path);
+    rg_file_make_folders(path);
     return RG_OK;
 }
 
