@@ -1,17 +1,19 @@
 /* Products of training: y = x w^T, dx = dy w, dw = dy^T x, cut into pieces of the result. */
 #include "backend/exec_internal.h"
 
+#include <math.h>
+
 enum {
     PIECES_PER_THREAD = 4, // so that a thread that is slowed down costs its share
-    COLUMNS_UNIT = 32,     // whole tiles
-    COLUMNS_LEAST = 128,   // fewer would read A too often
-    ROWS_UNIT = 48,
+    ROWS_UNIT = 12,        // whole tiles
+    COLUMNS_UNIT = 32,
 };
 
-/** A result cut along its columns, or its rows where it has few columns. */
+/** A result cut into pieces of rows x columns, the last ones smaller. */
 typedef struct cut {
-    bool is_by_column;
-    size_t size;
+    size_t rows;
+    size_t columns;
+    size_t n_across; // pieces side by side
     size_t n;
 } cut;
 
@@ -19,20 +21,35 @@ static size_t share(size_t n, size_t parts, size_t unit) {
     return (((n + parts - 1) / parts + unit - 1) / unit) * unit;
 }
 
-// columns first: B is then packed once, whatever the number of pieces
+static size_t count(size_t n, size_t share) {
+    return (n + share - 1) / share;
+}
+
+// Every piece packs its own rows of A and columns of B: of all ways to cut the result into enough
+// pieces, the one that packs least. Values of A are copied, those of B may be turned or expanded.
 static cut cut_result(const rg_task *task, const rg_gemm *g) {
-    const size_t threads = rg_pool_threads(task->b->pool);
+    const size_t wanted = rg_pool_threads(task->b->pool) * (size_t)PIECES_PER_THREAD;
     const size_t block = g->is_b_by_column ? 1 : rg_dtype_get(g->b_dtype)->block;
     const size_t unit = block > COLUMNS_UNIT ? block : COLUMNS_UNIT;
-    const size_t most = share(g->n, threads, unit);
-    const size_t least = most < COLUMNS_LEAST ? most : COLUMNS_LEAST;
-    size_t size = share(g->n, threads * PIECES_PER_THREAD, unit);
-    size = size < least ? least : size;
-    if (g->n >= threads * COLUMNS_UNIT) {
-        return (cut){true, size, (g->n + size - 1) / size};
+    const double price_b = g->b_dtype != RG_DTYPE_F32 ? 8 : g->is_b_by_column ? 3 : 1;
+    cut best = {0};
+    double least = INFINITY;
+    for (size_t across = 1; across <= wanted; across++) {
+        cut c = {.columns = share(g->n, across, unit)};
+        c.n_across = count(g->n, c.columns);
+        c.rows = share(g->m, (wanted + c.n_across - 1) / c.n_across, ROWS_UNIT);
+        const size_t n_down = count(g->m, c.rows);
+        c.n = n_down * c.n_across;
+        // too few pieces leave threads idle
+        const double missing = c.n < wanted ? (double)(wanted - c.n) / (double)wanted : 0;
+        const double price =
+            (double)c.n_across / (double)g->n + price_b * (double)n_down / (double)g->m + missing;
+        if (price < least) {
+            least = price;
+            best = c;
+        }
     }
-    size = share(g->m, threads * PIECES_PER_THREAD, ROWS_UNIT);
-    return (cut){false, size, (g->m + size - 1) / size};
+    return best;
 }
 
 // the whole product of a node
@@ -83,25 +100,20 @@ void rg_cpu_gemm(const rg_task *task, const rg_node *node, size_t chunk, void *s
     rg_gemm g = product_of(task, node);
     const cut c = cut_result(task, &g);
     const rg_dtype_info *info = rg_dtype_get(g.b_dtype);
-    const size_t from = chunk * c.size;
-    size_t column = 0;
-    if (c.is_by_column) {
-        column = from;
-        g.n = g.n - from < c.size ? g.n - from : c.size;
-        g.b = (const char *)g.b +
-              (g.is_b_by_column ? from * g.b_stride : from / info->block * info->block_bytes);
-        g.c += from;
-    } else {
-        g.m = g.m - from < c.size ? g.m - from : c.size;
-        g.a += from * g.a_row;
-        g.c += from * g.ldc;
-    }
+    const size_t row = chunk / c.n_across * c.rows;
+    const size_t column = chunk % c.n_across * c.columns;
+    g.m = g.m - row < c.rows ? g.m - row : c.rows;
+    g.n = g.n - column < c.columns ? g.n - column : c.columns;
+    g.a += row * g.a_row;
+    g.b = (const char *)g.b +
+          (g.is_b_by_column ? column * g.b_stride : column / info->block * info->block_bytes);
+    g.c += row * g.ldc + column;
     task->exec->options.kernels->gemm(&g, scratch);
     if (node->op == RG_OP_LINEAR && node->n_in == 3) {
         const float *bias = rg_task_data(task, node->in[2]);
         for (size_t i = 0; i < g.m; i++) {
-            float *row = g.c + i * g.ldc;
-            task->exec->options.kernels->add(row, row, bias + column, g.n);
+            float *y = g.c + i * g.ldc;
+            task->exec->options.kernels->add(y, y, bias + column, g.n);
         }
     }
 }

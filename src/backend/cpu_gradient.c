@@ -2,8 +2,6 @@
  * threads. */
 #include "backend/exec_internal.h"
 
-#include "kernel/plain.h"
-
 #include <string.h>
 
 // rows of dy added up where they came from
@@ -42,10 +40,11 @@ void rg_cpu_rmsnorm_dw(const rg_task *task, const rg_node *node, size_t chunk, v
     const float *xs = rg_task_data(task, node->in[1]);
     float *dw = rg_task_data(task, node->out[0]);
     double *sum = scratch;
+    _Static_assert(RG_GRADIENT_ROW_MAX * (sizeof(double) + sizeof(float)) <= RG_SCRATCH_BYTES,
+                   "the widest norm fits the scratch");
     memset(sum, 0, n * sizeof *sum);
-    for (size_t r = 0; r < rows; r++) {
-        rg_plain_rmsnorm_dw(sum, dy + r * n, xs + r * n, n, node->p.eps);
-    }
+    task->exec->options.kernels->rmsnorm_dw(sum, (float *)(void *)(sum + n), dy, xs, rows, n,
+                                            node->p.eps);
     for (size_t i = 0; i < n; i++) {
         dw[i] = (float)sum[i];
     }

@@ -124,15 +124,16 @@ void rg_cpu_rmsnorm_dx(const rg_task *task, const rg_node *node, size_t from, si
     const size_t width = width_of(task, node->in[0]);
     for (size_t t = from; t < to; t++) {
         for (size_t i = 0; i < width; i += n) {
-            rg_plain_rmsnorm_dx(row_of(task, node->out[0], t) + i, row_of(task, node->in[0], t) + i,
-                                row_of(task, node->in[1], t) + i, w, n, node->p.eps);
+            task->exec->options.kernels->rmsnorm_dx(
+                row_of(task, node->out[0], t) + i, row_of(task, node->in[0], t) + i,
+                row_of(task, node->in[1], t) + i, w, n, node->p.eps);
         }
     }
 }
 
 void rg_cpu_swiglu_back(const rg_task *task, const rg_node *node, size_t from, size_t to) {
-    rg_plain_swiglu_back(row_of(task, node->out[0], from), row_of(task, node->out[1], from),
-                         row_of(task, node->in[0], from), row_of(task, node->in[1], from),
-                         row_of(task, node->in[2], from),
-                         (to - from) * width_of(task, node->in[0]));
+    task->exec->options.kernels->swiglu_back(
+        row_of(task, node->out[0], from), row_of(task, node->out[1], from),
+        row_of(task, node->in[0], from), row_of(task, node->in[1], from),
+        row_of(task, node->in[2], from), (to - from) * width_of(task, node->in[0]));
 }

@@ -4,13 +4,44 @@
 
 #include "graph/op.h"
 
-// neighbors that one section may hold: row-wise nodes over the same tokens, or products of the same
-// activations
-static bool can_join(const rg_graph *g, const rg_node *head, const rg_node *node) {
+// ops whose pieces may run beside those of others: nothing but their inputs concerns them
+static bool is_product(rg_op op) {
+    switch (op) {
+    case RG_OP_LINEAR:
+    case RG_OP_LINEAR_DX:
+    case RG_OP_LINEAR_DW:
+    case RG_OP_COLUMN_SUM:
+    case RG_OP_RMSNORM_DW:
+    case RG_OP_EMBED_DW:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// is an input of the node made by one of nodes [first, last)?
+static bool depends_on(const rg_graph *g, const rg_node *node, uint32_t first, uint32_t last) {
+    for (uint32_t i = first; i < last; i++) {
+        for (size_t o = 0; o < g->nodes[i].n_out; o++) {
+            for (size_t k = 0; k < node->n_in; k++) {
+                if (node->in[k] == g->nodes[i].out[o]) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+// neighbors that one section may hold: row-wise nodes over the same tokens, or products that do not
+// wait for each other
+static bool can_join(const rg_graph *g, const rg_section *section, const rg_node *node) {
+    const rg_node *head = &g->nodes[section->first];
     if (rg_op_get(head->op)->is_rowwise && rg_op_get(node->op)->is_rowwise) {
         return g->values[head->in[0]].shape[0] == g->values[node->in[0]].shape[0];
     }
-    return head->op == RG_OP_LINEAR && node->op == RG_OP_LINEAR && head->in[0] == node->in[0];
+    return is_product(head->op) && is_product(node->op) &&
+           !depends_on(g, node, section->first, section->last);
 }
 
 static rg_status cut_sections(rg_exec *exec, uint32_t *section_of, rg_error *err) {
@@ -21,7 +52,7 @@ static rg_status cut_sections(rg_exec *exec, uint32_t *section_of, rg_error *err
     }
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         rg_section *last = exec->n_sections == 0 ? NULL : &exec->sections[exec->n_sections - 1];
-        if (last != NULL && can_join(g, &g->nodes[last->first], &g->nodes[i])) {
+        if (last != NULL && can_join(g, last, &g->nodes[i])) {
             last->last = i + 1;
         } else {
             exec->sections[exec->n_sections++] = (rg_section){i, i + 1};

@@ -14,11 +14,10 @@
 typedef uint32_t rg_val; // a value, by number in its graph
 #define RG_VAL_NONE UINT32_MAX
 
-#define RG_ROPE_HALF_MAX 512 // turning pairs of a head: heads of up to 1,024 values
-#define RG_GRADIENT_ROW_MAX                                                                        \
-    ((size_t)1 << 17) // width of a norm, tokens of an attention, that have gradients
-#define RG_NODE_IN_MAX  5
-#define RG_NODE_OUT_MAX 3
+#define RG_ROPE_HALF_MAX    512 // turning pairs of a head: heads of up to 1,024 values
+#define RG_GRADIENT_ROW_MAX ((size_t)1 << 16) // width of a norm that has gradients
+#define RG_NODE_IN_MAX      5
+#define RG_NODE_OUT_MAX     3
 
 typedef enum rg_val_kind {
     RG_VAL_TEMP,   // made by a node, lives in the plan's arena

@@ -152,6 +152,33 @@ typedef void rg_rmsnorm_fn(float *y, size_t ldy, const float *x, size_t ldx, con
  */
 typedef void rg_swiglu_fn(float *y, const float *gate, const float *up, size_t n);
 
+/**
+ * Gradient of one row of rmsnorm: dx = r w dy - x r^3 / n sum(w dy x), r = 1 / sqrt(mean(x^2) +
+ * eps). Shapes: dx, dy, x, w [n], dx apart from the others. Exact:  sums of 1,024 in f32 in a fixed
+ * order, of those in f64: the same bits on every path.
+ */
+typedef void rg_rmsnorm_dx_fn(float *dx, const float *dy, const float *x, const float *w, size_t n,
+                              float eps);
+
+/** Rows whose share of dw is added up in f32 before it joins in f64. */
+#define RG_RMSNORM_DW_ROWS 32
+
+/**
+ * dw[i] += sum over rows of dy[i] x[i] r.
+ * Shapes: dy, x [rows, n] contiguous; dw [n] f64; part [n] is scratch. rows is a multiple of
+ *         RG_RMSNORM_DW_ROWS but for the last call. The same bits on every path.
+ */
+typedef void rg_rmsnorm_dw_fn(double *dw, float *part, const float *dy, const float *x, size_t rows,
+                              size_t n, float eps);
+
+/**
+ * Gradients of silu(gate) up: with s = 1 / (1 + exp(-gate)), dup = dy gate s and
+ * dgate = dy up s (1 + gate (1 - s)).
+ * Shapes: all [n]; dgate and dup apart from the others. The same bits on every path.
+ */
+typedef void rg_swiglu_back_fn(float *dgate, float *dup, const float *dy, const float *gate,
+                               const float *up, size_t n);
+
 /** y[i] = a[i] + b[i]; y may be a or b. */
 typedef void rg_add_fn(float *y, const float *a, const float *b, size_t n);
 
@@ -234,7 +261,10 @@ typedef struct rg_kernels {
     rg_act_fill_fn *act_fill[RG_ACT_FORMS];
     rg_attention_fn *attention;
     rg_rmsnorm_fn *rmsnorm;
+    rg_rmsnorm_dx_fn *rmsnorm_dx;
+    rg_rmsnorm_dw_fn *rmsnorm_dw;
     rg_swiglu_fn *swiglu;
+    rg_swiglu_back_fn *swiglu_back;
     rg_add_fn *add;
     rg_rope_fn *rope;
     rg_f32_to_f16_fn *f32_to_f16;

@@ -7,7 +7,7 @@
 #include "kernel/exp.h"
 #include "kernel/kernels.h"
 
-#define RG_XENT_BLOCK 1024 // values that are added up in f32 before their sum joins in f64
+#define RG_SUM_BLOCK 1024 // values that are added up in f32 before their sum joins in f64
 
 // lanes to one, in a fixed tree
 static inline float fold(float lane[16]) {
@@ -22,8 +22,8 @@ static inline float fold(float lane[16]) {
 // sum of exp(x - top); y, where wanted, receives the terms
 static double sum_exp(float *y, const float *x, size_t n, float top) {
     double total = 0;
-    for (size_t from = 0; from < n; from += RG_XENT_BLOCK) {
-        const size_t end = from + RG_XENT_BLOCK < n ? from + RG_XENT_BLOCK : n;
+    for (size_t from = 0; from < n; from += RG_SUM_BLOCK) {
+        const size_t end = from + RG_SUM_BLOCK < n ? from + RG_SUM_BLOCK : n;
         float lane[16] = {0};
         size_t at = from;
         for (; at + 16 <= end; at += 16) {
@@ -136,6 +136,73 @@ static void softmax_back(const rg_softmax_row *row, float *s, float *dp, size_t 
     }
 }
 
+// sum of x[i]^2, and where dy is not NULL of w[i] dy[i] x[i]
+static double squares(const float *x, const float *w, const float *dy, size_t n, double *dot) {
+    double total = 0;
+    for (size_t from = 0; from < n; from += RG_SUM_BLOCK) {
+        const size_t end = from + RG_SUM_BLOCK < n ? from + RG_SUM_BLOCK : n;
+        float lane[16] = {0};
+        float dots[16] = {0};
+        size_t at = from;
+        for (; at + 16 <= end; at += 16) {
+            for (size_t i = 0; i < 16; i++) {
+                lane[i] += x[at + i] * x[at + i];
+            }
+            for (size_t i = 0; i < 16 && dy != NULL; i++) {
+                dots[i] += w[at + i] * dy[at + i] * x[at + i];
+            }
+        }
+        for (size_t i = 0; at + i < end; i++) {
+            lane[i] += x[at + i] * x[at + i];
+            dots[i] += dy != NULL ? w[at + i] * dy[at + i] * x[at + i] : 0;
+        }
+        total += fold(lane);
+        *dot += fold(dots);
+    }
+    return total;
+}
+
+static void rmsnorm_dx(float *dx, const float *dy, const float *x, const float *w, size_t n,
+                       float eps) {
+    double dot = 0;
+    const double mean = squares(x, w, dy, n, &dot) / (double)n;
+    const double r = 1 / sqrt(mean + (double)eps);
+    const float scale = (float)r;
+    const float share = (float)(r * r * r * dot / (double)n);
+    for (size_t i = 0; i < n; i++) {
+        dx[i] = scale * (w[i] * dy[i]) - share * x[i];
+    }
+}
+
+static void rmsnorm_dw(double *dw, float *part, const float *dy, const float *x, size_t rows,
+                       size_t n, float eps) {
+    for (size_t from = 0; from < rows; from += RG_RMSNORM_DW_ROWS) {
+        const size_t end = from + RG_RMSNORM_DW_ROWS < rows ? from + RG_RMSNORM_DW_ROWS : rows;
+        memset(part, 0, n * sizeof *part);
+        for (size_t r = from; r < end; r++) {
+            double dot = 0;
+            const double mean = squares(x + r * n, NULL, NULL, n, &dot) / (double)n;
+            const float scale = (float)(1 / sqrt(mean + (double)eps));
+            for (size_t i = 0; i < n; i++) {
+                part[i] += dy[r * n + i] * (x[r * n + i] * scale);
+            }
+        }
+        for (size_t i = 0; i < n; i++) {
+            dw[i] += (double)part[i];
+        }
+    }
+}
+
+static void swiglu_back(float *restrict dgate, float *restrict dup, const float *dy,
+                        const float *gate, const float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const float s = 1.0f / (1.0f + rg_exp(-gate[i]));
+        const float silu = gate[i] * s;
+        dup[i] = dy[i] * silu;
+        dgate[i] = dy[i] * up[i] * (s + silu * (1.0f - s));
+    }
+}
+
 static void adamw(float *w, float *m, float *v, const float *g, size_t n, const rg_adamw *a) {
     for (size_t i = 0; i < n; i++) {
         const float gi = g[i] * a->grad_scale;
@@ -147,6 +214,9 @@ static void adamw(float *w, float *m, float *v, const float *g, size_t n, const 
 }
 
 static inline void set_train_rows(rg_kernels *k) {
+    k->rmsnorm_dx = rmsnorm_dx;
+    k->rmsnorm_dw = rmsnorm_dw;
+    k->swiglu_back = swiglu_back;
     k->softmax_xent = softmax_xent;
     k->softmax_take = softmax_take;
     k->softmax_back = softmax_back;
