@@ -74,8 +74,10 @@ typedef struct raga_generate_options {
     uint64_t seed;           // chosen and told when has_seed is false
     const char *const *stop; // stop strings, which may span tokens
     size_t n_stop;
-    bool ignore_end;     // go on after an end token (benchmarks)
-    uint32_t n_logprobs; // of the most likely tokens, at most 20
+    bool ignore_end;              // go on after an end token (benchmarks)
+    uint32_t n_logprobs;          // of the most likely tokens, at most 20
+    struct raga_grammar *grammar; // what the answer may look like (calls.h); NULL: anything
+    bool has_markers; // the text shows markers of calls and reasoning that are control tokens
 } raga_generate_options;
 
 /** A step of a generation, borrowed during the call. */

@@ -7,6 +7,7 @@
  *   chat.h       chat templates: messages to a prompt
  *   session.h    run a model: evaluate, sample, generate, save, fork, cancel
  *   records.h    runs, their losses and measurements
+ *   calls.h      tool calls: reading them, holding answers to them or to a JSON Schema
  *   robot.h      robots, skills and their results
  *   system.h     version, processor, measured limits
  *

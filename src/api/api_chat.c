@@ -70,11 +70,28 @@ static void read_request(const rg_json *root, rg_chat_request *request) {
                        &request->add_generation_prompt);
 }
 
+rg_status api_chat_ids(const raga_model *m, const rg_chat_request *request, rg_ids *ids,
+                       rg_error *err) {
+    rg_rendered rendered = {0};
+    if (m->chat == NULL) {
+        return rg_fail(err, RG_E_ARG, "this model has no tokenizer: give token ids (--ids)");
+    }
+    rg_status status = rg_chat_format_render(m->chat, request, &rendered, err);
+    if (status != RG_OK && rendered.failure == RG_TEMPLATE_RAISED) {
+        rg_fail(err, status, "%.*s", RG_FMT(rendered.raised)); // the template's own words
+    }
+    if (status == RG_OK) {
+        status = rg_tokenizer_encode_chat(m->tokenizer.tokenizer, rendered.text, rendered.runs,
+                                          rendered.n_runs, NULL, 0, ids, err);
+    }
+    rg_rendered_clear(&rendered);
+    return status;
+}
+
 raga_status raga_chat_ids(const raga_model *m, const char *json, size_t size, int32_t **ids,
                           size_t *n, raga_error *error) {
     rg_error err = {0};
     rg_arena arena;
-    rg_rendered rendered = {0};
     rg_chat_request request = {0};
     rg_ids list;
     const rg_json *root = NULL;
@@ -83,22 +100,11 @@ raga_status raga_chat_ids(const raga_model *m, const char *json, size_t size, in
     if (m == NULL || json == NULL || ids == NULL || n == NULL) {
         return api_bad(error, "no model, no messages or no place for the ids");
     }
-    if (m->chat == NULL) {
-        return api_bad(error, "this model has no tokenizer: give token ids (--ids)");
-    }
     rg_arena_init(&arena, rg_mem_heap(), TREE_BYTES_MAX);
     rg_ids_init(&list, rg_mem_heap());
     RG_TRY(rg_json_parse(&arena, (rg_str){json, size}, &root, &err));
     read_request(root, &request);
-    status = rg_chat_format_render(m->chat, &request, &rendered, &err);
-    if (status != RG_OK && rendered.failure == RG_TEMPLATE_RAISED) {
-        rg_fail(&err, status, "%.*s", RG_FMT(rendered.raised)); // the template's own words
-    }
-    if (status == RG_OK) {
-        status = rg_tokenizer_encode_chat(m->tokenizer.tokenizer, rendered.text, rendered.runs,
-                                          rendered.n_runs, NULL, 0, &list, &err);
-    }
-    rg_rendered_clear(&rendered);
+    status = api_chat_ids(m, &request, &list, &err);
 
 done:
     rg_arena_clear(&arena);

@@ -2,6 +2,7 @@
 #include "api/api_internal.h"
 
 #include "base/clock.h"
+#include "chat/dialect.h"
 #include "sample/sampler.h"
 #include "sample/stop.h"
 
@@ -76,15 +77,6 @@ static rg_status new_sampler(generation *g, rg_error *err) {
     return status;
 }
 
-static bool is_end(const raga_model *m, int32_t id) {
-    for (size_t i = 0; i < m->n_ends; i++) {
-        if (m->ends[i] == id) {
-            return true;
-        }
-    }
-    return m->tokenizer.tokenizer != NULL && rg_tokenizer_is_end(m->tokenizer.tokenizer, id);
-}
-
 // hand out what is ready; false when the caller has had enough
 static bool emit(generation *g, int32_t id, const float *logits) {
     rg_logprob top[RG_SAMPLER_LOGPROBS_MAX];
@@ -111,25 +103,49 @@ static bool emit(generation *g, int32_t id, const float *logits) {
     return goes_on;
 }
 
+static void put_token(generation *g, int32_t id) {
+    const rg_tokenizer *tok = g->s->model->tokenizer.tokenizer;
+    const rg_str bytes = rg_tokenizer_bytes(tok, id);
+    if (g->o->has_markers && rg_tokenizer_type(tok, id) == RG_TOKEN_CONTROL &&
+        rg_dialect_is_marker(bytes)) {
+        rg_detokenizer_flush(&g->detokenizer, &g->text);
+        rg_buf_str(&g->text, bytes);
+    } else {
+        rg_detokenizer_put(&g->detokenizer, tok, id, &g->text);
+    }
+}
+
 // one token: drawn, counted, decoded, handed out; done is set with the reason when it was the last
 static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) {
     const raga_model *m = g->s->model;
     const float *logits = rg_session_logits(g->s->session);
     int32_t id = -1;
     bool has_hit = false;
-    rg_status status = rg_sampler_draw(g->sampler, logits, &id, err);
+    rg_status status = g->o->grammar == NULL
+                           ? rg_sampler_draw(g->sampler, logits, NULL, &id, err)
+                           : api_grammar_draw(g->o->grammar, m, g->sampler, logits, &id, err);
     if (status != RG_OK) {
         return status;
     }
     *done = true;
-    if (!g->o->ignore_end && is_end(m, id)) {
+    if (id < 0) {
+        g->result.stop = "end";
+        return RG_OK;
+    }
+    if (!g->o->ignore_end && api_is_end(m, id)) {
         g->result.stop = "end";
         return RG_OK;
     }
     rg_sampler_accept(g->sampler, id);
     g->result.n_generated++;
+    if (g->o->grammar != NULL) {
+        status = api_grammar_accept(g->o->grammar, m, id, err);
+        if (status != RG_OK) {
+            return status;
+        }
+    }
     if (m->tokenizer.tokenizer != NULL) {
-        rg_detokenizer_put(&g->detokenizer, m->tokenizer.tokenizer, id, &g->text);
+        put_token(g, id);
         status = rg_stop_feed(&g->stop, rg_buf_view(&g->text), &g->ready, &has_hit, err);
         g->text.size = 0;
         if (status != RG_OK) {
@@ -209,11 +225,17 @@ raga_status raga_generate(raga_session *session, const int32_t *ids, size_t n,
     if (options != NULL) {
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     }
+    if (o.grammar != NULL && o.grammar->offer != session->model->offer) {
+        return api_bad(error, "the grammar was made for another model");
+    }
     generation g = {.s = session, .o = &o, .step = step, .arg = arg, .result = {.stop = "end"}};
     rg_buf_init(&g.text, rg_mem_heap(), 0);
     rg_buf_init(&g.ready, rg_mem_heap(), 0);
     RG_TRY(rg_stop_init(&g.stop, rg_mem_heap(), o.stop, o.n_stop, &err));
     RG_TRY(new_sampler(&g, &err));
+    if (o.grammar != NULL) {
+        api_grammar_begin(o.grammar);
+    }
     status = run(&g, ids, n, &err);
     if (status == RG_OK && result != NULL) {
         g.result.size = result->size;

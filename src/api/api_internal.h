@@ -14,13 +14,18 @@
 #include "model/adapter.h"
 #include "model/model.h"
 #include "model/source.h"
+#include "raga/calls.h"
 #include "raga/chat.h"
 #include "raga/model.h"
 #include "raga/session.h"
 #include "raga/status.h"
 #include "raga/system.h"
 #include "raga/tokenizer.h"
+#include "sample/matcher.h"
+#include "sample/sampler.h"
 #include "token/tokenizer.h"
+
+#include <pthread.h>
 
 struct raga_tokenizer {
     rg_tokenizer *tokenizer;
@@ -54,6 +59,8 @@ struct raga_model {
     api_defaults defaults;
     int32_t ends[16]; // beyond those the tokenizer knows
     size_t n_ends;
+    pthread_mutex_t offer_lock;
+    struct api_offer *offer; // NULL: no grammar was asked for yet; guarded by offer_lock
     char name[256];
     char tokenizer_kind[128];
     char untested[512];
@@ -64,6 +71,46 @@ struct raga_session {
     raga_model *model;
     rg_session *session;
 };
+
+/** A model's tokens as grammars see them. */
+typedef struct api_offer {
+    rg_vocab_trie *trie;
+    int32_t ends[RG_TOKENIZER_ENDS_MAX + 16];
+    size_t n_ends;
+} api_offer;
+
+/** Made once a model. Errors: RG_E_ARG: it has no tokenizer. Threads: any thread. */
+rg_status api_get_offer(raga_model *m, const api_offer **out, rg_error *err);
+void api_free_offer(api_offer *offer);
+/** What a token adds to a text under a grammar; empty: it is never offered. */
+rg_str api_token_text(const raga_model *m, int32_t id);
+/** A token that ends an answer. */
+bool api_is_end(const raga_model *m, int32_t id);
+
+struct raga_grammar {
+    const api_offer *offer;
+    rg_grammar *grammar;
+    rg_matcher *matcher;
+    uint64_t *allowed; // [(n_tokens + 63) / 64] the mask and the tokens that end
+};
+
+rg_status api_grammar_of_tools(raga_model *m, const rg_json *tools,
+                               const raga_calls_options *options, raga_grammar **out,
+                               rg_error *err);
+/** At the beginning of an answer. */
+void api_grammar_begin(raga_grammar *g);
+/**
+ * The token that comes next under a grammar.
+ * @param id  -1 when the text is complete and nothing may follow, not even a token that ends it
+ */
+rg_status api_grammar_draw(raga_grammar *g, const raga_model *m, rg_sampler *sampler,
+                           const float *logits, int32_t *id, rg_error *err);
+/** A drawn token became part of the text. */
+rg_status api_grammar_accept(raga_grammar *g, const raga_model *m, int32_t id, rg_error *err);
+
+/** The token ids of a conversation. */
+rg_status api_chat_ids(const raga_model *m, const rg_chat_request *request, rg_ids *ids,
+                       rg_error *err);
 
 /** The public twin of an internal failure. */
 raga_status api_fail(raga_error *out, rg_status status, const rg_error *err);

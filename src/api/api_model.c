@@ -206,6 +206,7 @@ raga_status raga_model_open(const raga_model_options *options, raga_model **out,
     if (m == NULL) {
         return api_fail(error, rg_fail(&err, RG_E_MEMORY, "no memory for a model"), &err);
     }
+    pthread_mutex_init(&m->offer_lock, NULL);
     const rg_status status = open_model(m, &o, &err);
     if (status != RG_OK) {
         raga_model_close(m);
@@ -219,6 +220,8 @@ void raga_model_close(raga_model *m) {
     if (m == NULL) {
         return;
     }
+    api_free_offer(m->offer);
+    pthread_mutex_destroy(&m->offer_lock);
     rg_engine_free(m->engine);
     api_close_adapters(m->adapters, m->n_adapters, m->loras);
     rg_chat_format_free(m->chat);

@@ -4,6 +4,8 @@
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
+#include "cli/run_lines.h"
+#include "raga/calls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,9 @@ typedef struct run {
     const char *ids;
     int64_t max_tokens, top_k, seed, n_logprobs, last_n;
     double temperature, top_p, min_p, typical_p, repeat_penalty, presence, frequency;
-    bool has_temperature, has_seed, is_raw, is_json, has_stats;
+    bool has_temperature, has_seed, is_raw, is_json, has_stats, is_jsonl, is_unheld;
+    const char *schema;
+    raga_grammar *grammar; // of the schema
     cli_list stop;
 } run;
 
@@ -67,7 +71,8 @@ static raga_generate_options read_generate(const run *r) {
                                    .seed = (uint64_t)r->seed,
                                    .stop = r->stop.items,
                                    .n_stop = r->stop.n,
-                                   .n_logprobs = (uint32_t)r->n_logprobs};
+                                   .n_logprobs = (uint32_t)r->n_logprobs,
+                                   .grammar = r->grammar};
 }
 
 static void print_json(const raga_result *res, const char *ids, const char *text, size_t text_size,
@@ -234,6 +239,22 @@ static int answer(const run *r, raga_model *model) {
     return status;
 }
 
+// false with a message when there is one and it cannot be used
+static bool read_schema(run *r, raga_model *model) {
+    raga_error err = {0};
+    size_t size = 0;
+    if (r->schema == NULL) {
+        return true;
+    }
+    char *text = cli_read_all(r->schema, &size);
+    const bool is_read = text != NULL;
+    if (is_read && raga_grammar_of_schema(model, text, size, &r->grammar, &err) != RAGA_OK) {
+        cli_error("%s: %s", r->schema, err.text);
+    }
+    free(text);
+    return r->grammar != NULL;
+}
+
 int cmd_run(int argc, char **argv) {
     run r = {0};
     const char *words[2] = {NULL, NULL};
@@ -257,20 +278,28 @@ int cmd_run(int argc, char **argv) {
         {"--ids", CLI_TEXT, &r.ids, "LIST", "token ids as prompt: 1,2,3 or @FILE", 0, 0, NULL},
         {"--logprobs", CLI_INT, &r.n_logprobs, "N", "with --json: log-probabilities, of the N likeliest too", 1, 20, NULL},
         {"--json", CLI_FLAG, &r.is_json, NULL, "print one JSON object", 0, 0, NULL},
+        {"--schema", CLI_TEXT, &r.schema, "FILE", "hold the answer to this JSON Schema", 0, 0, NULL},
+        {"--jsonl", CLI_FLAG, &r.is_jsonl, NULL, "{id, messages, tools} a line to {id, calls, reply}", 0, 0, NULL},
+        {"--no-grammar", CLI_FLAG, &r.is_unheld, NULL, "with --jsonl: calls may be malformed", 0, 0, NULL},
         {"--stats", CLI_FLAG, &r.has_stats, NULL, "tokens, speed and seed on stderr", 0, 0, NULL},
         CLI_MODEL_OPTIONS(r.m),
     };
     // clang-format on
     const cli_spec spec = {
         .usage = "raga run MODEL [PROMPT]",
-        .about = "Chat with a model. With a prompt, or text on standard input, it answers once.",
+        .about =
+            "Chat with a model. With a prompt, or text on standard input, it answers once. With "
+            "--jsonl each line of\nstandard input is a conversation and gets one line: the "
+            "calls of its tools, and the reply.",
         .options = options,
         .n_options = sizeof options / sizeof *options,
         .words = words,
         .words_min = 0,
         .words_max = 2,
         .examples = "  raga run model.gguf\n  raga run model.gguf \"Why is the sky blue?\"\n"
-                    "  raga run model.gguf --ids 1,2,3 -n 16 --temp 0 --json\n"};
+                    "  raga run model.gguf --ids 1,2,3 -n 16 --temp 0 --json\n"
+                    "  raga run model.gguf --schema person.json \"Ada, born 1815\"\n"
+                    "  raga run model.gguf --jsonl < conversations.jsonl\n"};
     const int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;
@@ -281,7 +310,12 @@ int cmd_run(int argc, char **argv) {
         cli_error("a prompt and --ids say two things: give one of them");
         return CLI_USAGE;
     }
+    if (r.is_jsonl && (r.prompt != NULL || r.ids != NULL || r.schema != NULL || r.is_raw)) {
+        cli_error("--jsonl reads conversations: no prompt, --ids, --raw or --schema beside it");
+        return CLI_USAGE;
+    }
     r.top_k = has_top_k && r.top_k == 0 ? -1 : r.top_k;
+    r.m.path = r.m.path == NULL && r.is_jsonl ? CLI_BUILTIN : r.m.path;
     if (r.m.path == NULL) {
         cli_error("no model named: raga run MODEL, a GGUF file or a Hugging Face directory "
                   "(https://huggingface.co has both)");
@@ -291,7 +325,14 @@ int cmd_run(int argc, char **argv) {
     if (model == NULL) {
         return CLI_FAILED;
     }
-    const int exit_status = answer(&r, model);
+    int exit_status = CLI_FAILED;
+    if (r.is_jsonl) {
+        const bool is_builtin = strcmp(r.m.path, CLI_BUILTIN) == 0;
+        exit_status = cli_run_lines(model, (size_t)r.max_tokens, r.is_unheld, is_builtin);
+    } else if (read_schema(&r, model)) {
+        exit_status = answer(&r, model);
+    }
+    raga_grammar_free(r.grammar);
     raga_model_close(model);
     return exit_status;
 }

@@ -15,8 +15,9 @@ int cli_each_line(cli_line_fn *fn, void *arg) {
         char *out = NULL;
         size_t out_size = 0;
         const size_t n = size > 0 && line[size - 1] == '\n' ? (size_t)size - 1 : (size_t)size;
-        if (fn(arg, line, n, &out, &out_size, &err) != RAGA_OK) {
-            status = cli_failed(&err);
+        const raga_status answered = fn(arg, line, n, &out, &out_size, &err);
+        if (answered != RAGA_OK) {
+            status = answered == RAGA_E_CANCELLED ? CLI_INTERRUPTED : cli_failed(&err);
             break;
         }
         fwrite(out, 1, out_size, stdout);

@@ -30,6 +30,11 @@ raga_model *cli_open_model(const cli_model *m) {
                                         .progress = show_progress,
                                         .adapters = m->adapters.items,
                                         .n_adapters = m->adapters.n};
+    // the one place where the name of the built-in model is resolved
+    if (strcmp(m->path, CLI_BUILTIN) == 0) {
+        cli_error("this build has no built-in model: name a GGUF file or a Hugging Face directory");
+        return NULL;
+    }
     if (raga_model_open(&options, &model, &err) != RAGA_OK) {
         cli_failed(&err);
         return NULL;

@@ -19,13 +19,13 @@ static size_t matched(rg_str marker, size_t at, uint8_t byte) {
 
 // Text up to and with a marker, then next; it may end before, when end is a node. entries[i] is
 // where text goes on of which the last i bytes began the marker.
-static void text_until(rg_grammar *g, rg_str marker, rg_node next, rg_node end,
-                       rg_node entries[MARKER_MAX]) {
+static void text_until(rg_grammar *g, rg_str marker, rg_way next, rg_way end,
+                       rg_way entries[MARKER_MAX]) {
     for (size_t i = 0; i < marker.size; i++) {
         entries[i] = rg_grammar_hole(g);
     }
     for (size_t i = 0; i < marker.size && !rg_grammar_is_failed(g); i++) {
-        rg_node node = end;
+        rg_way node = end;
         for (size_t to = 0; to <= marker.size; to++) {
             rg_byte_set set = {{0}};
             for (unsigned b = 0; b < 256; b++) {
@@ -33,26 +33,26 @@ static void text_until(rg_grammar *g, rg_str marker, rg_node next, rg_node end,
                     rg_byte_set_add(&set, b, b);
                 }
             }
-            const rg_node target = to == marker.size ? next : entries[to];
+            const rg_way target = to == marker.size ? next : entries[to];
             node = rg_grammar_either(g, rg_grammar_bytes(g, &set, target), node);
         }
-        rg_grammar_fill(g, entries[i], node, RG_NODE_NONE);
+        rg_grammar_fill(g, entries[i], node, RG_WAY_NONE);
     }
 }
 
 // White space, then the opening marker of reasoning (then `inside`) or any other text, which goes
 // on where its bytes so far have brought it. The answer may end before, when end is a node.
-static rg_node maybe_thought(rg_grammar *g, rg_str think, rg_node inside, rg_str open,
-                             const rg_node *text, rg_node end) {
-    rg_node next = inside;
+static rg_way maybe_thought(rg_grammar *g, rg_str think, rg_way inside, rg_str open,
+                            const rg_way *text, rg_way end) {
+    rg_way next = inside;
     for (size_t i = think.size; i-- > 0 && !rg_grammar_is_failed(g);) {
         const uint8_t want = (uint8_t)think.data[i];
         size_t at = 0; // how far the bytes so far have come in the other marker
         for (size_t k = 0; k < i; k++) {
             at = matched(open, at, (uint8_t)think.data[k]);
         }
-        rg_node node = rg_grammar_range(g, want, want, next);
-        const rg_node loop = i == 0 ? rg_grammar_hole(g) : RG_NODE_NONE;
+        rg_way node = rg_grammar_range(g, want, want, next);
+        const rg_way loop = i == 0 ? rg_grammar_hole(g) : RG_WAY_NONE;
         if (i == 0) {
             rg_byte_set blank = {{0}};
             rg_byte_set_add(&blank, ' ', ' ');
@@ -70,8 +70,8 @@ static rg_node maybe_thought(rg_grammar *g, rg_str think, rg_node inside, rg_str
             node = rg_grammar_either(g, rg_grammar_bytes(g, &set, text[to]), node);
         }
         node = rg_grammar_either(g, node, end);
-        if (i == 0 && loop != RG_NODE_NONE) {
-            rg_grammar_fill(g, loop, node, RG_NODE_NONE);
+        if (i == 0 && loop != RG_WAY_NONE) {
+            rg_grammar_fill(g, loop, node, RG_WAY_NONE);
             node = loop;
         }
         next = node;
@@ -112,7 +112,7 @@ static rg_status read_tool(const rg_json *json, tool *out, rg_error *err) {
 }
 
 // {"name": NAME, "arguments": {..}} and what follows
-static rg_status tool_word(rg_grammar *g, rg_schema *s, const tool *t, rg_node next,
+static rg_status tool_word(rg_grammar *g, rg_schema *s, const tool *t, rg_way next,
                            rg_grammar_word *out, uint32_t *arguments, rg_error *err) {
     static const rg_json nothing = {.kind = RG_JSON_BOOL};
     static const rg_str additional = {"additionalProperties", 20};
@@ -122,19 +122,19 @@ static rg_status tool_word(rg_grammar *g, rg_schema *s, const tool *t, rg_node n
     rg_schema_set_root(s, schema);
     const rg_status status = rg_schema_rule(s, schema, true, arguments, err);
     if (status != RG_OK) {
-        rg_error_prefix(err, "tool %.*s: ", (int)t->name.size, t->name.data);
+        rg_error_prefix(err, "tool %.*s", (int)t->name.size, t->name.data);
         return status;
     }
     const uint32_t space = rg_schema_space(s);
-    const rg_node close = rg_grammar_call(g, space, rg_grammar_range(g, '}', '}', next));
-    const rg_node value = rg_grammar_call(g, space, rg_grammar_call(g, *arguments, close));
-    const rg_node key = rg_grammar_text(g, RG_STR("\"arguments\":"), value);
-    const rg_node comma = rg_grammar_text(g, RG_STR("\","), rg_grammar_call(g, space, key));
+    const rg_way close = rg_grammar_call(g, space, rg_grammar_range(g, '}', '}', next));
+    const rg_way value = rg_grammar_call(g, space, rg_grammar_call(g, *arguments, close));
+    const rg_way key = rg_grammar_text(g, RG_STR("\"arguments\":"), value);
+    const rg_way comma = rg_grammar_text(g, RG_STR("\","), rg_grammar_call(g, space, key));
     *out = (rg_grammar_word){t->name, comma};
     return RG_OK;
 }
 
-static rg_status calls_node(rg_grammar *g, const rg_calls_spec *spec, rg_node next, rg_node *out,
+static rg_status calls_node(rg_grammar *g, const rg_calls_spec *spec, rg_way next, rg_way *out,
                             uint32_t *space, uint32_t *rules, rg_error *err) {
     const size_t n = spec->tools->n;
     rg_grammar_word *words = rg_new_array(rg_grammar_mem(g), n, sizeof *words);
@@ -145,7 +145,7 @@ static rg_status calls_node(rg_grammar *g, const rg_calls_spec *spec, rg_node ne
         goto done;
     }
     *space = rg_schema_space(s);
-    const rg_node close = rg_grammar_call(g, *space, rg_grammar_text(g, spec->close, next));
+    const rg_way close = rg_grammar_call(g, *space, rg_grammar_text(g, spec->close, next));
     for (size_t i = 0; i < n; i++) {
         tool t;
         RG_TRY(read_tool(&spec->tools->items[i], &t, err));
@@ -158,9 +158,9 @@ static rg_status calls_node(rg_grammar *g, const rg_calls_spec *spec, rg_node ne
         }
         RG_TRY(tool_word(g, s, &t, close, &words[i], &rules[i], err));
     }
-    const rg_node names = rg_grammar_words(g, words, n);
-    const rg_node value = rg_grammar_call(g, *space, rg_grammar_range(g, '"', '"', names));
-    const rg_node key = rg_grammar_text(g, RG_STR("\"name\":"), value);
+    const rg_way names = rg_grammar_words(g, words, n);
+    const rg_way value = rg_grammar_call(g, *space, rg_grammar_range(g, '"', '"', names));
+    const rg_way key = rg_grammar_text(g, RG_STR("\"name\":"), value);
     *out =
         rg_grammar_call(g, *space, rg_grammar_range(g, '{', '{', rg_grammar_call(g, *space, key)));
 
@@ -173,25 +173,25 @@ done:
 // @param rules  receives the rule of each tool's arguments
 static rg_status build(rg_grammar *g, const rg_calls_spec *spec, uint32_t *rule, uint32_t *rules,
                        rg_error *err) {
-    rg_node text[MARKER_MAX];
-    rg_node thought[MARKER_MAX];
-    rg_node body = RG_NODE_NONE;
+    rg_way text[MARKER_MAX];
+    rg_way thought[MARKER_MAX];
+    rg_way body = RG_WAY_NONE;
     uint32_t space = 0;
     rg_status status = RG_OK;
     const bool is_free = spec->choice == RG_CALLS_FREE;
-    const rg_node end = rg_grammar_end(g);
+    const rg_way end = rg_grammar_end(g);
     // after a call: another one, or the end
-    const rg_node again = rg_grammar_hole(g);
+    const rg_way again = rg_grammar_hole(g);
     RG_TRY(calls_node(g, spec, again, &body, &space, rules, err));
-    const rg_node open = rg_grammar_text(g, spec->open, body);
+    const rg_way open = rg_grammar_text(g, spec->open, body);
     rg_grammar_fill(g, again, rg_grammar_call(g, space, open), rg_grammar_call(g, space, end));
-    text_until(g, spec->open, body, is_free ? end : RG_NODE_NONE, text);
-    rg_node entry = text[0];
+    text_until(g, spec->open, body, is_free ? end : RG_WAY_NONE, text);
+    rg_way entry = text[0];
     if (spec->think_open.size != 0) {
-        text_until(g, spec->think_close, text[0], RG_NODE_NONE, thought);
+        text_until(g, spec->think_close, text[0], RG_WAY_NONE, thought);
         entry = spec->is_in_thought ? thought[0]
                                     : maybe_thought(g, spec->think_open, thought[0], spec->open,
-                                                    text, is_free ? end : RG_NODE_NONE);
+                                                    text, is_free ? end : RG_WAY_NONE);
     }
     *rule = rg_grammar_rule(g);
     rg_grammar_set(g, *rule, entry);

@@ -11,10 +11,10 @@ rg_status rg_grammar_new(const rg_mem *mem, rg_grammar **out, rg_error *err) {
     }
     g->mem = mem;
     rg_buf_init(&g->nodes, mem, RG_GRAMMAR_NODES_MAX * sizeof(rg_grammar_node));
-    rg_buf_init(&g->rules, mem, RG_GRAMMAR_RULES_MAX * sizeof(rg_node));
+    rg_buf_init(&g->rules, mem, RG_GRAMMAR_RULES_MAX * sizeof(rg_way));
     rg_buf_init(&g->sets, mem, RG_GRAMMAR_SETS_MAX * sizeof(rg_byte_set));
     // node 0: the end of every rule
-    const rg_grammar_node end = {.kind = RG_NODE_END, .next = RG_NODE_NONE};
+    const rg_grammar_node end = {.kind = RG_WAY_END, .next = RG_WAY_NONE};
     rg_buf_put(&g->nodes, &end, sizeof end);
     *out = g;
     return RG_OK;
@@ -38,27 +38,27 @@ const rg_mem *rg_grammar_mem(const rg_grammar *g) {
 }
 
 uint32_t rg_grammar_rule(rg_grammar *g) {
-    const rg_node none = RG_NODE_NONE;
+    const rg_way none = RG_WAY_NONE;
     const uint32_t rule = (uint32_t)(g->rules.size / sizeof none);
     rg_buf_put(&g->rules, &none, sizeof none);
     return g->rules.is_failed ? 0 : rule;
 }
 
-void rg_grammar_set(rg_grammar *g, uint32_t rule, rg_node entry) {
+void rg_grammar_set(rg_grammar *g, uint32_t rule, rg_way entry) {
     if (!rg_grammar_is_failed(g)) {
         rg_grammar_rules(g)[rule] = entry;
     }
 }
 
-static rg_node add(rg_grammar *g, rg_node_kind kind, uint32_t a, rg_node next) {
+static rg_way add(rg_grammar *g, rg_way_kind kind, uint32_t a, rg_way next) {
     const rg_grammar_node node = {.kind = (uint16_t)kind, .a = a, .next = next};
-    const rg_node at = (rg_node)rg_grammar_count(g);
+    const rg_way at = (rg_way)rg_grammar_count(g);
     rg_buf_put(&g->nodes, &node, sizeof node);
-    return rg_grammar_is_failed(g) ? RG_NODE_NONE : at;
+    return rg_grammar_is_failed(g) ? RG_WAY_NONE : at;
 }
 
-rg_node rg_grammar_end(rg_grammar *g) {
-    return rg_grammar_is_failed(g) ? RG_NODE_NONE : 0;
+rg_way rg_grammar_end(rg_grammar *g) {
+    return rg_grammar_is_failed(g) ? RG_WAY_NONE : 0;
 }
 
 // sets are few and often the same
@@ -73,39 +73,39 @@ static uint32_t find_set(rg_grammar *g, const rg_byte_set *set) {
     return (uint32_t)n;
 }
 
-rg_node rg_grammar_bytes(rg_grammar *g, const rg_byte_set *set, rg_node next) {
+rg_way rg_grammar_bytes(rg_grammar *g, const rg_byte_set *set, rg_way next) {
     const bool is_empty = (set->bits[0] | set->bits[1] | set->bits[2] | set->bits[3]) == 0;
-    return next == RG_NODE_NONE || is_empty ? RG_NODE_NONE
-                                            : add(g, RG_NODE_BYTES, find_set(g, set), next);
+    return next == RG_WAY_NONE || is_empty ? RG_WAY_NONE
+                                           : add(g, RG_WAY_BYTES, find_set(g, set), next);
 }
 
-rg_node rg_grammar_range(rg_grammar *g, unsigned from, unsigned to, rg_node next) {
+rg_way rg_grammar_range(rg_grammar *g, unsigned from, unsigned to, rg_way next) {
     rg_byte_set set = {{0}};
     rg_byte_set_add(&set, from, to);
     return rg_grammar_bytes(g, &set, next);
 }
 
-rg_node rg_grammar_text(rg_grammar *g, rg_str text, rg_node next) {
-    for (size_t i = text.size; i-- > 0 && next != RG_NODE_NONE;) {
+rg_way rg_grammar_text(rg_grammar *g, rg_str text, rg_way next) {
+    for (size_t i = text.size; i-- > 0 && next != RG_WAY_NONE;) {
         const uint8_t byte = (uint8_t)text.data[i];
         next = rg_grammar_range(g, byte, byte, next);
     }
     return next;
 }
 
-rg_node rg_grammar_either(rg_grammar *g, rg_node a, rg_node b) {
-    return a == RG_NODE_NONE ? b : b == RG_NODE_NONE ? a : add(g, RG_NODE_EITHER, a, b);
+rg_way rg_grammar_either(rg_grammar *g, rg_way a, rg_way b) {
+    return a == RG_WAY_NONE ? b : b == RG_WAY_NONE ? a : add(g, RG_WAY_EITHER, a, b);
 }
 
-rg_node rg_grammar_call(rg_grammar *g, uint32_t rule, rg_node next) {
-    return next == RG_NODE_NONE ? RG_NODE_NONE : add(g, RG_NODE_CALL, rule, next);
+rg_way rg_grammar_call(rg_grammar *g, uint32_t rule, rg_way next) {
+    return next == RG_WAY_NONE ? RG_WAY_NONE : add(g, RG_WAY_CALL, rule, next);
 }
 
-rg_node rg_grammar_hole(rg_grammar *g) {
-    return add(g, RG_NODE_EITHER, RG_NODE_NONE, RG_NODE_NONE);
+rg_way rg_grammar_hole(rg_grammar *g) {
+    return add(g, RG_WAY_EITHER, RG_WAY_NONE, RG_WAY_NONE);
 }
 
-void rg_grammar_fill(rg_grammar *g, rg_node hole, rg_node a, rg_node b) {
+void rg_grammar_fill(rg_grammar *g, rg_way hole, rg_way a, rg_way b) {
     if (!rg_grammar_is_failed(g)) {
         rg_grammar_nodes(g)[hole].a = a;
         rg_grammar_nodes(g)[hole].next = b;
@@ -122,32 +122,32 @@ static int compare_words(const void *a, const void *b) {
 
 /** A place in the tree of words: what may follow it, and the byte that leads to it. */
 typedef struct branch {
-    rg_node next;
+    rg_way next;
     uint8_t byte;
 } branch;
 
 // the deepest branch is complete: it becomes a way of the one before
 static void fold(rg_grammar *g, branch *path, size_t depth) {
     const uint8_t byte = path[depth].byte;
-    const rg_node node = rg_grammar_range(g, byte, byte, path[depth].next);
+    const rg_way node = rg_grammar_range(g, byte, byte, path[depth].next);
     path[depth - 1].next = rg_grammar_either(g, node, path[depth - 1].next);
 }
 
-rg_node rg_grammar_words(rg_grammar *g, const rg_grammar_word *words, size_t n) {
+rg_way rg_grammar_words(rg_grammar *g, const rg_grammar_word *words, size_t n) {
     rg_grammar_word *sorted = rg_new_array(g->mem, n + 1, sizeof *sorted);
     size_t longest = 0;
     for (size_t i = 0; i < n; i++) {
         longest = words[i].text.size > longest ? words[i].text.size : longest;
     }
     branch *path = rg_new_array(g->mem, longest + 1, sizeof *path);
-    rg_node node = RG_NODE_NONE;
+    rg_way node = RG_WAY_NONE;
     if (sorted == NULL || path == NULL) {
         g->nodes.is_failed = true;
     } else if (n != 0) {
         memcpy(sorted, words, n * sizeof *sorted);
         qsort(sorted, n, sizeof *sorted, compare_words);
         size_t depth = 0;
-        path[0].next = RG_NODE_NONE;
+        path[0].next = RG_WAY_NONE;
         for (size_t i = 0; i < n && !rg_grammar_is_failed(g); i++) {
             const rg_str word = sorted[i].text;
             size_t shared = 0;
@@ -159,14 +159,14 @@ rg_node rg_grammar_words(rg_grammar *g, const rg_grammar_word *words, size_t n) 
                 fold(g, path, depth);
             }
             for (; depth < word.size; depth++) {
-                path[depth + 1] = (branch){RG_NODE_NONE, (uint8_t)word.data[depth]};
+                path[depth + 1] = (branch){RG_WAY_NONE, (uint8_t)word.data[depth]};
             }
             path[depth].next = rg_grammar_either(g, sorted[i].next, path[depth].next);
         }
         for (; depth > 0 && !rg_grammar_is_failed(g); depth--) {
             fold(g, path, depth);
         }
-        node = rg_grammar_is_failed(g) ? RG_NODE_NONE : path[0].next;
+        node = rg_grammar_is_failed(g) ? RG_WAY_NONE : path[0].next;
     }
     rg_free(g->mem, sorted);
     rg_free(g->mem, path);

@@ -17,9 +17,10 @@
 #define RG_GRAMMAR_SETS_MAX  4096 // different sets of bytes
 #define RG_GRAMMAR_DEPTH_MAX 128  // rules within rules while a text is matched
 
-typedef uint32_t rg_node;
+/** Where a way through a rule goes on: a node. */
+typedef uint32_t rg_way;
 /** No way on: "either" takes the other side, anything else before it is no way on as well. */
-#define RG_NODE_NONE UINT32_MAX
+#define RG_WAY_NONE UINT32_MAX
 
 typedef struct rg_byte_set {
     uint64_t bits[4];
@@ -42,25 +43,25 @@ void rg_grammar_free(rg_grammar *grammar);
 
 /** A new rule without a way through; rg_grammar_set gives it one. */
 uint32_t rg_grammar_rule(rg_grammar *g);
-void rg_grammar_set(rg_grammar *g, uint32_t rule, rg_node entry);
+void rg_grammar_set(rg_grammar *g, uint32_t rule, rg_way entry);
 
-rg_node rg_grammar_end(rg_grammar *g);
-rg_node rg_grammar_bytes(rg_grammar *g, const rg_byte_set *set, rg_node next);
+rg_way rg_grammar_end(rg_grammar *g);
+rg_way rg_grammar_bytes(rg_grammar *g, const rg_byte_set *set, rg_way next);
 /** One byte of the range. */
-rg_node rg_grammar_range(rg_grammar *g, unsigned from, unsigned to, rg_node next);
-rg_node rg_grammar_text(rg_grammar *g, rg_str text, rg_node next);
-/** One of several texts, in any order, each with what comes after it; RG_NODE_NONE when memory is
+rg_way rg_grammar_range(rg_grammar *g, unsigned from, unsigned to, rg_way next);
+rg_way rg_grammar_text(rg_grammar *g, rg_str text, rg_way next);
+/** One of several texts, in any order, each with what comes after it; RG_WAY_NONE when memory is
  * short. Their common beginnings are shared, so that thousands cost no more ways than one. */
 typedef struct rg_grammar_word {
     rg_str text;
-    rg_node next;
+    rg_way next;
 } rg_grammar_word;
-rg_node rg_grammar_words(rg_grammar *g, const rg_grammar_word *words, size_t n);
-rg_node rg_grammar_either(rg_grammar *g, rg_node a, rg_node b);
-rg_node rg_grammar_call(rg_grammar *g, uint32_t rule, rg_node next);
+rg_way rg_grammar_words(rg_grammar *g, const rg_grammar_word *words, size_t n);
+rg_way rg_grammar_either(rg_grammar *g, rg_way a, rg_way b);
+rg_way rg_grammar_call(rg_grammar *g, uint32_t rule, rg_way next);
 /** An "either" whose sides are not known yet, for loops: rg_grammar_fill. */
-rg_node rg_grammar_hole(rg_grammar *g);
-void rg_grammar_fill(rg_grammar *g, rg_node hole, rg_node a, rg_node b);
+rg_way rg_grammar_hole(rg_grammar *g);
+void rg_grammar_fill(rg_grammar *g, rg_way hole, rg_way a, rg_way b);
 
 /** True when something failed already: a loop that builds may stop. */
 bool rg_grammar_is_failed(const rg_grammar *g);

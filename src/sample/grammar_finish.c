@@ -3,8 +3,8 @@
 #include "sample/grammar.h"
 #include "sample/grammar_internal.h"
 
-static uint32_t need_of(const rg_grammar *g, rg_node node) {
-    return node == RG_NODE_NONE ? RG_NEED_NONE : rg_grammar_nodes(g)[node].need;
+static uint32_t need_of(const rg_grammar *g, rg_way node) {
+    return node == RG_WAY_NONE ? RG_NEED_NONE : rg_grammar_nodes(g)[node].need;
 }
 
 static uint32_t need_of_rule(const rg_grammar *g, uint32_t rule) {
@@ -18,10 +18,10 @@ bool rg_grammar_is_possible(const rg_grammar *g, uint32_t rule) {
 // calls within each other to the end of the rule, as far as the needs of others are known
 static uint32_t need_now(const rg_grammar *g, const rg_grammar_node *n) {
     const uint32_t next = need_of(g, n->next);
-    if (n->kind == RG_NODE_BYTES) {
+    if (n->kind == RG_WAY_BYTES) {
         return next;
     }
-    if (n->kind == RG_NODE_EITHER) {
+    if (n->kind == RG_WAY_EITHER) {
         const uint32_t other = need_of(g, n->a);
         return next < other ? next : other;
     }
@@ -59,13 +59,13 @@ static void find_needs(rg_grammar *g) {
 typedef struct search {
     const rg_grammar *g;
     uint32_t *seen; // by node: the rule (+ 1) that last reached it without a byte
-    rg_node *todo;
+    rg_way *todo;
     size_t n_todo;
     uint8_t *is_empty; // by rule: may match nothing
 } search;
 
-static void reach(search *s, uint32_t rule, rg_node node) {
-    if (node != RG_NODE_NONE && s->seen[node] != rule + 1) {
+static void reach(search *s, uint32_t rule, rg_way node) {
+    if (node != RG_WAY_NONE && s->seen[node] != rule + 1) {
         s->seen[node] = rule + 1;
         s->todo[s->n_todo++] = node;
     }
@@ -78,10 +78,10 @@ static bool walk(search *s, uint32_t rule, void (*fn)(void *arg, uint32_t callee
     reach(s, rule, rg_grammar_rules(s->g)[rule]);
     while (s->n_todo != 0) {
         const rg_grammar_node *n = &nodes[s->todo[--s->n_todo]];
-        if (n->kind == RG_NODE_EITHER) {
+        if (n->kind == RG_WAY_EITHER) {
             reach(s, rule, n->a);
             reach(s, rule, n->next);
-        } else if (n->kind == RG_NODE_CALL) {
+        } else if (n->kind == RG_WAY_CALL) {
             if (fn != NULL) {
                 fn(arg, n->a);
             }
@@ -89,7 +89,7 @@ static bool walk(search *s, uint32_t rule, void (*fn)(void *arg, uint32_t callee
                 reach(s, rule, n->next);
             }
         }
-        is_empty |= n->kind == RG_NODE_END;
+        is_empty |= n->kind == RG_WAY_END;
     }
     return is_empty;
 }
@@ -138,7 +138,7 @@ static bool find_circle(search *s, size_t n_rules, rg_buf *edges, size_t *first,
 }
 
 static rg_status refuse_circles(const rg_grammar *g, uint32_t *bad, rg_error *err) {
-    const size_t n_rules = g->rules.size / sizeof(rg_node);
+    const size_t n_rules = g->rules.size / sizeof(rg_way);
     const size_t n_nodes = rg_grammar_count(g);
     search s = {.g = g};
     rg_buf edges;

@@ -13,14 +13,14 @@ enum {
 
 /** Where a call will return to, and the call around it. */
 typedef struct stack_node {
-    rg_node back;
+    rg_way back;
     uint32_t parent;
     uint32_t depth; // calls within each other, this one included
 } stack_node;
 
 /** One way: a node that reads a byte, and the calls around it. Ways of a state are in order. */
 typedef struct item {
-    rg_node node;
+    rg_way node;
     uint32_t stack;
 } item;
 
@@ -105,7 +105,7 @@ static void check_buf(rg_matcher *m, const rg_buf *buf) {
 }
 
 // the stack that adds a return to `parent`, the same one for the same two
-static uint32_t push(rg_matcher *m, rg_node back, uint32_t parent) {
+static uint32_t push(rg_matcher *m, rg_way back, uint32_t parent) {
     table *t = &m->stack_table;
     const size_t n = m->stacks.size / sizeof(stack_node);
     size_t at = mix(mix(1, back), parent) & (t->n_slots - 1);
@@ -159,16 +159,16 @@ static void close_over(rg_matcher *m, item from) {
         const rg_grammar_node *n = &nodes[it.node];
         item next[2];
         size_t n_next = 0;
-        if (n->kind == RG_NODE_BYTES) {
+        if (n->kind == RG_WAY_BYTES) {
             if (m->n_ways == RG_MATCHER_WAYS_MAX) {
                 fail(m, RG_E_LIMIT);
                 return;
             }
             m->ways[m->n_ways++] = it;
-        } else if (n->kind == RG_NODE_EITHER) {
+        } else if (n->kind == RG_WAY_EITHER) {
             next[n_next++] = (item){n->a, it.stack};
             next[n_next++] = (item){n->next, it.stack};
-        } else if (n->kind == RG_NODE_CALL) {
+        } else if (n->kind == RG_WAY_CALL) {
             const uint32_t stack = push(m, n->next, it.stack);
             next[n_next++] = (item){rg_grammar_rules(m->g)[n->a], stack};
         } else if (it.stack == NO_STACK) {
@@ -179,7 +179,7 @@ static void close_over(rg_matcher *m, item from) {
         }
         for (size_t i = 0; i < n_next && m->failure == RG_OK; i++) {
             // only what can still be completed within the depth
-            if (next[i].node == RG_NODE_NONE ||
+            if (next[i].node == RG_WAY_NONE ||
                 depth_of(m, next[i].stack) + nodes[next[i].node].need > RG_GRAMMAR_DEPTH_MAX ||
                 has_item(m->todo, n_todo, next[i])) {
                 continue;
@@ -294,7 +294,7 @@ static void forget(rg_matcher *m) {
 }
 
 // a stack as the nodes it returns to, outermost last
-static size_t unwind(const rg_matcher *m, uint32_t stack, rg_node *backs) {
+static size_t unwind(const rg_matcher *m, uint32_t stack, rg_way *backs) {
     size_t n = 0;
     for (; stack != NO_STACK && n < RG_GRAMMAR_DEPTH_MAX; stack = stacks_of(m)[stack].parent) {
         backs[n++] = stacks_of(m)[stack].back;
@@ -311,7 +311,7 @@ static void tidy(rg_matcher *m) {
         return;
     }
     const state s = states_of(m)[m->current];
-    rg_node *backs = rg_new_array(m->mem, s.n * (RG_GRAMMAR_DEPTH_MAX + 2) + 1, sizeof *backs);
+    rg_way *backs = rg_new_array(m->mem, s.n * (RG_GRAMMAR_DEPTH_MAX + 2) + 1, sizeof *backs);
     if (backs == NULL) {
         fail(m, RG_E_MEMORY);
         return;
@@ -320,7 +320,7 @@ static void tidy(rg_matcher *m) {
     for (uint32_t i = 0; i < s.n; i++) {
         const item it = items_of(m)[s.first + i];
         backs[i * ROW] = it.node;
-        backs[i * ROW + 1] = (rg_node)unwind(m, it.stack, backs + i * ROW + 2);
+        backs[i * ROW + 1] = (rg_way)unwind(m, it.stack, backs + i * ROW + 2);
     }
     forget(m);
     m->n_ways = 0;

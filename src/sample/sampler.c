@@ -307,23 +307,41 @@ static rg_status find_top(const float *logits, size_t n, float *top, rg_error *e
     return *top > -INFINITY ? RG_OK : rg_fail(err, RG_E_NUMERIC, "no token has a finite logit");
 }
 
-rg_status rg_sampler_draw(rg_sampler *s, const float *logits, int32_t *id, rg_error *err) {
+bool rg_sampler_is_greedy(const rg_sampler *s) {
+    return s->params.temperature == 0;
+}
+
+static bool is_allowed(const uint64_t *allowed, size_t id) {
+    return (allowed[id / 64] >> (id % 64) & 1) != 0;
+}
+
+// the logits with penalties and biases, and without what is barred
+static void adjust(rg_sampler *s, const float *logits, const uint64_t *allowed) {
+    const rg_sampler_params *p = &s->params;
+    memcpy(s->logits, logits, s->n_vocab * sizeof *logits);
+    if (has_penalties(p)) {
+        apply_penalties(s);
+    }
+    for (size_t i = 0; i < p->n_bias; i++) {
+        s->logits[p->bias[i].id] =
+            p->bias[i].bias <= -100 ? -INFINITY : s->logits[p->bias[i].id] + p->bias[i].bias;
+    }
+    for (size_t i = 0; allowed != NULL && i < s->n_vocab; i++) {
+        s->logits[i] = is_allowed(allowed, i) ? s->logits[i] : -INFINITY;
+    }
+}
+
+rg_status rg_sampler_draw(rg_sampler *s, const float *logits, const uint64_t *allowed, int32_t *id,
+                          rg_error *err) {
     const rg_sampler_params *p = &s->params;
     float top = 0;
     rg_status status = find_top(logits, s->n_vocab, &top, err);
     if (status != RG_OK) {
         return status;
     }
-    const bool is_plain = !has_penalties(p) && p->n_bias == 0;
+    const bool is_plain = !has_penalties(p) && p->n_bias == 0 && allowed == NULL;
     if (!is_plain) {
-        memcpy(s->logits, logits, s->n_vocab * sizeof *logits);
-        if (has_penalties(p)) {
-            apply_penalties(s);
-        }
-        for (size_t i = 0; i < p->n_bias; i++) {
-            s->logits[p->bias[i].id] =
-                p->bias[i].bias <= -100 ? -INFINITY : s->logits[p->bias[i].id] + p->bias[i].bias;
-        }
+        adjust(s, logits, allowed);
         logits = s->logits;
         status = find_top(logits, s->n_vocab, &top, err);
         if (status != RG_OK) {
@@ -336,13 +354,15 @@ rg_status rg_sampler_draw(rg_sampler *s, const float *logits, int32_t *id, rg_er
     }
 
     candidate *c = s->candidates;
+    size_t n = 0;
     for (size_t i = 0; i < s->n_vocab; i++) {
-        c[i] = (candidate){.id = (int32_t)i, .logit = logits[i]};
+        if (allowed == NULL || is_allowed(allowed, i)) {
+            c[n++] = (candidate){.id = (int32_t)i, .logit = logits[i]};
+        }
     }
-    size_t n = s->n_vocab;
     if (p->top_k > 0 && (size_t)p->top_k < n) {
+        select_best(c, n, (size_t)p->top_k);
         n = (size_t)p->top_k;
-        select_best(c, s->n_vocab, n);
     } else if (p->typical_p < 1 || p->top_p < 1 || p->min_p > 0) {
         n = drop_hopeless(c, n, top);
         select_best(c, n, n);

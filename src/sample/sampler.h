@@ -46,11 +46,14 @@ void rg_sampler_free(rg_sampler *sampler);
 /**
  * Draw a token. Allocates nothing.
  * Shapes: logits [n_vocab], only read.
+ * @param allowed  bit i % 64 of word i / 64 for token i: the others are barred; NULL: none is
  * Errors: RG_E_NUMERIC when no logit is finite, or one is NaN or +infinity.
  * Threads: one at a time per object.
  */
-rg_status rg_sampler_draw(rg_sampler *sampler, const float *logits, int32_t *id,
-                          rg_error *err) RG_MUST_CHECK;
+rg_status rg_sampler_draw(rg_sampler *sampler, const float *logits, const uint64_t *allowed,
+                          int32_t *id, rg_error *err) RG_MUST_CHECK;
+/** Whether it always takes the largest logit. */
+bool rg_sampler_is_greedy(const rg_sampler *sampler);
 /** Tell the sampler a token that became part of the text, drawn or given, so that penalties see it.
  */
 void rg_sampler_accept(rg_sampler *sampler, int32_t id);

@@ -355,7 +355,7 @@ done:
 }
 
 static rg_status alternatives(rg_schema *s, const rg_json *json, const char *keyword,
-                              bool is_object, rg_node *entry, rg_error *err) {
+                              bool is_object, rg_way *entry, rg_error *err) {
     const rg_json *list = rg_json_find(json, keyword);
     if (list->kind != RG_JSON_ARRAY || list->n == 0) {
         return rg_schema_fail(s, json, err, RG_E_ARG, "\"%s\" is no list, or empty", keyword);
@@ -377,9 +377,9 @@ static rg_status alternatives(rg_schema *s, const rg_json *json, const char *key
     return RG_OK;
 }
 
-static rg_status one_type(rg_schema *s, const rg_json *json, unsigned type, rg_node *entry,
+static rg_status one_type(rg_schema *s, const rg_json *json, unsigned type, rg_way *entry,
                           rg_error *err) {
-    const rg_node end = rg_grammar_end(s->g);
+    const rg_way end = rg_grammar_end(s->g);
     switch (type) {
     case RG_TYPE_NULL:
         *entry = rg_grammar_text(s->g, RG_STR("null"), end);
@@ -400,7 +400,7 @@ static rg_status one_type(rg_schema *s, const rg_json *json, unsigned type, rg_n
     }
 }
 
-static rg_status compile(rg_schema *s, const rg_json *json, bool is_object, rg_node *entry,
+static rg_status compile(rg_schema *s, const rg_json *json, bool is_object, rg_way *entry,
                          rg_error *err) {
     const char *alternative = NULL;
     bool has_literal = false;
@@ -440,7 +440,7 @@ static rg_status compile(rg_schema *s, const rg_json *json, bool is_object, rg_n
     }
     for (unsigned type = 1; type <= RG_TYPE_OBJECT && status == RG_OK; type *= 2) {
         if ((allowed & type) != 0) {
-            rg_node one = RG_NODE_NONE;
+            rg_way one = RG_WAY_NONE;
             RG_TRY(one_type(s, json, type, &one, err));
             *entry = rg_grammar_either(s->g, one, *entry);
         }
@@ -455,12 +455,12 @@ rg_status rg_schema_rule(rg_schema *s, const rg_json *json, bool is_object, uint
     *rule = rg_schema_later(s, json, is_object);
     while (s->n_done < s->jobs.size / sizeof(rg_schema_job) && !rg_grammar_is_failed(s->g)) {
         const rg_schema_job job = jobs_of(s)[s->n_done++];
-        rg_node entry = RG_NODE_NONE;
+        rg_way entry = RG_WAY_NONE;
         const rg_status status = compile(s, job.json, job.is_object, &entry, err);
         if (status != RG_OK) {
             return status;
         }
-        jobs_of(s)[s->n_done - 1].is_empty = entry == RG_NODE_NONE;
+        jobs_of(s)[s->n_done - 1].is_empty = entry == RG_WAY_NONE;
         rg_grammar_set(s->g, job.rule, entry);
     }
     return rg_buf_check(&s->jobs, "the schemas of a grammar", err);

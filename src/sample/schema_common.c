@@ -1,7 +1,7 @@
 /* What every schema may need: white space, strings, numbers, any value; arrays and objects. */
 #include "sample/schema_internal.h"
 
-rg_node rg_schema_spaced(rg_schema *s, rg_node next) {
+rg_way rg_schema_spaced(rg_schema *s, rg_way next) {
     return rg_grammar_call(s->g, rg_schema_common_rule(s, RG_COMMON_SPACE), next);
 }
 
@@ -9,14 +9,14 @@ uint32_t rg_schema_space(rg_schema *s) {
     return rg_schema_common_rule(s, RG_COMMON_SPACE);
 }
 
-rg_node rg_schema_repeat(rg_schema *s, uint32_t rule, size_t min, size_t max, rg_node next) {
-    rg_node node = next;
-    if (min > max || next == RG_NODE_NONE) {
-        return RG_NODE_NONE;
+rg_way rg_schema_repeat(rg_schema *s, uint32_t rule, size_t min, size_t max, rg_way next) {
+    rg_way node = next;
+    if (min > max || next == RG_WAY_NONE) {
+        return RG_WAY_NONE;
     }
     if (max == SIZE_MAX) {
-        const rg_node loop = rg_grammar_hole(s->g);
-        if (loop == RG_NODE_NONE) {
+        const rg_way loop = rg_grammar_hole(s->g);
+        if (loop == RG_WAY_NONE) {
             return loop;
         }
         rg_grammar_fill(s->g, loop, rg_grammar_call(s->g, rule, loop), next);
@@ -33,17 +33,17 @@ rg_node rg_schema_repeat(rg_schema *s, uint32_t rule, size_t min, size_t max, rg
 }
 
 // nothing, a space, or a line break and its indent
-static rg_node space(rg_grammar *g, rg_node end) {
-    rg_node indent = end;
+static rg_way space(rg_grammar *g, rg_way end) {
+    rg_way indent = end;
     for (int i = 0; i < RG_SCHEMA_INDENT_MAX; i++) {
         indent = rg_grammar_either(g, rg_grammar_range(g, ' ', ' ', indent), end);
     }
-    const rg_node some = rg_grammar_either(g, rg_grammar_range(g, ' ', ' ', end),
-                                           rg_grammar_range(g, '\n', '\n', indent));
+    const rg_way some = rg_grammar_either(g, rg_grammar_range(g, ' ', ' ', end),
+                                          rg_grammar_range(g, '\n', '\n', indent));
     return rg_grammar_either(g, some, end);
 }
 
-static rg_node hex(rg_grammar *g, const char *digits, rg_node next) {
+static rg_way hex(rg_grammar *g, const char *digits, rg_way next) {
     rg_byte_set set = {{0}};
     for (; *digits != '\0'; digits++) {
         rg_byte_set_add(&set, (uint8_t)*digits, (uint8_t)*digits);
@@ -52,20 +52,20 @@ static rg_node hex(rg_grammar *g, const char *digits, rg_node next) {
 }
 
 // \uXXXX: a character of the basic plane, or a pair of surrogates, never half of one
-static rg_node unicode_escape(rg_grammar *g, rg_node end) {
+static rg_way unicode_escape(rg_grammar *g, rg_way end) {
     static const char all[] = "0123456789abcdefABCDEF";
-    const rg_node two = hex(g, all, hex(g, all, end));
-    const rg_node low = rg_grammar_text(g, RG_STR("\\u"), hex(g, "dD", hex(g, "cdefCDEF", two)));
-    const rg_node high = hex(g, "dD", hex(g, "89abAB", hex(g, all, hex(g, all, low))));
-    const rg_node plain = rg_grammar_either(g, hex(g, "0123456789abcefABCEF", hex(g, all, two)),
-                                            hex(g, "dD", hex(g, "01234567", two)));
+    const rg_way two = hex(g, all, hex(g, all, end));
+    const rg_way low = rg_grammar_text(g, RG_STR("\\u"), hex(g, "dD", hex(g, "cdefCDEF", two)));
+    const rg_way high = hex(g, "dD", hex(g, "89abAB", hex(g, all, hex(g, all, low))));
+    const rg_way plain = rg_grammar_either(g, hex(g, "0123456789abcefABCEF", hex(g, all, two)),
+                                           hex(g, "dD", hex(g, "01234567", two)));
     return rg_grammar_either(g, high, plain);
 }
 
-rg_node rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_node next) {
+rg_way rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_way next) {
     static const uint32_t ends[] = {0x7F, 0x7FF, 0xD7FF, 0xFFFF, 0x10FFFF};
     static const uint32_t begins[] = {0, 0x80, 0x800, 0xE000, 0x10000};
-    rg_node node = RG_NODE_NONE;
+    rg_way node = RG_WAY_NONE;
     for (int i = 0; i < 5; i++) {
         uint32_t a = from > begins[i] ? from : begins[i];
         const uint32_t b = to < ends[i] ? to : ends[i];
@@ -84,7 +84,7 @@ rg_node rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_node next) 
             while (last > b) {
                 last -= unit;
             }
-            rg_node piece = next;
+            rg_way piece = next;
             for (unsigned t = 0; t < n; t++) {
                 const unsigned lo = a >> 6 * t & 63;
                 const unsigned hi = last >> 6 * t & 63;
@@ -99,27 +99,27 @@ rg_node rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_node next) 
 }
 
 // one code point of a string: itself, or escaped where it must or may be
-static rg_node character(rg_grammar *g, rg_node end) {
+static rg_way character(rg_grammar *g, rg_way end) {
     rg_byte_set plain = {{0}};
     rg_byte_set_add(&plain, 0x20, 0x21);
     rg_byte_set_add(&plain, 0x23, 0x5B);
     rg_byte_set_add(&plain, 0x5D, 0x7F);
-    const rg_node letter = hex(g, "\"\\/bfnrt", end);
-    const rg_node code = rg_grammar_range(g, 'u', 'u', unicode_escape(g, end));
-    const rg_node escape = rg_grammar_range(g, '\\', '\\', rg_grammar_either(g, letter, code));
-    const rg_node wide = rg_schema_utf8(g, 0x80, 0x10FFFF, end);
+    const rg_way letter = hex(g, "\"\\/bfnrt", end);
+    const rg_way code = rg_grammar_range(g, 'u', 'u', unicode_escape(g, end));
+    const rg_way escape = rg_grammar_range(g, '\\', '\\', rg_grammar_either(g, letter, code));
+    const rg_way wide = rg_schema_utf8(g, 0x80, 0x10FFFF, end);
     return rg_grammar_either(g, rg_grammar_either(g, rg_grammar_bytes(g, &plain, end), escape),
                              wide);
 }
 
-static rg_node list_of(rg_schema *s, uint32_t item, const char *brackets, rg_node end) {
+static rg_way list_of(rg_schema *s, uint32_t item, const char *brackets, rg_way end) {
     rg_grammar *g = s->g;
     const uint8_t open = (uint8_t)brackets[0];
     const uint8_t close = (uint8_t)brackets[1];
-    const rg_node done = rg_grammar_range(g, close, close, end);
-    const rg_node more = rg_grammar_hole(g);
-    const rg_node one = rg_grammar_call(g, item, more);
-    if (more == RG_NODE_NONE) {
+    const rg_way done = rg_grammar_range(g, close, close, end);
+    const rg_way more = rg_grammar_hole(g);
+    const rg_way one = rg_grammar_call(g, item, more);
+    if (more == RG_WAY_NONE) {
         return more;
     }
     rg_grammar_fill(g, more, rg_grammar_range(g, ',', ',', rg_schema_spaced(s, one)),
@@ -127,17 +127,17 @@ static rg_node list_of(rg_schema *s, uint32_t item, const char *brackets, rg_nod
     return rg_grammar_range(g, open, open, rg_schema_spaced(s, rg_grammar_either(g, one, done)));
 }
 
-static rg_node member(rg_schema *s, rg_node end) {
-    const rg_node value = rg_grammar_call(s->g, rg_schema_common_rule(s, RG_COMMON_VALUE), end);
+static rg_way member(rg_schema *s, rg_way end) {
+    const rg_way value = rg_grammar_call(s->g, rg_schema_common_rule(s, RG_COMMON_VALUE), end);
     return rg_grammar_call(s->g, rg_schema_common_rule(s, RG_COMMON_STRING),
                            rg_grammar_range(s->g, ':', ':', rg_schema_spaced(s, value)));
 }
 
-static rg_node any_value(rg_schema *s, rg_node end) {
+static rg_way any_value(rg_schema *s, rg_way end) {
     static const rg_schema_common kinds[] = {RG_COMMON_STRING, RG_COMMON_NUMBER, RG_COMMON_ARRAY,
                                              RG_COMMON_OBJECT};
     static const char *const words[] = {"true", "false", "null"};
-    rg_node node = RG_NODE_NONE;
+    rg_way node = RG_WAY_NONE;
     for (size_t i = 0; i < 4; i++) {
         node = rg_grammar_either(
             s->g, rg_grammar_call(s->g, rg_schema_common_rule(s, kinds[i]), end), node);
@@ -156,8 +156,8 @@ uint32_t rg_schema_common_rule(rg_schema *s, rg_schema_common which) {
         return s->common[which] - 1;
     }
     const uint32_t rule = rg_grammar_rule(g);
-    const rg_node end = rg_grammar_end(g);
-    rg_node entry = RG_NODE_NONE;
+    const rg_way end = rg_grammar_end(g);
+    rg_way entry = RG_WAY_NONE;
     s->common[which] = rule + 1; // first, because values hold values
     switch (which) {
     case RG_COMMON_SPACE:

@@ -60,25 +60,25 @@ rg_status rg_schema_count(const rg_schema *s, const rg_json *json, const char *k
                           size_t otherwise, size_t *out, rg_error *err);
 
 /** White space, then next. */
-rg_node rg_schema_spaced(rg_schema *s, rg_node next);
+rg_way rg_schema_spaced(rg_schema *s, rg_way next);
 /** `rule` at least `min` and at most `max` times (SIZE_MAX: no bound), then next. */
-rg_node rg_schema_repeat(rg_schema *s, uint32_t rule, size_t min, size_t max, rg_node next);
+rg_way rg_schema_repeat(rg_schema *s, uint32_t rule, size_t min, size_t max, rg_way next);
 
-// one value of a type, as its keywords in `json` say; *entry RG_NODE_NONE when there is none
-rg_status rg_schema_string(rg_schema *s, const rg_json *json, rg_node next, rg_node *entry,
+// one value of a type, as its keywords in `json` say; *entry RG_WAY_NONE when there is none
+rg_status rg_schema_string(rg_schema *s, const rg_json *json, rg_way next, rg_way *entry,
                            rg_error *err);
-rg_status rg_schema_number(rg_schema *s, const rg_json *json, bool is_integer, rg_node next,
-                           rg_node *entry, rg_error *err);
-rg_status rg_schema_array(rg_schema *s, const rg_json *json, rg_node next, rg_node *entry,
+rg_status rg_schema_number(rg_schema *s, const rg_json *json, bool is_integer, rg_way next,
+                           rg_way *entry, rg_error *err);
+rg_status rg_schema_array(rg_schema *s, const rg_json *json, rg_way next, rg_way *entry,
                           rg_error *err);
-rg_status rg_schema_object(rg_schema *s, const rg_json *json, rg_node next, rg_node *entry,
+rg_status rg_schema_object(rg_schema *s, const rg_json *json, rg_way next, rg_way *entry,
                            rg_error *err);
 /** "const" or "enum", of the given types. */
-rg_status rg_schema_literals(rg_schema *s, const rg_json *json, unsigned types, rg_node next,
-                             rg_node *entry, rg_error *err);
+rg_status rg_schema_literals(rg_schema *s, const rg_json *json, unsigned types, rg_way next,
+                             rg_way *entry, rg_error *err);
 /** A string whose content matches a regular expression. */
-rg_status rg_schema_pattern(rg_schema *s, const rg_json *json, rg_str pattern, rg_node next,
-                            rg_node *entry, rg_error *err);
+rg_status rg_schema_pattern(rg_schema *s, const rg_json *json, rg_str pattern, rg_way next,
+                            rg_way *entry, rg_error *err);
 /** That no value is valid by two of the alternatives of a "oneOf"; the sentence names two. */
 rg_status rg_schema_one_of(rg_schema *s, const rg_json *json, const rg_json *alternatives,
                            rg_error *err);
@@ -87,4 +87,4 @@ rg_status rg_schema_types(rg_schema *s, const rg_json *json, unsigned *types, rg
 /** The types that a value has. */
 unsigned rg_schema_type_of(const rg_json *value);
 /** One code point between two bounds as UTF-8, then next. */
-rg_node rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_node next);
+rg_way rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_way next);

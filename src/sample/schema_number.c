@@ -103,19 +103,17 @@ static int compare(const bound *a, const bound *b) {
     return order == 0 ? 0 : order > 0 ? sign : -sign;
 }
 
-static bool is_zero(const bound *b) {
-    return b->n_before == 1 && b->before[0] == 0 && b->n_after == 0;
-}
+static const bound above_zero = {.is_there = true, .is_open = true, .n_before = 1};
 
 /** Absolute values between two bounds, as nodes. */
 typedef struct range {
     rg_grammar *g;
-    rg_node next;
+    rg_way next;
     bool is_integer;
     const bound *least; // at least; NULL: decided from the start
     const bound *most;
-    rg_node after[DIGITS + 1][2][2]; // by digits behind the point, is least open, is most open
-    rg_node free[DIGITS + 1];        // by digits to come before the point, nothing open
+    rg_way after[DIGITS + 1][2][2]; // by digits behind the point, is least open, is most open
+    rg_way free[DIGITS + 1];        // by digits to come before the point, nothing open
 } range;
 
 // the number may end after n digits behind the point
@@ -127,11 +125,11 @@ static bool may_end(const range *r, size_t n, bool is_low, bool is_high) {
     return is_low_met && (!is_high || !r->most->is_open || n < r->most->n_after);
 }
 
-static rg_node digits_to(range *r, const rg_node *targets) {
-    rg_node node = RG_NODE_NONE;
+static rg_way digits_to(range *r, const rg_way *targets) {
+    rg_way node = RG_WAY_NONE;
     for (unsigned d = 0; d < 10; d++) {
         rg_byte_set set = {{0}};
-        bool is_new = targets[d] != RG_NODE_NONE;
+        bool is_new = targets[d] != RG_WAY_NONE;
         for (unsigned e = 0; e < d; e++) {
             is_new = is_new && targets[e] != targets[d];
         }
@@ -156,7 +154,7 @@ static bool take(unsigned d, unsigned least, unsigned most, bool *is_low, bool *
     return true;
 }
 
-static rg_node end_or(const range *r, size_t n, bool is_low, bool is_high, rg_node more) {
+static rg_way end_or(const range *r, size_t n, bool is_low, bool is_high, rg_way more) {
     return may_end(r, n, is_low, is_high) ? rg_grammar_either(r->g, r->next, more) : more;
 }
 
@@ -166,7 +164,7 @@ static void make_after(range *r) {
         for (int open = 0; open < 4; open++) {
             const bool low = (open & 1) != 0;
             const bool high = (open & 2) != 0;
-            rg_node targets[10];
+            rg_way targets[10];
             if ((low && r->least == NULL) || (high && r->most == NULL)) {
                 continue;
             }
@@ -175,42 +173,42 @@ static void make_after(range *r) {
                 bool is_high = high;
                 const unsigned least = low && n < r->least->n_after ? r->least->after[n] : 0;
                 const unsigned most = high && n < r->most->n_after ? r->most->after[n] : 0;
-                targets[d] = !take(d, least, most, &is_low, &is_high) ? RG_NODE_NONE
-                             : n + 1 == DIGITS ? end_or(r, n + 1, is_low, is_high, RG_NODE_NONE)
+                targets[d] = !take(d, least, most, &is_low, &is_high) ? RG_WAY_NONE
+                             : n + 1 == DIGITS ? end_or(r, n + 1, is_low, is_high, RG_WAY_NONE)
                                                : r->after[n + 1][is_low][is_high];
             }
-            rg_node node = digits_to(r, targets);
+            rg_way node = digits_to(r, targets);
             // all but the first may also be left out
             r->after[n][low][high] = n == 0 ? node : end_or(r, n, low, high, node);
         }
     }
 }
 
-static rg_node after_point(const range *r, bool is_low, bool is_high) {
-    const rg_node fraction = r->is_integer
-                                 ? RG_NODE_NONE
-                                 : rg_grammar_range(r->g, '.', '.', r->after[0][is_low][is_high]);
+static rg_way after_point(const range *r, bool is_low, bool is_high) {
+    const rg_way fraction = r->is_integer
+                                ? RG_WAY_NONE
+                                : rg_grammar_range(r->g, '.', '.', r->after[0][is_low][is_high]);
     return end_or(r, 0, is_low, is_high, fraction);
 }
 
 // numbers of n digits before the point
-static rg_node make_length(range *r, size_t n) {
+static rg_way make_length(range *r, size_t n) {
     const bool has_low = r->least != NULL && r->least->n_before == n;
     const bool has_high = r->most != NULL && r->most->n_before == n;
-    rg_node later[2][2];
+    rg_way later[2][2];
     if ((r->least != NULL && r->least->n_before > n) ||
         (r->most != NULL && r->most->n_before < n)) {
-        return RG_NODE_NONE;
+        return RG_WAY_NONE;
     }
     for (int open = 0; open < 4; open++) {
         const bool low = (open & 1) != 0;
         const bool high = (open & 2) != 0;
-        later[low][high] = (low && !has_low) || (high && !has_high) ? RG_NODE_NONE
+        later[low][high] = (low && !has_low) || (high && !has_high) ? RG_WAY_NONE
                            : open == 0                              ? r->free[0]
                                                                     : after_point(r, low, high);
     }
     for (size_t at = n; at-- > 0;) {
-        rg_node here[2][2] = {{RG_NODE_NONE, RG_NODE_NONE}, {RG_NODE_NONE, RG_NODE_NONE}};
+        rg_way here[2][2] = {{RG_WAY_NONE, RG_WAY_NONE}, {RG_WAY_NONE, RG_WAY_NONE}};
         for (int open = 0; open < 4; open++) {
             const bool low = (open & 1) != 0;
             const bool high = (open & 2) != 0;
@@ -223,14 +221,14 @@ static rg_node make_length(range *r, size_t n) {
                 here[0][0] = r->free[n - at];
                 continue;
             }
-            rg_node targets[10];
+            rg_way targets[10];
             for (unsigned d = 0; d < 10; d++) {
                 bool is_low = low;
                 bool is_high = high;
                 const bool fits = (d != 0 || at != 0 || n == 1) &&
                                   take(d, low ? r->least->before[at] : 0,
                                        high ? r->most->before[at] : 0, &is_low, &is_high);
-                targets[d] = fits ? later[is_low][is_high] : RG_NODE_NONE;
+                targets[d] = fits ? later[is_low][is_high] : RG_WAY_NONE;
             }
             here[low][high] = digits_to(r, targets);
         }
@@ -240,10 +238,10 @@ static rg_node make_length(range *r, size_t n) {
 }
 
 // absolute values from least to most, without an exponent
-static rg_node magnitudes(rg_schema *s, const bound *least, const bound *most, bool is_integer,
-                          rg_node next) {
+static rg_way magnitudes(rg_schema *s, const bound *least, const bound *most, bool is_integer,
+                         rg_way next) {
     range r = {.g = s->g, .next = next, .is_integer = is_integer, .least = least, .most = most};
-    rg_node node = RG_NODE_NONE;
+    rg_way node = RG_WAY_NONE;
     make_after(&r);
     r.free[0] = after_point(&r, false, false);
     for (size_t i = 1; i <= DIGITS; i++) {
@@ -256,9 +254,9 @@ static rg_node magnitudes(rg_schema *s, const bound *least, const bound *most, b
 }
 
 // any number: also with an exponent, which is short enough for the value to stay finite
-static rg_node any_number(rg_schema *s, bool is_integer, rg_node next) {
+static rg_way any_number(rg_schema *s, bool is_integer, rg_way next) {
     rg_grammar *g = s->g;
-    rg_node end = next;
+    rg_way end = next;
     if (!is_integer) {
         rg_byte_set e = {{0}};
         rg_byte_set sign = {{0}};
@@ -266,13 +264,14 @@ static rg_node any_number(rg_schema *s, bool is_integer, rg_node next) {
         rg_byte_set_add(&e, 'E', 'E');
         rg_byte_set_add(&sign, '+', '+');
         rg_byte_set_add(&sign, '-', '-');
-        const rg_node last = rg_grammar_either(g, rg_grammar_range(g, '0', '9', next), next);
-        const rg_node digits = rg_grammar_range(g, '0', '9', last);
-        const rg_node power = rg_grammar_either(g, rg_grammar_bytes(g, &sign, digits), digits);
+        const rg_way last = rg_grammar_either(g, rg_grammar_range(g, '0', '9', next), next);
+        const rg_way digits = rg_grammar_range(g, '0', '9', last);
+        const rg_way power = rg_grammar_either(g, rg_grammar_bytes(g, &sign, digits), digits);
         end = rg_grammar_either(g, rg_grammar_bytes(g, &e, power), next);
     }
-    const rg_node value = magnitudes(s, NULL, NULL, is_integer, end);
-    return rg_grammar_either(g, rg_grammar_range(g, '-', '-', value), value);
+    const rg_way value = magnitudes(s, NULL, NULL, is_integer, end);
+    const rg_way below = magnitudes(s, &above_zero, NULL, is_integer, end);
+    return rg_grammar_either(g, rg_grammar_range(g, '-', '-', below), value);
 }
 
 static rg_status read_bound(const rg_schema *s, const rg_json *json, const char *keyword,
@@ -300,9 +299,8 @@ static rg_status read_bound(const rg_schema *s, const rg_json *json, const char 
     return RG_OK;
 }
 
-rg_status rg_schema_number(rg_schema *s, const rg_json *json, bool is_integer, rg_node next,
-                           rg_node *entry, rg_error *err) {
-    static const bound zero = {.is_there = true, .n_before = 1};
+rg_status rg_schema_number(rg_schema *s, const rg_json *json, bool is_integer, rg_way next,
+                           rg_way *entry, rg_error *err) {
     rg_grammar *g = s->g;
     bound least = {0};
     bound most = {0};
@@ -320,20 +318,17 @@ rg_status rg_schema_number(rg_schema *s, const rg_json *json, bool is_integer, r
         return rg_schema_fail(s, json, err, RG_E_ARG,
                               "the least value is above the greatest: unsatisfiable");
     }
-    // without a sign: from zero or the least value; with one: the bounds change places
-    *entry = RG_NODE_NONE;
+    // without a sign: from zero or the least value; with one: the bounds change places, and there
+    // is no -0
+    *entry = RG_WAY_NONE;
     if (!most.is_there || !most.is_negative) {
         const bool from_zero = !least.is_there || least.is_negative;
         *entry = magnitudes(s, from_zero ? NULL : &least, most.is_there ? &most : NULL, is_integer,
                             next);
     }
-    if (!least.is_there || least.is_negative || (is_zero(&least) && !least.is_open)) {
-        const bool to_zero = !most.is_there || (!most.is_negative && !is_zero(&most));
-        const bound *from = to_zero ? NULL : is_zero(&most) ? &zero : &most;
-        bound open = from == NULL ? zero : *from;
-        open.is_open = most.is_open;
-        const rg_node value = magnitudes(s, from == NULL ? NULL : &open,
-                                         least.is_there ? &least : NULL, is_integer, next);
+    if (!least.is_there || least.is_negative) {
+        const bound *from = most.is_there && most.is_negative ? &most : &above_zero;
+        const rg_way value = magnitudes(s, from, least.is_there ? &least : NULL, is_integer, next);
         *entry = rg_grammar_either(g, rg_grammar_range(g, '-', '-', value), *entry);
     }
 

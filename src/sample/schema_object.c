@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-rg_status rg_schema_array(rg_schema *s, const rg_json *json, rg_node next, rg_node *entry,
+rg_status rg_schema_array(rg_schema *s, const rg_json *json, rg_way next, rg_way *entry,
                           rg_error *err) {
     const rg_json *items = rg_json_find(json, "items");
     rg_grammar *g = s->g;
@@ -23,12 +23,12 @@ rg_status rg_schema_array(rg_schema *s, const rg_json *json, rg_node next, rg_no
     const uint32_t item = items == NULL ? rg_schema_common_rule(s, RG_COMMON_VALUE)
                                         : rg_schema_later(s, items, false);
     const uint32_t more = rg_grammar_rule(g); // a comma and an item
-    const rg_node one = rg_grammar_call(g, item, rg_grammar_end(g));
+    const rg_way one = rg_grammar_call(g, item, rg_grammar_end(g));
     rg_grammar_set(g, more, rg_grammar_range(g, ',', ',', rg_schema_spaced(s, one)));
-    const rg_node close = rg_grammar_range(g, ']', ']', next);
-    rg_node inside = min == 0 ? close : RG_NODE_NONE;
+    const rg_way close = rg_grammar_range(g, ']', ']', next);
+    rg_way inside = min == 0 ? close : RG_WAY_NONE;
     if (max != 0) {
-        const rg_node rest =
+        const rg_way rest =
             rg_schema_repeat(s, more, min == 0 ? 0 : min - 1, max == SIZE_MAX ? SIZE_MAX : max - 1,
                              rg_schema_spaced(s, close));
         inside = rg_grammar_either(g, rg_grammar_call(g, item, rest), inside);
@@ -112,16 +112,16 @@ static uint32_t value_rule(rg_schema *s, const rg_json *schema) {
                           : rg_schema_later(s, schema, false);
 }
 
-static rg_node colon_value(rg_schema *s, const rg_json *schema, rg_node next) {
-    const rg_node value = rg_grammar_call(s->g, value_rule(s, schema), next);
+static rg_way colon_value(rg_schema *s, const rg_json *schema, rg_way next) {
+    const rg_way value = rg_grammar_call(s->g, value_rule(s, schema), next);
     return rg_grammar_range(s->g, ':', ':', rg_schema_spaced(s, value));
 }
 
-static rg_node named_member(rg_schema *s, const property *p, rg_node next) {
+static rg_way named_member(rg_schema *s, const property *p, rg_way next) {
     rg_buf key;
     rg_buf_init(&key, s->mem, 0);
     rg_buf_json(&key, p->key);
-    const rg_node node = rg_grammar_text(s->g, rg_buf_view(&key), colon_value(s, p->schema, next));
+    const rg_way node = rg_grammar_text(s->g, rg_buf_view(&key), colon_value(s, p->schema, next));
     rg_buf_clear(&key);
     return node;
 }
@@ -130,13 +130,13 @@ static rg_node named_member(rg_schema *s, const property *p, rg_node next) {
 typedef struct prefix {
     uint8_t byte;
     bool is_name;
-    rg_node inside;    // ways on among the names
+    rg_way inside;     // ways on among the names
     rg_byte_set taken; // their first bytes
 } prefix;
 
 // the closing of a prefix: into another name, off the names, or an end where no name ends
-static rg_node close_prefix(rg_grammar *g, prefix *p, rg_node apart, const rg_node *wide,
-                            rg_node value) {
+static rg_way close_prefix(rg_grammar *g, prefix *p, rg_way apart, const rg_way *wide,
+                           rg_way value) {
     rg_byte_set off = {{0}};
     bool has_wide = false;
     for (unsigned b = 0x20; b < 0x80; b++) {
@@ -147,7 +147,7 @@ static rg_node close_prefix(rg_grammar *g, prefix *p, rg_node apart, const rg_no
     for (unsigned b = 0x80; b < 256; b++) {
         has_wide |= rg_byte_set_has(&p->taken, b);
     }
-    rg_node node = rg_grammar_either(g, rg_grammar_bytes(g, &off, apart), p->inside);
+    rg_way node = rg_grammar_either(g, rg_grammar_bytes(g, &off, apart), p->inside);
     node = has_wide ? node : rg_grammar_either(g, *wide, node);
     return p->is_name ? node : rg_grammar_either(g, rg_grammar_range(g, '"', '"', value), node);
 }
@@ -162,20 +162,20 @@ static int compare_keys(const void *a, const void *b) {
 
 // A member whose key is none of the names. Keys without escapes, so that no name comes in disguise:
 // along the tree of names, off it at a byte that no name has there, or ending between two names.
-static rg_node other_member(rg_schema *s, const property *list, size_t n, const rg_json *schema,
-                            rg_node next) {
+static rg_way other_member(rg_schema *s, const property *list, size_t n, const rg_json *schema,
+                           rg_way next) {
     rg_grammar *g = s->g;
-    const rg_node value = colon_value(s, schema, next);
+    const rg_way value = colon_value(s, schema, next);
     // once off the names, anything up to the quote
     rg_byte_set plain = {{0}};
     rg_byte_set_add(&plain, 0x20, 0x21);
     rg_byte_set_add(&plain, 0x23, 0x5B);
     rg_byte_set_add(&plain, 0x5D, 0x7F);
-    const rg_node apart = rg_grammar_hole(g);
-    if (apart == RG_NODE_NONE) {
+    const rg_way apart = rg_grammar_hole(g);
+    if (apart == RG_WAY_NONE) {
         return apart;
     }
-    const rg_node wide = rg_schema_utf8(g, 0x80, 0x10FFFF, apart);
+    const rg_way wide = rg_schema_utf8(g, 0x80, 0x10FFFF, apart);
     rg_grammar_fill(g, apart, rg_grammar_range(g, '"', '"', value),
                     rg_grammar_either(g, rg_grammar_bytes(g, &plain, apart), wide));
     size_t longest = 0;
@@ -186,11 +186,11 @@ static rg_node other_member(rg_schema *s, const property *list, size_t n, const 
     }
     prefix *path = rg_arena_alloc(&s->arena, (longest + 1) * sizeof *path);
     if (keys == NULL || path == NULL) {
-        return RG_NODE_NONE;
+        return RG_WAY_NONE;
     }
     qsort(keys, n, sizeof *keys, compare_keys);
     size_t depth = 0;
-    path[0] = (prefix){.inside = RG_NODE_NONE};
+    path[0] = (prefix){.inside = RG_WAY_NONE};
     for (size_t i = 0; i <= n && !rg_grammar_is_failed(g); i++) {
         const rg_str key = i < n ? keys[i] : (rg_str){0};
         size_t shared = 0;
@@ -200,20 +200,20 @@ static rg_node other_member(rg_schema *s, const property *list, size_t n, const 
         }
         for (; depth > shared; depth--) {
             const prefix *p = &path[depth];
-            const rg_node below = close_prefix(g, &path[depth], apart, &wide, value);
+            const rg_way below = close_prefix(g, &path[depth], apart, &wide, value);
             rg_byte_set_add(&path[depth - 1].taken, p->byte, p->byte);
             path[depth - 1].inside = rg_grammar_either(
                 g, rg_grammar_range(g, p->byte, p->byte, below), path[depth - 1].inside);
         }
         for (; depth < key.size; depth++) {
-            path[depth + 1] = (prefix){.byte = (uint8_t)key.data[depth], .inside = RG_NODE_NONE};
+            path[depth + 1] = (prefix){.byte = (uint8_t)key.data[depth], .inside = RG_WAY_NONE};
         }
         path[depth].is_name |= i < n;
     }
     return rg_grammar_range(g, '"', '"', close_prefix(g, &path[0], apart, &wide, value));
 }
 
-rg_status rg_schema_object(rg_schema *s, const rg_json *json, rg_node next, rg_node *entry,
+rg_status rg_schema_object(rg_schema *s, const rg_json *json, rg_way next, rg_way *entry,
                            rg_error *err) {
     rg_grammar *g = s->g;
     property *list = NULL;
@@ -224,13 +224,13 @@ rg_status rg_schema_object(rg_schema *s, const rg_json *json, rg_node next, rg_n
         return status;
     }
     // after at least one member, and before any
-    const rg_node close = rg_grammar_range(g, '}', '}', next);
-    rg_node rest = rg_schema_spaced(s, close);
-    rg_node first = close;
+    const rg_way close = rg_grammar_range(g, '}', '}', next);
+    rg_way rest = rg_schema_spaced(s, close);
+    rg_way first = close;
     if (more.are_allowed) {
-        const rg_node loop = rg_grammar_hole(g);
-        if (loop != RG_NODE_NONE) {
-            const rg_node other = other_member(s, list, n, more.schema, loop);
+        const rg_way loop = rg_grammar_hole(g);
+        if (loop != RG_WAY_NONE) {
+            const rg_way other = other_member(s, list, n, more.schema, loop);
             rg_grammar_fill(g, loop, rg_grammar_range(g, ',', ',', rg_schema_spaced(s, other)),
                             rest);
             first = rg_grammar_either(g, other, first);
@@ -238,8 +238,8 @@ rg_status rg_schema_object(rg_schema *s, const rg_json *json, rg_node next, rg_n
         }
     }
     for (size_t i = n; i-- > 0 && !rg_grammar_is_failed(g);) {
-        const rg_node member = named_member(s, &list[i], rest);
-        const rg_node comma = rg_grammar_range(g, ',', ',', rg_schema_spaced(s, member));
+        const rg_way member = named_member(s, &list[i], rest);
+        const rg_way comma = rg_grammar_range(g, ',', ',', rg_schema_spaced(s, member));
         first = list[i].is_required ? member : rg_grammar_either(g, member, first);
         rest = list[i].is_required ? comma : rg_grammar_either(g, comma, rest);
     }

@@ -25,9 +25,9 @@ typedef struct points {
 /** A group that is open: its ways so far, and the one being written. */
 typedef struct group {
     uint32_t rule;
-    rg_node ways;
-    rg_node begin;  // of this way
-    rg_node tail;   // a hole: where it goes on
+    rg_way ways;
+    rg_way begin;   // of this way
+    rg_way tail;    // a hole: where it goes on
     bool is_closed; // "$" was seen
 } group;
 
@@ -124,8 +124,8 @@ static bool put_named(points *set, char name) {
 static uint32_t class_rule(parser *p, const points *set) {
     rg_grammar *g = p->s->g;
     const uint32_t rule = rg_grammar_rule(g);
-    const rg_node end = rg_grammar_end(g);
-    rg_node node = RG_NODE_NONE;
+    const rg_way end = rg_grammar_end(g);
+    rg_way node = RG_WAY_NONE;
     for (size_t i = 0; i < set->n; i++) {
         const uint32_t from = set->ranges[i].from;
         const uint32_t to = set->ranges[i].to;
@@ -241,22 +241,22 @@ static rg_status read_class(parser *p) {
 static void append(parser *p, group *top, uint32_t rule, size_t min, size_t max) {
     rg_grammar *g = p->s->g;
     for (size_t i = 0; i < min && !rg_grammar_is_failed(g); i++) {
-        const rg_node next = rg_grammar_hole(g);
-        rg_grammar_fill(g, top->tail, rg_grammar_call(g, rule, next), RG_NODE_NONE);
+        const rg_way next = rg_grammar_hole(g);
+        rg_grammar_fill(g, top->tail, rg_grammar_call(g, rule, next), RG_WAY_NONE);
         top->tail = next;
     }
-    const rg_node exit = rg_grammar_hole(g);
+    const rg_way exit = rg_grammar_hole(g);
     if (max == SIZE_MAX) {
         rg_grammar_fill(g, top->tail, rg_grammar_call(g, rule, top->tail), exit);
         top->tail = exit;
         return;
     }
     for (size_t i = min; i < max && !rg_grammar_is_failed(g); i++) {
-        const rg_node next = rg_grammar_hole(g);
+        const rg_way next = rg_grammar_hole(g);
         rg_grammar_fill(g, top->tail, rg_grammar_call(g, rule, next), exit);
         top->tail = next;
     }
-    rg_grammar_fill(g, top->tail, exit, RG_NODE_NONE);
+    rg_grammar_fill(g, top->tail, exit, RG_WAY_NONE);
     top->tail = exit;
 }
 
@@ -286,7 +286,7 @@ static void close_way(parser *p) {
     if (p->depth == 1 && !top->is_closed) {
         append(p, top, any_rule(p), 0, SIZE_MAX);
     }
-    rg_grammar_fill(p->s->g, top->tail, rg_grammar_end(p->s->g), RG_NODE_NONE);
+    rg_grammar_fill(p->s->g, top->tail, rg_grammar_end(p->s->g), RG_WAY_NONE);
     top->ways = rg_grammar_either(p->s->g, top->begin, top->ways);
 }
 
@@ -350,7 +350,7 @@ static rg_status open_group(parser *p) {
             return refuse(p, "looking around");
         }
     }
-    p->groups[p->depth++] = (group){.rule = rg_grammar_rule(p->s->g), .ways = RG_NODE_NONE};
+    p->groups[p->depth++] = (group){.rule = rg_grammar_rule(p->s->g), .ways = RG_WAY_NONE};
     open_way(p);
     return RG_OK;
 }
@@ -420,8 +420,8 @@ static rg_status read_atom(parser *p, uint32_t *rule) {
     return status;
 }
 
-rg_status rg_schema_pattern(rg_schema *s, const rg_json *json, rg_str pattern, rg_node next,
-                            rg_node *entry, rg_error *err) {
+rg_status rg_schema_pattern(rg_schema *s, const rg_json *json, rg_str pattern, rg_way next,
+                            rg_way *entry, rg_error *err) {
     rg_status status = RG_OK;
     if (pattern.size > RG_SCHEMA_PATTERN_MAX) {
         return rg_schema_fail(s, json, err, RG_E_LIMIT, "\"pattern\" has %zu bytes, limit %d",
@@ -435,7 +435,7 @@ rg_status rg_schema_pattern(rg_schema *s, const rg_json *json, rg_str pattern, r
     p->json = json;
     p->text = pattern;
     p->err = err;
-    p->groups[p->depth++] = (group){.rule = rg_grammar_rule(s->g), .ways = RG_NODE_NONE};
+    p->groups[p->depth++] = (group){.rule = rg_grammar_rule(s->g), .ways = RG_WAY_NONE};
     open_way(p);
     while (p->at < pattern.size && status == RG_OK && !rg_grammar_is_failed(s->g)) {
         uint32_t rule = 0;

@@ -1,7 +1,7 @@
 /* Strings by their length, and literals. */
 #include "sample/schema_internal.h"
 
-rg_status rg_schema_string(rg_schema *s, const rg_json *json, rg_node next, rg_node *entry,
+rg_status rg_schema_string(rg_schema *s, const rg_json *json, rg_way next, rg_way *entry,
                            rg_error *err) {
     const rg_json *pattern = rg_json_find(json, "pattern");
     const uint32_t one = rg_schema_common_rule(s, RG_COMMON_CHAR);
@@ -15,8 +15,8 @@ rg_status rg_schema_string(rg_schema *s, const rg_json *json, rg_node next, rg_n
                               "\"minLength\" %zu is above \"maxLength\" %zu: unsatisfiable", min,
                               max);
     }
-    const rg_node close = rg_grammar_range(s->g, '"', '"', next);
-    rg_node inside = RG_NODE_NONE;
+    const rg_way close = rg_grammar_range(s->g, '"', '"', next);
+    rg_way inside = RG_WAY_NONE;
     if (pattern == NULL) {
         inside = rg_schema_repeat(s, one, min, max, close);
     } else if (min != 0 || max != SIZE_MAX) {
@@ -52,8 +52,8 @@ unsigned rg_schema_type_of(const rg_json *value) {
     }
 }
 
-rg_status rg_schema_literals(rg_schema *s, const rg_json *json, unsigned types, rg_node next,
-                             rg_node *entry, rg_error *err) {
+rg_status rg_schema_literals(rg_schema *s, const rg_json *json, unsigned types, rg_way next,
+                             rg_way *entry, rg_error *err) {
     const rg_json *one = rg_json_find(json, "const");
     const rg_json *list = rg_json_find(json, "enum");
     if (one != NULL && list != NULL) {

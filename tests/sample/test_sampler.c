@@ -33,7 +33,7 @@ static void check_distribution(const rg_sampler_params *p, const double *want) {
     double chi = 0;
     for (int i = 0; i < DRAWS; i++) {
         int32_t id = -1;
-        assert_int_equal(rg_sampler_draw(s, logits, &id, &err), RG_OK);
+        assert_int_equal(rg_sampler_draw(s, logits, NULL, &id, &err), RG_OK);
         counts[id]++;
     }
     for (size_t i = 0; i < N; i++) {
@@ -114,7 +114,7 @@ static void greedy_takes_the_first_of_the_best(void **state) {
     rg_sampler *s = sampler_of(&p, N);
     int32_t id = -1;
     const float ties[N] = {0, 3, 3, 1};
-    assert_int_equal(rg_sampler_draw(s, ties, &id, &err), RG_OK);
+    assert_int_equal(rg_sampler_draw(s, ties, NULL, &id, &err), RG_OK);
     assert_int_equal(id, 1);
     rg_sampler_free(s);
 }
@@ -129,7 +129,7 @@ static void penalties_and_bias_move_logits(void **state) {
     p.bias = bias;
     p.n_bias = 2;
     rg_sampler *s = sampler_of(&p, N);
-    assert_int_equal(rg_sampler_draw(s, logits, &id, &err), RG_OK);
+    assert_int_equal(rg_sampler_draw(s, logits, NULL, &id, &err), RG_OK);
     assert_int_equal(id, 3); // 0 is barred, 3 is lifted to 1.7
     rg_sampler_free(s);
 
@@ -139,11 +139,11 @@ static void penalties_and_bias_move_logits(void **state) {
     p.last_n = 2;
     s = sampler_of(&p, N);
     rg_sampler_accept(s, 0);
-    assert_int_equal(rg_sampler_draw(s, logits, &id, &err), RG_OK);
+    assert_int_equal(rg_sampler_draw(s, logits, NULL, &id, &err), RG_OK);
     assert_int_equal(id, 1); // 2 / 1.4 < 1.5
     rg_sampler_accept(s, 6);
     rg_sampler_accept(s, 6); // 0 has left the window
-    assert_int_equal(rg_sampler_draw(s, logits, &id, &err), RG_OK);
+    assert_int_equal(rg_sampler_draw(s, logits, NULL, &id, &err), RG_OK);
     assert_int_equal(id, 0);
     rg_sampler_free(s);
 
@@ -152,10 +152,10 @@ static void penalties_and_bias_move_logits(void **state) {
     p.frequency_penalty = 0.3f;
     s = sampler_of(&p, N);
     rg_sampler_accept(s, 0);
-    assert_int_equal(rg_sampler_draw(s, logits, &id, &err), RG_OK);
+    assert_int_equal(rg_sampler_draw(s, logits, NULL, &id, &err), RG_OK);
     assert_int_equal(id, 0); // 2 - 0.3
     rg_sampler_accept(s, 0);
-    assert_int_equal(rg_sampler_draw(s, logits, &id, &err), RG_OK);
+    assert_int_equal(rg_sampler_draw(s, logits, NULL, &id, &err), RG_OK);
     assert_int_equal(id, 1); // 2 - 0.6
     rg_sampler_free(s);
 }
@@ -169,8 +169,8 @@ static void the_seed_decides(void **state) {
     rg_sampler *b = sampler_of(&p, N);
     for (int i = 0; i < 100; i++) {
         int32_t x = -1, y = -2;
-        assert_int_equal(rg_sampler_draw(a, logits, &x, &err), RG_OK);
-        assert_int_equal(rg_sampler_draw(b, logits, &y, &err), RG_OK);
+        assert_int_equal(rg_sampler_draw(a, logits, NULL, &x, &err), RG_OK);
+        assert_int_equal(rg_sampler_draw(b, logits, NULL, &y, &err), RG_OK);
         assert_int_equal(x, y);
     }
     rg_sampler_free(a);
@@ -220,7 +220,7 @@ static void refuses_logits_that_are_not_finite(void **state) {
         int32_t id = -1;
         rg_error err = {0};
         values[5] = bad[i];
-        assert_int_equal(rg_sampler_draw(s, values, &id, &err), RG_E_NUMERIC);
+        assert_int_equal(rg_sampler_draw(s, values, NULL, &id, &err), RG_E_NUMERIC);
         assert_non_null(strstr(err.text, "non-finite logits"));
     }
     rg_sampler_free(s);
