@@ -1,10 +1,9 @@
 /*
  * The walk of a training product, as far as instruction sets share it. A block of B waits in L2 as
- * panels that tiles read front to back, a block of A beside it: its rows as they are where they run
- * along k, else panels as well.
+ * panels that tiles read front to back. Rows of A that run along k are read where they lie, or are
+ * copied where their distance would crowd a few sets of the cache; else they become panels as well.
  *
- *      panel of B  [step of k][columns of a tile]
- *      rows of A   [row][RG_GEMM_A_ROW]         or panel of A  [step of k][rows of a tile]
+ *      panel of B  [step of k][columns of a tile]     panel of A  [step of k][rows of a tile]
  *
  * While tiles multiply one block, the next ones are asked for: packing then finds them near.
  */
@@ -22,17 +21,18 @@
 #define RG_GEMM_COLS  1024 // and at most
 #define RG_GEMM_A_ROW (RG_GEMM_K + RG_GEMM_PAD)
 #define RG_GEMM_B     (RG_GEMM_N * RG_GEMM_A_ROW) // floats
+#define RG_GEMM_CROWD 2048 // rows of A that are a multiple of this apart, in bytes, are copied
 
 /** A tile: c = or += product of n steps. */
 typedef struct rg_gemm_tile {
     const float *a;
+    size_t a_row; // floats from row to row of a; 0: a is a panel
     const float *b;
     size_t n;
     float *c;
     size_t ldc;
     size_t n_rows;
     size_t n_cols;
-    bool is_panel; // a is a panel, else rows
     bool is_first; // c = product
 } rg_gemm_tile;
 
@@ -176,8 +176,8 @@ rg_gemm_pack_a(const rg_gemm_way *way, const rg_gemm_block *a, rg_gemm_scratch *
         rg_gemm_cut(a, way->mr, s->a, s->stage);
         return;
     }
-    for (size_t i = 0; i < a->n; i++) {
-        const float *row = rg_gemm_values(a->side, a->first + i, a->step, a->n_steps, s->stage);
+    for (size_t i = 0; i < a->n && a->side->stride % RG_GEMM_CROWD == 0; i++) {
+        const float *row = rg_gemm_values(a->side, a->first + i, a->step, a->n_steps, NULL);
         float *to = s->a + i * RG_GEMM_A_ROW;
         size_t l = 0;
         for (; l + 16 <= a->n_steps; l += 16) {
@@ -192,11 +192,17 @@ static inline void rg_gemm_tiles(const rg_gemm_way *way, const rg_gemm_scratch *
                                  const rg_gemm_block *a, const rg_gemm_block *b, rg_gemm_tile *tile,
                                  rg_gemm_ahead ahead[2]) {
     float *c = tile->c;
+    const float *from = s->a;
+    size_t apart = rg_gemm_panel(way->mr, a->n_steps); // from tile to tile of a
     tile->n = a->n_steps;
-    tile->is_panel = a->side->is_across;
-    for (size_t i = 0; i < a->n; i += way->mr) {
-        tile->a = s->a + (tile->is_panel ? i / way->mr * rg_gemm_panel(way->mr, a->n_steps)
-                                         : i * RG_GEMM_A_ROW);
+    if (!a->side->is_across) {
+        const bool is_copied = a->side->stride % RG_GEMM_CROWD == 0;
+        tile->a_row = is_copied ? RG_GEMM_A_ROW : a->side->stride / sizeof *from;
+        from = is_copied ? from : rg_gemm_values(a->side, a->first, a->step, a->n_steps, NULL);
+        apart = tile->a_row * way->mr;
+    }
+    for (size_t i = 0; i < a->n; i += way->mr, from += apart) {
+        tile->a = from;
         tile->n_rows = a->n - i < way->mr ? a->n - i : way->mr;
         for (size_t j = 0; j < b->n; j += way->nr) {
             tile->b = s->b + j / way->nr * rg_gemm_panel(way->nr, b->n_steps);

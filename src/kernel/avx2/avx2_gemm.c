@@ -7,7 +7,8 @@ enum { MR = 6, NR = 16, LANES = 8 };
 
 static inline __attribute__((always_inline)) void
 multiply_tile(const rg_gemm_tile *tile, const int n_rows, const size_t row, const size_t step) {
-    const float *a = tile->a;
+    // three rows hang on one pointer: base, base + row, base + 2 row
+    const float *a[2] = {tile->a, tile->a + (size_t)(n_rows > 3 ? 3 : 0) * row};
     const float *b = tile->b;
     float *c = tile->c;
     const size_t ldc = tile->ldc;
@@ -17,15 +18,17 @@ multiply_tile(const rg_gemm_tile *tile, const int n_rows, const size_t row, cons
         _mm_prefetch((const char *)(c + (size_t)t * ldc), _MM_HINT_T0);
         sum[t][0] = sum[t][1] = _mm256_setzero_ps();
     }
-    for (size_t l = 0; l < tile->n; l++, a += step, b += NR) {
+    for (size_t l = 0; l < tile->n; l++, b += NR) {
         const __m256 b0 = _mm256_loadu_ps(b);
         const __m256 b1 = _mm256_loadu_ps(b + 8);
         RG_UNROLL(6)
         for (int t = 0; t < n_rows; t++) {
-            const __m256 v = _mm256_set1_ps(a[(size_t)t * row]);
+            const __m256 v = _mm256_set1_ps(a[t / 3][(size_t)(t % 3) * row]);
             sum[t][0] = _mm256_fmadd_ps(b0, v, sum[t][0]);
             sum[t][1] = _mm256_fmadd_ps(b1, v, sum[t][1]);
         }
+        a[0] += step;
+        a[1] += step;
     }
     const uint32_t mask = (1u << tile->n_cols) - 1;
     RG_UNROLL(6)
@@ -39,10 +42,10 @@ static void multiply(const rg_gemm_tile *tile) {
     switch (tile->n_rows) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (tile->is_panel) {                                                                      \
+        if (tile->a_row == 0) {                                                                    \
             multiply_tile(tile, n, 1, MR);                                                         \
         } else {                                                                                   \
-            multiply_tile(tile, n, RG_GEMM_A_ROW, 1);                                              \
+            multiply_tile(tile, n, tile->a_row, 1);                                                \
         }                                                                                          \
         break;
         CASE(1)

@@ -12,27 +12,36 @@ enum {
 
 static inline __attribute__((always_inline)) void
 multiply_tile(const rg_gemm_tile *tile, const int n_rows, const size_t row, const size_t step) {
-    const float *a = tile->a;
+    // three rows hang on one pointer: base, base + row, base + 2 row
+    const float *a[4];
     const float *b = tile->b;
     float *c = tile->c;
     const size_t ldc = tile->ldc;
     __m512 sum[MR][2];
+    RG_UNROLL(4)
+    for (int i = 0; i < 4; i++) {
+        a[i] = tile->a + (size_t)(3 * i < n_rows ? 3 * i : 0) * row;
+    }
     RG_UNROLL(12)
     for (int t = 0; t < n_rows; t++) {
         _mm_prefetch((const char *)(c + (size_t)t * ldc), _MM_HINT_T0);
         _mm_prefetch((const char *)(c + (size_t)t * ldc + 16), _MM_HINT_T0);
         sum[t][0] = sum[t][1] = _mm512_setzero_ps();
     }
-    for (size_t l = 0; l < tile->n; l++, a += step, b += NR) {
+    for (size_t l = 0; l < tile->n; l++, b += NR) {
         const __m512 b0 = _mm512_loadu_ps(b);
         const __m512 b1 = _mm512_loadu_ps(b + 16);
         _mm_prefetch((const char *)(b + AHEAD), _MM_HINT_T0);
         _mm_prefetch((const char *)(b + AHEAD + 16), _MM_HINT_T0);
         RG_UNROLL(12)
         for (int t = 0; t < n_rows; t++) {
-            const __m512 v = _mm512_set1_ps(a[(size_t)t * row]);
+            const __m512 v = _mm512_set1_ps(a[t / 3][(size_t)(t % 3) * row]);
             sum[t][0] = _mm512_fmadd_ps(b0, v, sum[t][0]);
             sum[t][1] = _mm512_fmadd_ps(b1, v, sum[t][1]);
+        }
+        RG_UNROLL(4)
+        for (int i = 0; i < 4; i++) {
+            a[i] += step;
         }
     }
     const uint32_t mask = tile->n_cols == NR ? UINT32_MAX : (1u << tile->n_cols) - 1;
@@ -54,10 +63,10 @@ static void multiply(const rg_gemm_tile *tile) {
     switch (tile->n_rows) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (tile->is_panel) {                                                                      \
+        if (tile->a_row == 0) {                                                                    \
             multiply_tile(tile, n, 1, MR);                                                         \
         } else {                                                                                   \
-            multiply_tile(tile, n, RG_GEMM_A_ROW, 1);                                              \
+            multiply_tile(tile, n, tile->a_row, 1);                                                \
         }                                                                                          \
         break;
         CASE(1)
