@@ -64,9 +64,14 @@ void rg_cpu_rope(const rg_task *task, const rg_node *node, size_t from, size_t t
 }
 
 void rg_cpu_add(const rg_task *task, const rg_node *node, size_t from, size_t to) {
-    task->exec->options.kernels->add(
-        row_of(task, node->out[0], from), row_of(task, node->in[0], from),
-        row_of(task, node->in[1], from), (to - from) * width_of(task, node->in[0]));
+    const size_t n = width_of(task, node->in[0]);
+    const bool is_vector = rg_task_value(task, node->in[1])->n_dims == 1;
+    const size_t step = is_vector ? 1 : to - from; // rows at once
+    for (size_t t = from; t < to; t += step) {
+        task->exec->options.kernels->add(
+            row_of(task, node->out[0], t), row_of(task, node->in[0], t),
+            is_vector ? rg_task_data(task, node->in[1]) : row_of(task, node->in[1], t), step * n);
+    }
 }
 
 void rg_cpu_swiglu(const rg_task *task, const rg_node *node, size_t from, size_t to) {

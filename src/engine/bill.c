@@ -31,8 +31,17 @@ static rg_status activation_bytes(const rg_model *model, const rg_engine_options
     // per row: its logits, and the hidden state selected, normalized and prepared for the product
     const size_t row_bytes =
         ((size_t)model->h.n_vocab + 4 * (size_t)model->h.n_embd) * sizeof(float);
+    rg_graph_extras extras = options->extras;
     rg_graph_init(&g, model->mem);
-    rg_model_graph(model, &g, RG_PURPOSE_PREFILL, &options->extras, n_tok, 1);
+    extras.taps = NULL;
+    if (options->taps != NULL) {
+        extras.taps = rg_new_array(model->mem, model->h.n_layer, RG_TAPS * sizeof *extras.taps);
+        if (extras.taps == NULL) {
+            status = rg_fail(err, RG_E_MEMORY, "no memory to plan a look into a model");
+            goto done;
+        }
+    }
+    rg_model_graph(model, &g, RG_PURPOSE_PREFILL, &extras, n_tok, 1);
     const rg_exec_options how = {.kernels = kernels,
                                  .is_exact = options->is_exact,
                                  .n_threads = options->n_threads,
@@ -44,6 +53,7 @@ static rg_status activation_bytes(const rg_model *model, const rg_engine_options
 done:
     rg_exec_free(exec);
     rg_graph_clear(&g);
+    rg_free(model->mem, extras.taps);
     return status;
 }
 

@@ -60,6 +60,7 @@ void rg_engine_free(rg_engine *engine) {
     }
     for (size_t i = 0; i < RG_EXEC_CACHE; i++) {
         rg_exec_free(engine->execs[i].exec);
+        rg_free(engine->mem, engine->execs[i].taps);
     }
     rg_pool_free(engine->pool);
     rg_kv_pool_free(engine->kv);
@@ -101,10 +102,19 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_
 
     rg_graph g;
     rg_exec *exec = NULL;
+    rg_graph_extras extras = engine->options.extras;
+    extras.taps = NULL;
+    if (engine->options.taps != NULL) {
+        extras.taps =
+            rg_new_array(engine->mem, engine->model->h.n_layer, RG_TAPS * sizeof *extras.taps);
+        if (extras.taps == NULL) {
+            return rg_fail(err, RG_E_MEMORY, "no memory to look into a model");
+        }
+    }
     rg_graph_init(&g, engine->mem);
     const rg_outputs outputs =
         rg_model_graph(engine->model, &g, n_tok == 1 ? RG_PURPOSE_DECODE : RG_PURPOSE_PREFILL,
-                       &engine->options.extras, n_tok, n_out);
+                       &extras, n_tok, n_out);
     const rg_exec_options how = {.kernels = &engine->kernels,
                                  .is_exact = engine->options.is_exact,
                                  .n_threads = engine->options.n_threads,
@@ -119,10 +129,12 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_
         rg_exec_free(exec);
     }
     if (status != RG_OK) {
+        rg_free(engine->mem, extras.taps);
         return status;
     }
     rg_exec_free(slot->exec);
-    *slot = (rg_exec_slot){exec, outputs, n_tok, n_out, ++engine->n_steps};
+    rg_free(engine->mem, slot->taps);
+    *slot = (rg_exec_slot){exec, outputs, extras.taps, n_tok, n_out, ++engine->n_steps};
     *out = slot;
     return RG_OK;
 }
@@ -158,6 +170,19 @@ static rg_status gather(rg_engine *engine, const rg_batch_item *items, size_t n_
     return RG_OK;
 }
 
+static rg_status show_taps(rg_engine *engine, const rg_exec_slot *slot, size_t pos, rg_error *err) {
+    rg_status status = RG_OK;
+    for (uint32_t layer = 0; layer < engine->model->h.n_layer && status == RG_OK; layer++) {
+        const float *values[RG_TAPS];
+        for (size_t t = 0; t < RG_TAPS; t++) {
+            values[t] = rg_exec_value(slot->exec, engine->arena, slot->taps[layer * RG_TAPS + t]);
+        }
+        status =
+            engine->options.taps(engine->options.taps_arg, layer, values, pos, slot->n_tok, err);
+    }
+    return status;
+}
+
 rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_items,
                         const int32_t *out_rows, size_t n_out, const float **logits,
                         rg_error *err) {
@@ -165,6 +190,10 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
     size_t n_tok = 0;
     rg_exec_slot *slot = NULL;
     rg_status status = RG_OK;
+    if (engine->options.taps != NULL && n_items != 1) {
+        return rg_fail(err, RG_E_ARG, "a step of %zu sessions cannot be looked into, one can",
+                       n_items);
+    }
     if (n_items == 0 || n_items > RG_BATCH_ROWS_MAX) {
         return rg_fail(err, RG_E_LIMIT, "a step of %zu sessions, 1 to %d are possible", n_items,
                        RG_BATCH_ROWS_MAX);
@@ -187,6 +216,9 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
     if (!rg_source_is_intact(engine->source)) {
         status = rg_fail(err, RG_E_IO, "the model's file was cut short while in use");
         goto done;
+    }
+    if (slot->taps != NULL) {
+        RG_TRY(show_taps(engine, slot, items[0].session->n, err));
     }
     for (size_t i = 0; i < n_items; i++) {
         rg_session *s = items[i].session;

@@ -18,6 +18,14 @@
 typedef struct rg_engine rg_engine;
 typedef struct rg_session rg_session;
 
+/**
+ * Values inside one layer of the tokens [pos, pos + n_tok) of a session: values[t] is [n_tok,
+ * width] f32, widths as rg_tap says; borrowed during the call. Called once a layer after each step,
+ * in order, before the logits are given. Returning an error stops the evaluation with it.
+ */
+typedef rg_status rg_taps_fn(void *arg, uint32_t layer, const float *const values[RG_TAPS],
+                             size_t pos, size_t n_tok, rg_error *err);
+
 typedef struct rg_engine_options {
     rg_cpu cpu;             // what the kernels may use
     unsigned n_threads;     // 0: physical cores within the quota
@@ -28,6 +36,8 @@ typedef struct rg_engine_options {
     bool is_exact;          // f32 activations and cache: the oracle
     rg_dtype kv_dtype;      // F16 or F32; with is_exact always F32
     rg_graph_extras extras; // what is added to the model; its tensors live as long as the engine
+    rg_taps_fn *taps;       // NULL: nobody looks, and nothing is kept. Steps of one session only
+    void *taps_arg;
 } rg_engine_options;
 
 /** What running takes, in bytes, known before it is taken. */

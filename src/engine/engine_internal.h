@@ -10,6 +10,7 @@
 typedef struct rg_exec_slot {
     rg_exec *exec;
     rg_outputs outputs;
+    rg_val *taps; // [n_layer][RG_TAPS]; NULL: nobody looks
     size_t n_tok;
     size_t n_out;
     uint64_t last_use;

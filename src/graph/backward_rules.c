@@ -74,10 +74,10 @@ void rg_back_attention(rg_graph *g, const rg_node *node, const rg_val *dout, con
 
 void rg_back_add(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                  rg_val *din) {
-    (void)g;
-    (void)node;
-    for (size_t i = 0; i < 2; i++) {
-        din[i] = wanted[i] ? dout[0] : RG_VAL_NONE;
+    din[0] = wanted[0] ? dout[0] : RG_VAL_NONE;
+    if (wanted[1]) {
+        const bool is_vector = g->values[node->in[1]].n_dims == 1;
+        din[1] = is_vector ? rg_graph_node(g, RG_OP_COLUMN_SUM, dout, 1, NULL) : dout[0];
     }
 }
 

@@ -164,6 +164,7 @@ rg_val rg_rope(rg_graph *g, rg_val x, rg_val table, const rg_op_params *p);
  */
 rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val beside,
                     const rg_op_params *p);
+/** a + b; b may be a vector, which is added to each row. */
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
 rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows);

@@ -12,6 +12,10 @@ static bool is_same(const rg_value *a, const rg_value *b) {
     return is_matrix(a) && is_matrix(b) && a->shape[0] == b->shape[0] && a->shape[1] == b->shape[1];
 }
 
+static bool is_vector(const rg_value *v, size_t n) {
+    return v->n_dims == 1 && v->dtype == RG_DTYPE_F32 && v->shape[0] == n;
+}
+
 static bool is_ids(const rg_value *v) {
     return v->dtype == RG_DTYPE_I32 && v->n_dims == 1;
 }
@@ -91,6 +95,14 @@ static bool shape_same(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_value *a = input(g, node, 0);
     set_matrix(out, a->shape[0], a->shape[1]);
     return is_same(a, input(g, node, 1));
+}
+
+// the second may be a vector, which is added to each row
+static bool shape_add(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *a = input(g, node, 0);
+    const rg_value *b = input(g, node, 1);
+    set_matrix(out, a->shape[0], a->shape[1]);
+    return is_same(a, b) || (is_matrix(a) && is_vector(b, a->shape[1]));
 }
 
 static bool shape_select_rows(rg_graph *g, const rg_node *node, rg_value *out) {
@@ -270,7 +282,7 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_LINEAR         shape_linear,         cost_product,     rg_back_linear
 #define RULES_ROPE           shape_rope,           cost_elementwise, rg_back_rope
 #define RULES_ATTENTION      shape_attention,      cost_attention,   rg_back_attention
-#define RULES_ADD            shape_same,           cost_elementwise, rg_back_add
+#define RULES_ADD            shape_add,            cost_elementwise, rg_back_add
 #define RULES_SWIGLU         shape_same,           cost_elementwise, rg_back_swiglu
 #define RULES_SELECT_ROWS    shape_select_rows,    cost_gather,      rg_back_select_rows
 #define RULES_SCALE          shape_scale,          cost_elementwise, rg_back_scale

@@ -59,8 +59,9 @@ bool rg_model_weight_name(const rg_model *model, uint32_t slot, char out[RG_WEIG
 
 rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, rg_tensor **out,
                          rg_error *err) {
-    rg_tensor *table =
-        rg_new_array(model->mem, model->n_weights + 2 * extras->n_loras, sizeof *table);
+    const size_t n_before = model->n_weights + 2 * extras->n_loras;
+    const size_t n_steers = extras->steers == NULL ? 0 : model->h.n_layer;
+    rg_tensor *table = rg_new_array(model->mem, n_before + n_steers, sizeof *table);
     if (table == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory for a table of weights");
     }
@@ -69,12 +70,46 @@ rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, r
         table[model->n_weights + 2 * i] = extras->loras[i].a;
         table[model->n_weights + 2 * i + 1] = extras->loras[i].b;
     }
+    for (size_t i = 0; i < n_steers; i++) {
+        table[n_before + i] = extras->steers[i];
+    }
     *out = table;
     return RG_OK;
 }
 
 static rg_val normalize(rg_build *b, rg_role role, uint32_t layer, rg_val x) {
     return rg_rmsnorm(b->g, x, rg_build_weight(b, role, layer), b->model->h.norm_eps);
+}
+
+void rg_build_tap(rg_build *b, uint32_t layer, rg_tap tap, rg_val v) {
+    if (b->extras.taps != NULL) {
+        rg_graph_keep(b->g, v);
+        b->extras.taps[(size_t)layer * RG_TAPS + tap] = v;
+    }
+}
+
+static rg_val add_steer(rg_build *b, uint32_t layer, rg_val x) {
+    if (b->extras.steers == NULL || b->extras.steers[layer].data == NULL) {
+        return x;
+    }
+    const size_t slot = b->model->n_weights + 2 * b->extras.n_loras + layer;
+    return rg_add(b->g, x, rg_graph_weight(b->g, (uint32_t)slot, &b->extras.steers[layer]));
+}
+
+static rg_outputs add_head(rg_build *b, rg_val embed, rg_val x) {
+    rg_outputs out;
+    const rg_val head = rg_build_weight(b, RG_ROLE_OUTPUT, 0);
+    out.hidden = normalize(b, RG_ROLE_OUTPUT_NORM, 0, x);
+    out.logits = rg_linear(b->g, out.hidden, head == RG_VAL_NONE ? embed : head, RG_VAL_NONE);
+    rg_graph_keep(b->g, out.hidden);
+    rg_graph_keep(b->g, out.logits);
+    return out;
+}
+
+rg_outputs rg_model_head_graph(const rg_model *model, rg_graph *g, size_t n_rows) {
+    rg_build b = {.model = model, .g = g, .seed = RG_VAL_NONE};
+    return add_head(&b, rg_build_weight(&b, RG_ROLE_EMBED, 0),
+                    rg_graph_input(g, 0, RG_DTYPE_F32, n_rows, model->h.n_embd));
 }
 
 rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
@@ -98,19 +133,18 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {
         rg_graph_mark(g);
         const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, x);
-        x = rg_add(g, x, rg_block_attention(&b, layer, a));
+        const rg_val attn = rg_block_attention(&b, layer, a);
+        x = rg_add(g, x, attn);
         const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);
-        x = rg_add(g, x, rg_block_swiglu(&b, layer, f));
+        const rg_val ffn = rg_block_swiglu(&b, layer, f);
+        x = add_steer(&b, layer, rg_add(g, x, ffn));
+        rg_build_tap(&b, layer, RG_TAP_ATTN, attn);
+        rg_build_tap(&b, layer, RG_TAP_FFN, ffn);
+        rg_build_tap(&b, layer, RG_TAP_RESIDUAL, x);
     }
 
     rg_graph_mark(g);
 
     // only the rows that are asked for go through the head
-    const rg_val head = rg_build_weight(&b, RG_ROLE_OUTPUT, 0);
-    rg_outputs out;
-    out.hidden = normalize(&b, RG_ROLE_OUTPUT_NORM, 0, rg_select_rows(g, x, out_rows));
-    out.logits = rg_linear(g, out.hidden, head == RG_VAL_NONE ? embed : head, RG_VAL_NONE);
-    rg_graph_keep(g, out.hidden);
-    rg_graph_keep(g, out.logits);
-    return out;
+    return add_head(&b, embed, rg_select_rows(g, x, out_rows));
 }

@@ -39,15 +39,29 @@ typedef struct rg_lora {
     float scaling;
 } rg_lora;
 
+/** Values of a layer that can be looked at, of each token. */
+typedef enum rg_tap {
+    RG_TAP_Q,        // [n_head * head_dim] as it is compared with the keys
+    RG_TAP_K,        // [n_kv_head * head_dim] as it is stored
+    RG_TAP_ATTN,     // [n_embd] what attention adds to the residual
+    RG_TAP_FFN,      // [n_embd] what the feed-forward part adds
+    RG_TAP_RESIDUAL, // [n_embd] after the layer, steering included
+    RG_TAPS
+} rg_tap;
+
 /**
  * What a graph may have beside the model itself; zeros: nothing. Borrowed while graphs are built.
- * Additions take weight slots after the model's own: A of loras[i] is n_weights + 2 i, B the next.
+ * Additions take weight slots after the model's own: A of loras[i] is n_weights + 2 i, B the next;
+ * then the vectors of the steered layers, in order of layer.
  */
 typedef struct rg_graph_extras {
     size_t seq_len; // TRAIN: tokens of one sequence, all of equal length; 0: the graph is one
     const rg_lora *loras;
     size_t n_loras;
-    float lora_drop; // share of a low-rank input that is dropped, for training
+    float lora_drop;         // share of a low-rank input that is dropped, for training
+    const rg_tensor *steers; // [n_layer] f32 [n_embd]: added to the residual after the layer; data
+                             // NULL: nothing is. NULL: no layer is steered
+    rg_val *taps;            // receives [n_layer][RG_TAPS] values, which are kept; NULL: none are
 } rg_graph_extras;
 
 /** What a graph gives. */
@@ -98,3 +112,6 @@ rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, r
  */
 rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
                           const rg_graph_extras *extras, size_t n_tok, size_t n_out);
+
+/** The graph of the last norm and the head alone, on residuals [n_rows, n_embd] f32 (input 0). */
+rg_outputs rg_model_head_graph(const rg_model *model, rg_graph *g, size_t n_rows);

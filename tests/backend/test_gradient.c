@@ -94,6 +94,16 @@ static void oracle_add(double *const *in, double *out) {
     }
 }
 
+static rg_val build_add_vector(rg_graph *g, const rg_val *in) {
+    return rg_add(g, in[0], in[1]);
+}
+
+static void oracle_add_vector(double *const *in, double *out) {
+    for (int i = 0; i < T * 9; i++) {
+        out[i] = in[0][i] + in[1][i % 9];
+    }
+}
+
 static rg_val build_scale(rg_graph *g, const rg_val *in) {
     return rg_scale(g, in[0], -1.75f);
 }
@@ -251,6 +261,7 @@ static const op_case cases[] = {
     {"rmsnorm",  2, {{T, 24, false, false}, {0, 8, true, false}}, T, 24, build_rmsnorm, oracle_rmsnorm},
     {"swiglu",   2, {{T, 9, false, false}, {T, 9, false, false}}, T, 9, build_swiglu, oracle_swiglu},
     {"add",      2, {{T, 9, false, false}, {T, 9, false, false}}, T, 9, build_add, oracle_add},
+    {"add vector", 2, {{T, 9, false, false}, {0, 9, true, false}}, T, 9, build_add_vector, oracle_add_vector},
     {"scale",    1, {{T, 9, false, false}}, T, 9, build_scale, oracle_scale},
     {"cross-entropy", 2, {{T, 37, false, false}, {0, T, false, true}}, T, 1, build_cross_entropy, oracle_cross_entropy},
     {"embed",    2, {{5, 11, true, false}, {0, T, false, true}}, T, 11, build_embed, oracle_embed},

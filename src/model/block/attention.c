@@ -23,6 +23,8 @@ rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
     const rg_val v = rg_build_linear(b, layer, x, RG_ROLE_ATTN_V, RG_ROLE_ATTN_V_BIAS);
     q = turn(b, normalize_heads(b, layer, q, RG_ROLE_ATTN_Q_NORM), h->n_head);
     k = turn(b, normalize_heads(b, layer, k, RG_ROLE_ATTN_K_NORM), h->n_kv_head);
+    rg_build_tap(b, layer, RG_TAP_Q, q);
+    rg_build_tap(b, layer, RG_TAP_K, k);
 
     const rg_op_params p = {.n_head = h->n_head,
                             .n_kv_head = h->n_kv_head,

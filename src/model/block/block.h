@@ -20,6 +20,9 @@ rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer);
 /** x W^T + bias, with what the extras add to W. `bias` may be a role that the model lacks. */
 rg_val rg_build_linear(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg_role bias);
 
+/** Keep a value of a layer where somebody looks at it. */
+void rg_build_tap(rg_build *b, uint32_t layer, rg_tap tap, rg_val v);
+
 /**
  * Grouped-query attention of one layer: project, normalize heads where the model has norms for it,
  * turn, attend, project back. Shapes: x [n_tok, n_embd] (already normalized) -> [n_tok, n_embd].
