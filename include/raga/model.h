@@ -29,6 +29,10 @@ typedef struct raga_model_options {
     void *progress_arg;
     const char *const *adapters; // LoRA: "PATH" or "PATH:SCALE"; PEFT's layout, or GGUF
     size_t n_adapters;
+    const char *const *steers; // control vectors, "FILE" or "FILE:SCALE": added to the residual
+    size_t n_steers;
+    const uint32_t *steer_layers; // layers that are steered; none: all that the files name
+    size_t n_steer_layers;
 } raga_model_options;
 
 /**

@@ -3,10 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PATH_BYTES = 4096 };
-
-// "PATH:SCALE": a colon followed by a number and nothing else
-static rg_status cut_scale(const char *name, char path[PATH_BYTES], float *scale, rg_error *err) {
+rg_status api_cut_scale(const char *name, char path[API_PATH_BYTES], float *scale, rg_error *err) {
     const char *colon = strrchr(name, ':');
     size_t n = strlen(name);
     *scale = 1;
@@ -18,8 +15,8 @@ static rg_status cut_scale(const char *name, char path[PATH_BYTES], float *scale
             n = (size_t)(colon - name);
         }
     }
-    if (n == 0 || n >= PATH_BYTES) {
-        return rg_fail(err, RG_E_ARG, "an adapter's path of %zu bytes is not possible", n);
+    if (n == 0 || n >= API_PATH_BYTES) {
+        return rg_fail(err, RG_E_ARG, "a path of %zu bytes is not possible", n);
     }
     memcpy(path, name, n);
     path[n] = '\0';
@@ -38,7 +35,7 @@ rg_status api_open_adapters(const rg_model *model, rg_source_kind kind, const ch
                             size_t n, rg_adapter ***out, rg_lora **loras, size_t *n_loras,
                             rg_error *err) {
     rg_status status = RG_OK;
-    char path[PATH_BYTES];
+    char path[API_PATH_BYTES];
     size_t total = 0;
     rg_lora *list = NULL;
     rg_adapter **adapters = rg_new_array(rg_mem_heap(), n + 1, sizeof *adapters);
@@ -47,7 +44,7 @@ rg_status api_open_adapters(const rg_model *model, rg_source_kind kind, const ch
     }
     for (size_t i = 0; i < n; i++) {
         float scale;
-        RG_TRY(cut_scale(names[i], path, &scale, err));
+        RG_TRY(api_cut_scale(names[i], path, &scale, err));
         RG_TRY(rg_adapter_open(rg_mem_heap(), path, model, kind, scale, &adapters[i], err));
         total += adapters[i]->n_loras;
     }

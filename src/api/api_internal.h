@@ -14,6 +14,7 @@
 #include "model/adapter.h"
 #include "model/model.h"
 #include "model/source.h"
+#include "model/steer.h"
 #include "raga/calls.h"
 #include "raga/chat.h"
 #include "raga/model.h"
@@ -51,7 +52,8 @@ struct raga_model {
     rg_engine *engine; // NULL: opened for its facts
     rg_adapter **adapters;
     size_t n_adapters;
-    rg_lora *loras; // of all adapters
+    rg_lora *loras;  // of all adapters
+    rg_steer *steer; // NULL: nothing is added to the residual
     rg_engine_options options;
     struct raga_tokenizer tokenizer; // tokenizer NULL: the model has none
     struct raga_template tpl;        // tpl NULL: the model has none
@@ -119,6 +121,11 @@ raga_status api_bad(raga_error *out, const char *sentence);
 
 /** A finished text, terminated, becomes the caller's. */
 raga_status api_hand_over(rg_buf *buf, char **out, size_t *size, raga_error *error);
+
+enum { API_PATH_BYTES = 4096 };
+
+/** Cut "PATH:SCALE": a colon followed by a number and nothing else; without it the scale is 1. */
+rg_status api_cut_scale(const char *name, char path[API_PATH_BYTES], float *scale, rg_error *err);
 
 /**
  * Open adapters, each "PATH" or "PATH:SCALE", and give all that they add in one list.

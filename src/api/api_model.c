@@ -158,6 +158,21 @@ static void find_name(raga_model *m) {
     }
 }
 
+static rg_status open_steers(raga_model *m, const raga_model_options *o, rg_error *err) {
+    rg_status status = RG_OK;
+    RG_TRY(rg_steer_new(rg_mem_heap(), m->model, &m->steer, err));
+    for (size_t i = 0; i < o->n_steers; i++) {
+        char path[API_PATH_BYTES];
+        float scale = 1;
+        RG_TRY(api_cut_scale(o->steers[i], path, &scale, err));
+        RG_TRY(rg_steer_add(m->steer, path, scale, o->steer_layers, o->n_steer_layers, err));
+    }
+    m->options.extras.steers = m->steer->layers;
+
+done:
+    return status;
+}
+
 static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error *err) {
     rg_status status = RG_OK;
     RG_TRY(read_options(o, &m->options, err));
@@ -181,6 +196,9 @@ static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error
                                  o->n_adapters, &m->adapters, &m->loras, &extras->n_loras, err));
         m->n_adapters = o->n_adapters;
         extras->loras = m->loras;
+    }
+    if (o->n_steers > 0) {
+        RG_TRY(open_steers(m, o, err));
     }
     if (!o->is_facts_only) {
         RG_TRY(rg_engine_new(rg_mem_heap(), m->model, m->source, &m->options, &m->engine, err));
@@ -224,6 +242,7 @@ void raga_model_close(raga_model *m) {
     pthread_mutex_destroy(&m->offer_lock);
     rg_engine_free(m->engine);
     api_close_adapters(m->adapters, m->n_adapters, m->loras);
+    rg_steer_free(m->steer);
     rg_chat_format_free(m->chat);
     rg_template_free(m->tpl.tpl);
     rg_tokenizer_free(m->tokenizer.tokenizer);

@@ -29,7 +29,16 @@ raga_model *cli_open_model(const cli_model *m) {
                                         .quant = m->quant,
                                         .progress = show_progress,
                                         .adapters = m->adapters.items,
-                                        .n_adapters = m->adapters.n};
+                                        .n_adapters = m->adapters.n,
+                                        .steers = m->steers.items,
+                                        .n_steers = m->steers.n,
+                                        .steer_layers = m->steer_layers.items,
+                                        .n_steer_layers = m->steer_layers.n,
+                                        .is_facts_only = m->is_facts_only};
+    if (m->steer_layers.n > 0 && m->steers.n == 0) {
+        cli_error("--steer-layers says where, --steer FILE says what: give both");
+        return NULL;
+    }
     // the one place where the name of the built-in model is resolved
     if (strcmp(m->path, CLI_BUILTIN) == 0) {
         cli_error("this build has no built-in model: name a GGUF file or a Hugging Face directory");

@@ -13,6 +13,9 @@ typedef struct cli_model {
     const char *kv_type;
     const char *quant;
     cli_list adapters;
+    cli_list steers;
+    cli_layers steer_layers;
+    bool is_facts_only; // no engine is made
 } cli_model;
 
 // rows for a command's table; m is the command's cli_model
@@ -31,6 +34,22 @@ typedef struct cli_model {
          NULL},                                                                                    \
         {"--adapter", CLI_LIST, &(m).adapters, "PATH[:SCALE]", "a LoRA adapter; may be repeated",  \
          0,           0,        NULL},                                                             \
+        {"--steer",                                                                                \
+         CLI_LIST,                                                                                 \
+         &(m).steers,                                                                              \
+         "FILE[:SCALE]",                                                                           \
+         "a control vector (raga steer); may be repeated",                                         \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        {"--steer-layers",                                                                         \
+         CLI_LAYERS,                                                                               \
+         &(m).steer_layers,                                                                        \
+         "LIST",                                                                                   \
+         "layers that are steered: 4-20,22 (all that the files name)",                             \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL},                                                                                    \
         {"--kv", CLI_TEXT, &(m).kv_type, "TYPE", "cache: f16 or f32 (f16)", 0, 0, NULL}, {         \
         "--quant", CLI_TEXT, &(m).quant, "TYPE",                                                   \
             "quantize a model directory on load: q8_0, q4_k, ...", 0, 0, NULL                      \

@@ -99,6 +99,33 @@ static bool read_size(const char *text, uint64_t *out) {
     return bytes < 1e18;
 }
 
+// "0,5,10-12"
+static bool read_layers(const char *text, cli_layers *out) {
+    out->n = 0;
+    for (const char *p = text;; p++) {
+        char *end = NULL;
+        if (*p < '0' || *p > '9') {
+            return false;
+        }
+        const unsigned long first = strtoul(p, &end, 10);
+        unsigned long last = first;
+        if (*end == '-' && end[1] >= '0' && end[1] <= '9') {
+            last = strtoul(end + 1, &end, 10);
+        }
+        if (last >= CLI_LAYERS_MAX || last < first ||
+            (out->n > 0 && first <= out->items[out->n - 1])) {
+            return false;
+        }
+        for (unsigned long layer = first; layer <= last; layer++) {
+            out->items[out->n++] = (uint32_t)layer;
+        }
+        p = end;
+        if (*p != ',') {
+            return *p == '\0';
+        }
+    }
+}
+
 static bool set_value(const cli_option *o, const char *text) {
     char *end = NULL;
     errno = 0;
@@ -136,6 +163,8 @@ static bool set_value(const cli_option *o, const char *text) {
         list->items[list->n++] = text;
         return true;
     }
+    case CLI_LAYERS:
+        return read_layers(text, o->value);
     case CLI_CALL: {
         cli_calls *calls = o->value;
         if (calls->n == CLI_LIST_MAX) {

@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 typedef enum cli_kind {
-    CLI_FLAG, // bool
-    CLI_INT,  // int64_t
-    CLI_REAL, // double
-    CLI_TEXT, // const char *
-    CLI_SIZE, // uint64_t, with k, m or g behind it
-    CLI_LIST, // cli_list: may be given several times
-    CLI_CALL, // cli_calls: a name, then perhaps a JSON object; may be given several times
+    CLI_FLAG,   // bool
+    CLI_INT,    // int64_t
+    CLI_REAL,   // double
+    CLI_TEXT,   // const char *
+    CLI_SIZE,   // uint64_t, with k, m or g behind it
+    CLI_LIST,   // cli_list: may be given several times
+    CLI_LAYERS, // cli_layers: "0,5,10-12", ascending
+    CLI_CALL,   // cli_calls: a name, then perhaps a JSON object; may be given several times
 } cli_kind;
 
 enum { CLI_LIST_MAX = 64 };
@@ -26,6 +27,13 @@ typedef struct cli_list {
     const char *items[CLI_LIST_MAX];
     size_t n;
 } cli_list;
+
+enum { CLI_LAYERS_MAX = 1024 };
+
+typedef struct cli_layers {
+    uint32_t items[CLI_LAYERS_MAX];
+    size_t n;
+} cli_layers;
 
 typedef struct cli_calls {
     struct {
