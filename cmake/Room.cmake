@@ -32,6 +32,19 @@ function(raga_room name)
     set_property(GLOBAL APPEND PROPERTY RAGA_LIBS ${R_LIBS})
 endfunction()
 
+# raga_embed(out.c name file)
+# A C file that holds the bytes of another: `name`, and `name`_size.
+function(raga_embed out name file)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} hex HEX)
+    string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    set(text "#include <stddef.h>\nextern const unsigned char ${name}[];\nextern const size_t ${name}_size;\n")
+    string(APPEND text "const unsigned char ${name}[] = {\n${bytes}};\n")
+    string(APPEND text "const size_t ${name}_size = sizeof ${name};\n")
+    file(GENERATE OUTPUT ${out} CONTENT "${text}")
+endfunction()
+
 # raga_test(name SOURCES a.c ... ROOMS token ... [ARGS ...] [LABELS ...] [TIMEOUT s])
 # A cmocka program, registered with ctest. Skips (exit 77) are reported as such.
 function(raga_test name)

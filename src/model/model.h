@@ -113,5 +113,8 @@ rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, r
 rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
                           const rg_graph_extras *extras, size_t n_tok, size_t n_out);
 
+/** Attention of a layer in numbers: heads, sizes, scale of q.k, window (0: all tokens before). */
+rg_op_params rg_model_attention(const rg_model *model, uint32_t layer);
+
 /** The graph of the last norm and the head alone, on residuals [n_rows, n_embd] f32 (input 0). */
 rg_outputs rg_model_head_graph(const rg_model *model, rg_graph *g, size_t n_rows);

@@ -16,6 +16,16 @@ static rg_val turn(rg_build *b, rg_val x, uint32_t n_head) {
     return rg_rope(b->g, x, b->rope_table, &p);
 }
 
+rg_op_params rg_model_attention(const rg_model *model, uint32_t layer) {
+    const rg_hparams *h = &model->h;
+    return (rg_op_params){.n_head = h->n_head,
+                          .n_kv_head = h->n_kv_head,
+                          .head_dim = h->head_dim,
+                          .v_dim = h->head_dim,
+                          .scale = (float)(1 / sqrt(h->head_dim)),
+                          .window = h->slides[layer] ? h->window : 0};
+}
+
 rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
     const rg_hparams *h = &b->model->h;
     rg_val q = rg_build_linear(b, layer, x, RG_ROLE_ATTN_Q, RG_ROLE_ATTN_Q_BIAS);
@@ -26,13 +36,8 @@ rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
     rg_build_tap(b, layer, RG_TAP_Q, q);
     rg_build_tap(b, layer, RG_TAP_K, k);
 
-    const rg_op_params p = {.n_head = h->n_head,
-                            .n_kv_head = h->n_kv_head,
-                            .head_dim = h->head_dim,
-                            .v_dim = h->head_dim,
-                            .scale = (float)(1 / sqrt(h->head_dim)),
-                            .window = h->slides[layer] ? h->window : 0,
-                            .seq_len = b->extras.seq_len};
+    rg_op_params p = rg_model_attention(b->model, layer);
+    p.seq_len = b->extras.seq_len;
     const rg_val state =
         b->purpose == RG_PURPOSE_TRAIN ? b->positions : rg_graph_state(b->g, layer);
     return rg_build_linear(b, layer, rg_attention(b->g, q, k, v, state, &p), RG_ROLE_ATTN_O,
