@@ -9,6 +9,9 @@ enum { NAME_BYTES = 32, PCA_STEPS_MAX = 1000 };
 
 static const double PCA_CLOSE = 1e-10; // squared change of the unit axis that ends the search
 
+// of the residual's length: shorter directions are rounding
+static const double NO_LENGTH = 1e-6;
+
 /** A direction being made. */
 typedef struct maker {
     const rg_mem *mem;
@@ -153,7 +156,7 @@ static void main_axis(const maker *m, size_t at, double *axis, double *next) {
             }
         }
         if (!(normalize(next, width) > 0)) {
-            return;
+            break;
         }
         moved = 0;
         for (size_t i = 0; i < width; i++) {
@@ -205,11 +208,6 @@ static rg_status make_direction(maker *m, size_t at, rg_error *err) {
         out[i] = (float)axis[i];
         norm += axis[i] * axis[i];
     }
-    if (!isfinite(norm) || norm == 0) {
-        return rg_fail(err, RG_E_NUMERIC,
-                       "the direction of layer %u has the length %g: do the prompts differ?",
-                       m->layers[at], sqrt(norm));
-    }
     for (size_t p = 0; p < n; p++) {
         const float *row = row_of(m, p, at);
         double sum = 0;
@@ -217,6 +215,12 @@ static rg_status make_direction(maker *m, size_t at, rg_error *err) {
             sum += (double)row[i] * row[i];
         }
         residual += sqrt(sum) / (double)n;
+    }
+    if (!isfinite(norm) || sqrt(norm) <= NO_LENGTH * residual) {
+        return rg_fail(err, RG_E_NUMERIC,
+                       "the direction of layer %u has the length %g beside residuals of %g: do the "
+                       "prompts differ?",
+                       m->layers[at], sqrt(norm), residual);
     }
     m->facts[at] = (rg_steer_fact){.layer = m->layers[at],
                                    .norm = sqrt(norm),
