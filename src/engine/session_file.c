@@ -28,25 +28,39 @@ typedef struct head {
     uint64_t page_bytes;
 } head;
 
-// the state of another model must not be taken for ours: settings, and a sample of every weight
-static uint64_t fingerprint(const rg_model *model) {
+static uint64_t hash_sample(const rg_tensor *w, uint64_t hash) {
+    return w->data == NULL ? hash
+                           : rg_hash(w->data, w->bytes < 256 ? w->bytes : 256, hash + w->dtype);
+}
+
+// the state of another model must not be taken for ours: settings, and a sample of every weight and
+// of what is added to them
+static uint64_t fingerprint(const rg_engine *engine) {
+    const rg_model *model = engine->model;
+    const rg_graph_extras *extras = &engine->options.extras;
     uint64_t hash = rg_hash(model->arch->name, strlen(model->arch->name), HASH_SEED);
     const uint32_t numbers[] = {model->h.n_layer,   model->h.n_embd,    model->h.n_head,
                                 model->h.n_kv_head, model->h.head_dim,  model->h.n_ff,
                                 model->h.n_vocab,   model->h.rope.n_rot};
     hash = rg_hash(numbers, sizeof numbers, hash);
     for (size_t i = 0; i < model->n_weights; i++) {
-        const rg_tensor *w = &model->weights[i];
-        if (w->data != NULL) {
-            hash = rg_hash(w->data, w->bytes < 256 ? w->bytes : 256, hash + w->dtype);
-        }
+        hash = hash_sample(&model->weights[i], hash);
+    }
+    for (size_t i = 0; i < extras->n_loras; i++) {
+        const rg_lora *lora = &extras->loras[i];
+        hash = rg_hash(&lora->scaling, sizeof lora->scaling, hash + lora->slot);
+        hash = hash_sample(&lora->b, hash_sample(&lora->a, hash));
+    }
+    for (uint32_t layer = 0; extras->steers != NULL && layer < model->h.n_layer; layer++) {
+        const rg_tensor *steer = &extras->steers[layer];
+        hash = steer->data == NULL ? hash : rg_hash(steer->data, steer->bytes, hash + layer);
     }
     return hash;
 }
 
 static head make_head(const rg_session *s) {
     const rg_kv_layout *layout = rg_kv_pool_layout(s->engine->kv);
-    head h = {.model = fingerprint(s->engine->model),
+    head h = {.model = fingerprint(s->engine),
               .dtype = layout->dtype,
               .page_len = layout->page_len,
               .n = s->n,

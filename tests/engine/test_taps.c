@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { N = 100, VOCAB = 281, N_LAYER = 2, EMBD = 32, CHUNK = 48 };
 
@@ -121,6 +122,45 @@ static void a_vector_moves_the_residual_by_what_it_holds(void **state) {
     }
 }
 
+static rg_engine *engine_with(const rg_tensor *steers) {
+    rg_error err = {0};
+    rg_engine *engine = NULL;
+    const rg_engine_options options = {.cpu = rg_cpu_detect(),
+                                       .n_threads = 1,
+                                       .n_ctx = N,
+                                       .kv_dtype = RG_DTYPE_F16,
+                                       .extras.steers = steers};
+    MUST(rg_engine_new(rg_mem_heap(), model, source, &options, &engine, &err));
+    return engine;
+}
+
+static void a_steered_session_is_not_another_models(void **state) {
+    (void)state;
+    rg_error err = {0};
+    char path[64];
+    float values[EMBD];
+    rg_tensor steers[N_LAYER] = {0};
+    rg_session *s[3] = {0};
+    for (size_t i = 0; i < EMBD; i++) {
+        values[i] = (float)i;
+    }
+    snprintf(path, sizeof path, "/tmp/raga-test-taps-%d", (int)getpid());
+    steers[1] = vector_of(values);
+    rg_engine *engines[] = {engine_with(steers), engine_with(NULL), engine_with(steers)};
+    for (size_t i = 0; i < 3; i++) {
+        MUST(rg_session_new(engines[i], &s[i], &err));
+    }
+    MUST(rg_session_eval(s[0], ids, 20, NULL, NULL, &err));
+    MUST(rg_session_save(s[0], path, &err));
+    assert_int_not_equal(rg_session_restore(s[1], path, &err), RG_OK);
+    MUST(rg_session_restore(s[2], path, &err));
+    for (size_t i = 0; i < 3; i++) {
+        rg_session_free(s[i]);
+        rg_engine_free(engines[i]);
+    }
+    unlink(path);
+}
+
 static rg_status refuse(void *arg, uint32_t layer, const float *const values[RG_TAPS], size_t pos,
                         size_t n_tok, rg_error *err) {
     (void)arg;
@@ -171,6 +211,7 @@ int main(void) {
         cmocka_unit_test(looking_changes_no_bit),
         cmocka_unit_test(contributions_add_up_to_the_residual),
         cmocka_unit_test(a_vector_moves_the_residual_by_what_it_holds),
+        cmocka_unit_test(a_steered_session_is_not_another_models),
         cmocka_unit_test(who_looks_can_stop_and_survives_failed_allocations),
     };
     const int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

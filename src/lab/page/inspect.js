@@ -139,6 +139,15 @@
     }
     context.putImageData(image, 0, 0);
   }
+  // a frame around cells [x, x + width) of row y
+  function frame(mark, canvas, x, y, width) {
+    Object.assign(mark.style, {left: 100 * x / canvas.width + '%', width: 100 * width / canvas.width + '%',
+      top: 100 * y / canvas.height + '%', height: 100 / canvas.height + '%'});
+  }
+  function drawMarks() {
+    frame($('head-mark'), $('heads'), state.head, layers.length - 1 - state.layer, 1);
+    frame($('map-mark'), $('map'), 0, state.token, state.token + 1);
+  }
   const measured = () => {
     const what = $('measure').value, most = what === 'entropy' ? Math.max(0.01, Math.log2(n)) : 1;
     return (at, head) => Math.min(1, layers[at].heads[head][what] / most);
@@ -239,8 +248,9 @@
     $('layer').value = state.layer; $('head').value = state.head;
     drawStrip(); drawToken(); markLens(); sayHead(state.layer, state.head); drawNorms();
     if ('layer' in change || 'head' in change) drawMap(); else sayMap(state.token, null);
+    drawMarks();
   }
-  function drawAll() { drawStrip(); drawToken(); drawLens(); drawHeads(); drawMap(); drawNorms(); }
+  function drawAll() { drawStrip(); drawToken(); drawLens(); drawHeads(); drawMap(); drawMarks(); drawNorms(); }
   fill($('layer'), layers.map((l, at) => [at, String(l.layer)]));
   fill($('head'), layers[0].heads.map((_, head) => [head, String(head)]));
   $('layer').value = state.layer;
