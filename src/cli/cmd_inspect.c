@@ -3,7 +3,7 @@
 #include "cli/look_progress.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
-#include "raga/chat.h"
+#include "cli/prompt_ids.h"
 #include "raga/inspect.h"
 #include "raga/tokenizer.h"
 
@@ -23,30 +23,6 @@ typedef struct look {
     bool is_json;
     bool is_chat;
 } look;
-
-// the ids of the prompt; raga_free() them
-static raga_status tokenize(const look *l, const raga_model *model, int32_t **ids, size_t *n,
-                            raga_error *err) {
-    const raga_tokenizer *tokenizer = raga_model_tokenizer(model);
-    if (!l->is_chat) {
-        return raga_tokenize(tokenizer, l->prompt, strlen(l->prompt),
-                             RAGA_TOKENIZE_PARSE_SPECIAL | RAGA_TOKENIZE_ADD_SPECIAL, ids, n, err);
-    }
-    char *json = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&json, &size);
-    if (out == NULL) {
-        err->status = RAGA_E_MEMORY;
-        return RAGA_E_MEMORY;
-    }
-    fputs("{\"messages\":[{\"role\":\"user\",\"content\":", out);
-    cli_json_text(out, l->prompt, strlen(l->prompt));
-    fputs("}]}", out);
-    fclose(out);
-    const raga_status status = raga_chat_ids(model, json, size, ids, n, err);
-    free(json);
-    return status;
-}
 
 static int write_page(const raga_inspection *seen, const char *path) {
     char temp[4096];
@@ -135,7 +111,8 @@ static int open_and_inspect(look *l) {
         free(ids);
     } else if (raga_model_tokenizer(model) == NULL) {
         cli_error("this model has no tokenizer: give token ids (--ids)");
-    } else if (tokenize(l, model, &ids, &n, &err) != RAGA_OK) {
+    } else if (cli_prompt_ids(model, l->prompt, strlen(l->prompt), l->is_chat, &ids, &n, &err) !=
+               RAGA_OK) {
         status = cli_failed(&err);
     } else {
         status = inspect(l, model, ids, n);

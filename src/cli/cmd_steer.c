@@ -3,6 +3,7 @@
 #include "cli/look_progress.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
+#include "cli/prompt_ids.h"
 #include "raga/inspect.h"
 #include "raga/tokenizer.h"
 
@@ -20,6 +21,7 @@ typedef struct steer {
     const char *at;
     cli_layers layers;
     bool is_json;
+    bool is_chat;
 } steer;
 
 /** Prompts of one kind; the list grows as a stream. */
@@ -41,13 +43,12 @@ static void clear(prompts *p) {
     *p = (prompts){0};
 }
 
-static int add_prompt(const raga_model *model, const char *text, size_t size, prompts *p) {
+static int add_prompt(const raga_model *model, const char *text, size_t size, bool is_chat,
+                      prompts *p) {
     raga_error err = {0};
     int32_t *ids = NULL;
     size_t n = 0;
-    if (raga_tokenize(raga_model_tokenizer(model), text, size,
-                      RAGA_TOKENIZE_PARSE_SPECIAL | RAGA_TOKENIZE_ADD_SPECIAL, &ids, &n,
-                      &err) != RAGA_OK) {
+    if (cli_prompt_ids(model, text, size, is_chat, &ids, &n, &err) != RAGA_OK) {
         return cli_failed(&err);
     }
     const raga_ids prompt = {ids, n};
@@ -65,7 +66,7 @@ static int add_prompt(const raga_model *model, const char *text, size_t size, pr
 }
 
 // a file's lines, or the text itself
-static int read_prompts(const raga_model *model, const char *given, const char *kind,
+static int read_prompts(const raga_model *model, const char *given, const char *kind, bool is_chat,
                         prompts *out) {
     struct stat st;
     const bool is_named = given[0] == '@';
@@ -73,7 +74,7 @@ static int read_prompts(const raga_model *model, const char *given, const char *
     if (!is_named && stat(given, &st) != 0) {
         fprintf(stderr, "%s%s: one prompt, the text \"%.60s\"%s\n", cli_dim(), kind, given,
                 cli_plain());
-        return add_prompt(model, given, strlen(given), out);
+        return add_prompt(model, given, strlen(given), is_chat, out);
     }
     size_t size = 0;
     char *text = cli_read_all(path, &size);
@@ -83,7 +84,7 @@ static int read_prompts(const raga_model *model, const char *given, const char *
         const size_t stop = end == NULL ? size : (size_t)(end - text);
         const size_t length = stop > at && text[stop - 1] == '\r' ? stop - at - 1 : stop - at;
         if (length > 0) {
-            status = add_prompt(model, text + at, length, out);
+            status = add_prompt(model, text + at, length, is_chat, out);
         }
         at = stop + 1;
     }
@@ -151,9 +152,10 @@ static int open_and_make(steer *s) {
     if (model != NULL && raga_model_tokenizer(model) == NULL) {
         cli_error("this model has no tokenizer: prompts cannot be read");
     } else if (model != NULL) {
-        status = read_prompts(model, s->positive, "positive", &positive);
-        status =
-            status != CLI_OK ? status : read_prompts(model, s->negative, "negative", &negative);
+        status = read_prompts(model, s->positive, "positive", s->is_chat, &positive);
+        status = status != CLI_OK
+                     ? status
+                     : read_prompts(model, s->negative, "negative", s->is_chat, &negative);
         status = status != CLI_OK ? status : make(s, model, &positive, &negative);
     }
     clear(&positive);
@@ -172,6 +174,7 @@ int cmd_steer(int argc, char **argv) {
         {"--method", CLI_TEXT, &s.method, "NAME", "mean: difference of means; pca: main axis of pairs (mean)", 0, 0, NULL},
         {"--at", CLI_TEXT, &s.at, "TOKENS", "last: of each prompt; mean: of all its tokens (last)", 0, 0, NULL},
         {"--layers", CLI_LAYERS, &s.layers, "LIST", "layers with a direction: 4-20,22 (all from 1 on)", 0, 0, NULL},
+        {"--chat", CLI_FLAG, &s.is_chat, NULL, "prompts are a user's messages, in the model's template", 0, 0, NULL},
         {"--json", CLI_FLAG, &s.is_json, NULL, "say what was made as JSON", 0, 0, NULL},
         CLI_MODEL_OPTIONS(s.model),
     };

@@ -216,7 +216,7 @@ static rg_status check(const rg_model *model, const rg_inspect_options *o, size_
         return rg_fail(
             err, RG_E_LIMIT,
             "attention of %zu tokens in %zu layers of %u heads has more than %zu weights "
-            "(RG_INSPECT_CELLS_MAX): choose %zu layers at most, or a shorter text",
+            "(RG_INSPECT_CELLS_MAX): layers that fit (--layers): %zu; or give a shorter text",
             n_tok, n_layers, model->h.n_head, RG_INSPECT_CELLS_MAX,
             RG_INSPECT_CELLS_MAX / model->h.n_head / cells);
     }

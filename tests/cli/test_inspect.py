@@ -170,6 +170,18 @@ class Inspect(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertNotRegex(out, r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]")
 
+    def test_chat_writes_the_template(self):
+        code, out, err = raga("inspect", TINY, "-p", "a <|im_end|> b", "--chat", "--json", "--top", "2")
+        self.assertEqual(code, 0, err)
+        seen = json.loads(out)
+        text = "".join(token["text"] for token in seen["tokens"])
+        self.assertTrue(text.startswith("<|im_start|>user\u23ce"), text)
+        self.assertTrue(text.endswith("<|im_start|>assistant\u23ce"), text)
+        # what a person wrote is no control token
+        ids = [token["id"] for token in seen["tokens"] if token["text"] == "<|im_end|>"]
+        self.assertEqual(len(ids), text.count("<|im_end|>") - 1)
+        self.assertEqual({len(token["next"]) for token in seen["tokens"]}, {2})
+
     def test_colors_are_for_terminals(self):
         args = [RAGA, "inspect", TINY, "-p", "hello there"]
         self.assertNotIn("\x1b", raga(*args[1:])[1])
@@ -247,6 +259,10 @@ class Steer(unittest.TestCase):
         self.assertEqual(code, 0, err)
         made = json.loads(out)
         self.assertEqual([layer["layer"] for layer in made["layers"]], [1])
+        code, out, err = self.make("--json", "--chat", "--at", "mean")
+        self.assertEqual(code, 0, err)
+        self.assertNotEqual(json.loads(out), made)
+        self.assertEqual(json.loads(self.make("--json")[1]), made)
         plain = logits_of(self.folder)
         self.assertEqual(logits_of(self.folder, "--steer", self.path + ":0"), plain)
         up = logits_of(self.folder, "--steer", self.path)

@@ -335,6 +335,12 @@ static void refuses_what_is_beyond_its_limits(void **state) {
     assert_int_equal(rg_inspect(mem, model, source, &o, ids, N, &seen, &err), RG_E_ARG);
     assert_non_null(strstr(err.text, "layers are 0 to 1"));
     o.n_layers = 0;
+    // more heads than any map has room for: told before anything is taken
+    rg_model wide = *model;
+    wide.h.n_head = 64;
+    assert_int_equal(rg_inspect(mem, &wide, source, &o, many, RG_INSPECT_TOKENS_MAX, &seen, &err),
+                     RG_E_LIMIT);
+    assert_non_null(strstr(err.text, "RG_INSPECT_CELLS_MAX"));
     const int32_t bad[] = {3, VOCAB};
     assert_int_equal(rg_inspect(mem, model, source, &o, bad, 2, &seen, &err), RG_E_ARG);
     o.progress = never;
