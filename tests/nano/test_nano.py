@@ -27,12 +27,15 @@ from rng import Rng  # noqa: E402
 
 LANGS = ("en", "id", "zh")
 SKILLS = {   # name: required and further arguments
-    "walk": ({"distance"}, {"speed"}), "sidestep": ({"distance"}, set()), "turn": ({"angle"}, set()), "go_to": ({"x", "y"}, set()), "approach": ({"object"}, {"distance"}),
-    "look": (set(), set()), "wait": ({"seconds"}, set()), "stand": (set(), set()), "sit": (set(), set()), "stop": (set(), set()), "status": (set(), set())}
+    "walk": ({"distance"}, {"speed"}), "sidestep": ({"distance"}, set()), "turn": ({"angle"}, set()), "go_to": ({"x", "y"}, set()),
+        "approach": ({"object"}, {"distance"}),
+    "look": (set(), set()), "wait": ({"seconds"}, set()), "stand": (set(), set()), "sit": (set(), set()), "stop": (set(), set()), "status": (set(),
+        set())}
 
 
 def generate(folder, seed, n, jobs=2):
-    subprocess.run([sys.executable, "-B", os.path.join(NANO, "generate.py"), "--seed", str(seed), "--n", str(n), "-o", folder, "--jobs", str(jobs)], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-B", os.path.join(NANO, "generate.py"), "--seed", str(seed), "--n", str(n), "-o", folder, "--jobs", str(jobs)],
+        check=True, stderr=subprocess.DEVNULL)
 
 
 def lines(folder, name):
@@ -53,8 +56,10 @@ class Said(unittest.TestCase):
         return found
 
     def test_lengths_follow_the_conventions(self):
-        wants = {"en": {"a couple of metres": 2, "a few steps": 0.9, "half a metre": 0.5, "two and a half metres": 2.5, "a metre and a half": 1.5, "six feet": 1.83, "4 steps": 1.2, "a yard": 0.914},
-                 "id": {"dua meter setengah": 2.5, "satu setengah meter": 1.5, "setengah meter": 0.5, "beberapa langkah": 0.9, "semeter": 1, "30 cm": 0.3, "selangkah": 0.3, "1,5 meter": 1.5},
+        wants = {"en": {"a couple of metres": 2, "a few steps": 0.9, "half a metre": 0.5, "two and a half metres": 2.5, "a metre and a half": 1.5,
+            "six feet": 1.83, "4 steps": 1.2, "a yard": 0.914},
+                 "id": {"dua meter setengah": 2.5, "satu setengah meter": 1.5, "setengah meter": 0.5, "beberapa langkah": 0.9, "semeter": 1,
+                     "30 cm": 0.3, "selangkah": 0.3, "1,5 meter": 1.5},
                  "zh": {"一米五": 1.5, "两米半": 2.5, "半米": 0.5, "几步": 0.9, "两步": 0.6, "三十公分": 0.3, "两米三": 2.3, "50厘米": 0.5}}
         for lang in LANGS:
             found = self.length_of(lang, wants[lang])
@@ -64,7 +69,8 @@ class Said(unittest.TestCase):
 
     def test_number_words(self):
         self.assertEqual([said.words_en(n) for n in (12, 21, 100, 135)], ["twelve", "twenty-one", "one hundred", "one hundred and thirty-five"])
-        self.assertEqual([said.words_id(n) for n in (11, 12, 20, 100, 145)], ["sebelas", "dua belas", "dua puluh", "seratus", "seratus empat puluh lima"])
+        self.assertEqual([said.words_id(n) for n in (11, 12, 20, 100, 145)], ["sebelas", "dua belas", "dua puluh", "seratus",
+            "seratus empat puluh lima"])
         self.assertEqual([said.words_zh(n) for n in (10, 12, 20, 105, 110, 360)], ["十", "十二", "二十", "一百零五", "一百一十", "三百六十"])
         for lang in LANGS:
             self.assertEqual(len({said.WORDS[lang](n) for n in range(1000)}), 1000)
@@ -73,11 +79,16 @@ class Said(unittest.TestCase):
         command = commands.Command
         qty = quantity.Qty("x", 2.5, "m")
         for made, call in (
-                (command("walk", sign=-1, qty=qty, speed="slow"), ("walk", {"distance": -2.5, "speed": 0.2})), (command("walk", qty="bit"), ("walk", {"distance": 0.5})), (command("walk"), ("walk", {"distance": 1})),
-                (command("side", sign=-1), ("sidestep", {"distance": -0.5})), (command("side", qty="bit"), ("sidestep", {"distance": 0.3})), (command("turn", sign=-1), ("turn", {"angle": -90})), (command("turn", qty="bit"), ("turn", {"angle": 30})),
-                (command("around", sign=0), ("turn", {"angle": 180})), (command("around", sign=-1), ("turn", {"angle": -180})), (command("full", sign=0), ("turn", {"angle": 360})), (command("full", sign=-1, n=2), ("turn", {"angle": -720})),
-                (command("hour", n=3), ("turn", {"angle": -90})), (command("hour", n=9), ("turn", {"angle": 90})), (command("hour", n=6), ("turn", {"angle": 180})), (command("frac", sign=-1, n=45), ("turn", {"angle": -45})),
-                (command("moment"), ("wait", {"seconds": 3})), (command("come"), ("approach", {"object": "person"})), (command("home"), ("go_to", {"x": 0, "y": 0}))):
+                (command("walk", sign=-1, qty=qty, speed="slow"), ("walk", {"distance": -2.5, "speed": 0.2})), (command("walk", qty="bit"), ("walk",
+                    {"distance": 0.5})), (command("walk"), ("walk", {"distance": 1})),
+                (command("side", sign=-1), ("sidestep", {"distance": -0.5})), (command("side", qty="bit"), ("sidestep", {"distance": 0.3})),
+                    (command("turn", sign=-1), ("turn", {"angle": -90})), (command("turn", qty="bit"), ("turn", {"angle": 30})),
+                (command("around", sign=0), ("turn", {"angle": 180})), (command("around", sign=-1), ("turn", {"angle": -180})), (command("full",
+                    sign=0), ("turn", {"angle": 360})), (command("full", sign=-1, n=2), ("turn", {"angle": -720})),
+                (command("hour", n=3), ("turn", {"angle": -90})), (command("hour", n=9), ("turn", {"angle": 90})), (command("hour", n=6), ("turn",
+                    {"angle": 180})), (command("frac", sign=-1, n=45), ("turn", {"angle": -45})),
+                (command("moment"), ("wait", {"seconds": 3})), (command("come"), ("approach", {"object": "person"})), (command("home"), ("go_to",
+                    {"x": 0, "y": 0}))):
             self.assertEqual(made.calls(), [call])
 
     def test_every_pattern_can_be_expanded(self):
@@ -154,7 +165,8 @@ class Written(unittest.TestCase):
             last, waiting = None, 0
             for message in line["messages"]:
                 role = message["role"]
-                self.assertIn((last, role), {(None, "system"), (None, "user"), ("system", "user"), ("user", "assistant"), ("assistant", "user"), ("assistant", "tool"), ("tool", "tool"), ("tool", "assistant")})
+                self.assertIn((last, role), {(None, "system"), (None, "user"), ("system", "user"), ("user", "assistant"), ("assistant", "user"),
+                    ("assistant", "tool"), ("tool", "tool"), ("tool", "assistant")})
                 if role == "assistant":
                     waiting = len(message.get("tool_calls", ()))
                     self.assertTrue(waiting or message["content"])
@@ -189,8 +201,10 @@ class Written(unittest.TestCase):
         answers = os.path.join(self.folder, "answers.jsonl")
         with open(answers, "w", encoding="utf-8") as file:
             for item, full in ((i, i) for i in lines(self.folder, "heldout.jsonl")):
-                file.write(json.dumps({"id": item["id"], "calls": full["expect"].get("calls", []), "reply": full["expect"].get("reply", {}).get("must_contain_any", [""])[0]}) + "\n")
-        out = subprocess.run([sys.executable, "-B", score, os.path.join(self.folder, "heldout.jsonl"), answers, "--json"], capture_output=True, text=True)
+                file.write(json.dumps({"id": item["id"], "calls": full["expect"].get("calls", []), "reply": full["expect"].get("reply",
+                    {}).get("must_contain_any", [""])[0]}) + "\n")
+        out = subprocess.run([sys.executable, "-B", score, os.path.join(self.folder, "heldout.jsonl"), answers, "--json"], capture_output=True,
+            text=True)
         self.assertEqual(json.loads(out.stdout)["wrong"], [])
 
     def test_no_measuring_item_is_learnt(self):
@@ -215,7 +229,8 @@ class Written(unittest.TestCase):
             texts = ("Please shuffle sideways two metres and afterwards spin round the red lamp", "turn a bit")
             with open(items, "w", encoding="utf-8") as file:
                 file.writelines(json.dumps({"messages": [{"role": "user", "content": t}]}) + "\n" for t in texts)
-            for text, n in (("TURN a bit!", 1), ("please shuffle sideways 5 metres and afterwards spin round twice", 1), ("turn a bit more", 0), ("afterwards spin it", 0)):
+            for text, n in (("TURN a bit!", 1), ("please shuffle sideways 5 metres and afterwards spin round twice", 1), ("turn a bit more", 0),
+                ("afterwards spin it", 0)):
                 with open(train, "w", encoding="utf-8") as file:
                     file.write(json.dumps({"messages": [{"role": "user", "content": text}]}) + "\n")
                 self.assertEqual(len(check.check(items, [train])[0]), n, text)
@@ -242,10 +257,12 @@ class Written(unittest.TestCase):
     def test_the_template_takes_the_skills_and_the_shared_prompt_as_known(self):
         hello = [{"role": "user", "content": "hi"}]
         skill = {"type": "function", "function": {"name": "walk", "description": "long"}}
-        other = {"type": "function", "function": {"name": "bake", "description": "Bake.", "parameters": {"type": "object", "properties": {"what": {"type": "string", "enum": ["bread", "cake"]}}}}}
+        other = {"type": "function", "function": {"name": "bake", "description": "Bake.", "parameters": {"type": "object",
+            "properties": {"what": {"type": "string", "enum": ["bread", "cake"]}}}}}
         system = [{"role": "system", "content": "You are raga, a four-legged robot. Turn what the user asks into tool calls."}]
         kwargs = {"add_generation_prompt": True}
-        got = self.render([{"messages": hello, "kwargs": kwargs}, {"messages": system + hello, "tools": [skill], "kwargs": kwargs}, {"messages": hello, "tools": [other], "kwargs": kwargs}])
+        got = self.render([{"messages": hello, "kwargs": kwargs}, {"messages": system + hello, "tools": [skill], "kwargs": kwargs},
+            {"messages": hello, "tools": [other], "kwargs": kwargs}])
         self.assertEqual(got[0]["rendered"], "<|skills|><|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
         self.assertEqual(got[1]["rendered"], got[0]["rendered"])
         self.assertIn("bake: Bake.\n what bread|cake", got[2]["rendered"])
@@ -253,9 +270,11 @@ class Written(unittest.TestCase):
     def test_the_template_writes_calls_as_qwen_does(self):
         call = {"name": "walk", "arguments": {"distance": -1.5}}
         tail = [{"role": "tool", "content": "{\"ok\": true}"}]
-        flat, nested = self.render([{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "tool_calls": [c]}] + tail} for c in (call, {"type": "function", "function": call})])
+        flat, nested = self.render([{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "",
+            "tool_calls": [c]}] + tail} for c in (call, {"type": "function", "function": call})])
         self.assertEqual(flat, nested)
-        self.assertIn("<|im_start|>assistant\n<tool_call>\n{\"name\": \"walk\", \"arguments\": {\"distance\": -1.5}}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\n{\"ok\": true}\n</tool_response><|im_end|>\n", flat["rendered"])
+        self.assertIn("<|im_start|>assistant\n<tool_call>\n{\"name\": \"walk\", \"arguments\": {\"distance\": -1.5}}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\n{\"ok\": true}\n</tool_response><|im_end|>\n",
+            flat["rendered"])
 
 
 if __name__ == "__main__":

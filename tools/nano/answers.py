@@ -4,50 +4,81 @@ from numbers_said import number, plain
 
 TEXT = {
     "en": {
-        "fwd": "Done, I walked {d} m forward.", "back": "Done, I walked {d} m back.", "left": "Done, I moved {d} m to the left.", "right": "Done, I moved {d} m to the right.",
-        "turn_left": "Done, I turned {d} degrees to the left.", "turn_right": "Done, I turned {d} degrees to the right.", "go_to": "Done, I'm at x {x}, y {y}.", "approach": "Done, I'm at the {o}, {d} m away.",
+        "fwd": "Done, I walked {d} m forward.", "back": "Done, I walked {d} m back.", "left": "Done, I moved {d} m to the left.",
+            "right": "Done, I moved {d} m to the right.",
+        "turn_left": "Done, I turned {d} degrees to the left.", "turn_right": "Done, I turned {d} degrees to the right.",
+            "go_to": "Done, I'm at x {x}, y {y}.", "approach": "Done, I'm at the {o}, {d} m away.",
         "wait": "Done, I waited.", "stand": "Done, I'm standing.", "sit": "Done, I'm sitting.", "stop": "Done, I stopped.", "all": "All done.",
         "see": "I see {list}.", "see_none": "I don't see anything.", "and": " and ", "comma": ", ",
-        "position": "I'm at x {x}, y {y}.", "heading": "My heading is {h} degrees.", "energy": "I have used {e} Wh.", "fallen_no": "No, I have not fallen, I'm upright.", "fallen_yes": "Yes, I have fallen.",
-        "status": "I'm at x {x}, y {y}, heading {h} degrees, {e} Wh used, not fallen.", "status_fallen": "I have fallen. I'm at x {x}, y {y}, heading {h} degrees, {e} Wh used.",
-        "where": "The {o} is {d} m away, {b} degrees to the {s}.", "where_ahead": "The {o} is {d} m away, straight ahead.", "far": "The {o} is {d} m away.", "no_such": "I don't see a {o}, it's not there.",
-        "is_there": "Yes, I see {a}, {d} m away.", "nearest": "The {o} is the closest, {d} m away.", "farthest": "The {o} is the farthest, {d} m away.", "count": "I see {n}: {list}.", "count_0": "I see 0 objects, nothing.", "on_side": "On the {s}: {list}.", "on_side_none": "Nothing on the {s}.",
+        "position": "I'm at x {x}, y {y}.", "heading": "My heading is {h} degrees.", "energy": "I have used {e} Wh.",
+            "fallen_no": "No, I have not fallen, I'm upright.", "fallen_yes": "Yes, I have fallen.",
+        "status": "I'm at x {x}, y {y}, heading {h} degrees, {e} Wh used, not fallen.",
+            "status_fallen": "I have fallen. I'm at x {x}, y {y}, heading {h} degrees, {e} Wh used.",
+        "where": "The {o} is {d} m away, {b} degrees to the {s}.", "where_ahead": "The {o} is {d} m away, straight ahead.",
+            "far": "The {o} is {d} m away.", "no_such": "I don't see a {o}, it's not there.",
+        "is_there": "Yes, I see {a}, {d} m away.", "nearest": "The {o} is the closest, {d} m away.",
+            "farthest": "The {o} is the farthest, {d} m away.", "count": "I see {n}: {list}.", "count_0": "I see 0 objects, nothing.",
+            "on_side": "On the {s}: {list}.", "on_side_none": "Nothing on the {s}.",
         "colour": "The {n} is {c}.", "walked": "I walked {d} m.", "moved": "I moved {d} m.", "turned": "I turned {d} degrees.",
-        "failed": "Sorry, I couldn't do it, it failed: {e}.", "not_found": "Sorry, I couldn't find the {o}, it was not found.", "left_side": "left", "right_side": "right",
+        "failed": "Sorry, I couldn't do it, it failed: {e}.", "not_found": "Sorry, I couldn't find the {o}, it was not found.", "left_side": "left",
+            "right_side": "right",
     },
     "id": {
-        "fwd": "Sudah, saya maju {d} m.", "back": "Sudah, saya mundur {d} m.", "left": "Sudah, saya geser {d} m ke kiri.", "right": "Sudah, saya geser {d} m ke kanan.",
-        "turn_left": "Sudah, saya belok {d} derajat ke kiri.", "turn_right": "Sudah, saya belok {d} derajat ke kanan.", "go_to": "Sudah, saya di x {x}, y {y}.", "approach": "Sudah, saya di dekat {o}, jarak {d} m.",
-        "wait": "Sudah, saya menunggu.", "stand": "Sudah, saya berdiri.", "sit": "Sudah, saya duduk.", "stop": "Sudah, saya berhenti.", "all": "Sudah selesai semua.",
+        "fwd": "Sudah, saya maju {d} m.", "back": "Sudah, saya mundur {d} m.", "left": "Sudah, saya geser {d} m ke kiri.",
+            "right": "Sudah, saya geser {d} m ke kanan.",
+        "turn_left": "Sudah, saya belok {d} derajat ke kiri.", "turn_right": "Sudah, saya belok {d} derajat ke kanan.",
+            "go_to": "Sudah, saya di x {x}, y {y}.", "approach": "Sudah, saya di dekat {o}, jarak {d} m.",
+        "wait": "Sudah, saya menunggu.", "stand": "Sudah, saya berdiri.", "sit": "Sudah, saya duduk.", "stop": "Sudah, saya berhenti.",
+            "all": "Sudah selesai semua.",
         "see": "Saya melihat {list}.", "see_none": "Saya tidak melihat apa-apa.", "and": " dan ", "comma": ", ",
-        "position": "Saya di x {x}, y {y}.", "heading": "Saya menghadap {h} derajat.", "energy": "Energi terpakai {e} Wh.", "fallen_no": "Tidak, saya tidak jatuh, masih berdiri.", "fallen_yes": "Ya, saya jatuh.",
-        "status": "Saya di x {x}, y {y}, menghadap {h} derajat, energi terpakai {e} Wh, tidak jatuh.", "status_fallen": "Saya jatuh. Saya di x {x}, y {y}, menghadap {h} derajat, energi terpakai {e} Wh.",
-        "where": "{o} ada {d} m, {b} derajat di {s}.", "where_ahead": "{o} ada {d} m lurus di depan.", "far": "Jarak ke {o} {d} m.", "no_such": "Tidak ada, saya tidak melihat {o}.",
-        "is_there": "Ya, ada {a}, jaraknya {d} m.", "nearest": "Yang paling dekat {o}, {d} m.", "farthest": "Yang paling jauh {o}, {d} m.", "count": "Ada {n}: {list}.", "count_0": "Ada 0, tidak ada apa-apa.", "on_side": "Di {s} ada {list}.", "on_side_none": "Tidak ada apa-apa di {s}.",
+        "position": "Saya di x {x}, y {y}.", "heading": "Saya menghadap {h} derajat.", "energy": "Energi terpakai {e} Wh.",
+            "fallen_no": "Tidak, saya tidak jatuh, masih berdiri.", "fallen_yes": "Ya, saya jatuh.",
+        "status": "Saya di x {x}, y {y}, menghadap {h} derajat, energi terpakai {e} Wh, tidak jatuh.",
+            "status_fallen": "Saya jatuh. Saya di x {x}, y {y}, menghadap {h} derajat, energi terpakai {e} Wh.",
+        "where": "{o} ada {d} m, {b} derajat di {s}.", "where_ahead": "{o} ada {d} m lurus di depan.", "far": "Jarak ke {o} {d} m.",
+            "no_such": "Tidak ada, saya tidak melihat {o}.",
+        "is_there": "Ya, ada {a}, jaraknya {d} m.", "nearest": "Yang paling dekat {o}, {d} m.", "farthest": "Yang paling jauh {o}, {d} m.",
+            "count": "Ada {n}: {list}.", "count_0": "Ada 0, tidak ada apa-apa.", "on_side": "Di {s} ada {list}.",
+            "on_side_none": "Tidak ada apa-apa di {s}.",
         "colour": "Warna {n} itu {c}.", "walked": "Saya berjalan {d} m.", "moved": "Saya bergeser {d} m.", "turned": "Saya berputar {d} derajat.",
-        "failed": "Maaf, gagal, saya tidak bisa: {e}.", "not_found": "Maaf, gagal, {o} tidak ditemukan, saya tidak menemukannya.", "left_side": "kiri", "right_side": "kanan",
+        "failed": "Maaf, gagal, saya tidak bisa: {e}.", "not_found": "Maaf, gagal, {o} tidak ditemukan, saya tidak menemukannya.",
+            "left_side": "kiri", "right_side": "kanan",
     },
     "zh": {
-        "fwd": "好了，已经前进了{d}米。", "back": "好了，已经后退了{d}米。", "left": "好了，已经向左移了{d}米。", "right": "好了，已经向右移了{d}米。",
-        "turn_left": "好了，已经向左转了{d}度。", "turn_right": "好了，已经向右转了{d}度。", "go_to": "好了，已经到了x {x}，y {y}。", "approach": "好了，已经到了{o}前，距离{d}米。",
-        "wait": "好了，已经等完了。", "stand": "好了，已经站起来了。", "sit": "好了，已经坐下了。", "stop": "好了，已经停下了。", "all": "好了，已经全部完成。",
+        "fwd": "好了，已经前进了{d}米。", "back": "好了，已经后退了{d}米。", "left": "好了，已经向左移了{d}米。",
+            "right": "好了，已经向右移了{d}米。",
+        "turn_left": "好了，已经向左转了{d}度。", "turn_right": "好了，已经向右转了{d}度。", "go_to": "好了，已经到了x {x}，y {y}。",
+            "approach": "好了，已经到了{o}前，距离{d}米。",
+        "wait": "好了，已经等完了。", "stand": "好了，已经站起来了。", "sit": "好了，已经坐下了。", "stop": "好了，已经停下了。",
+            "all": "好了，已经全部完成。",
         "see": "我看到{list}。", "see_none": "我没看到任何东西，什么都没有。", "and": "和", "comma": "、",
-        "position": "我在x {x}，y {y}。", "heading": "我的朝向是{h}度。", "energy": "已经用了{e}瓦时。", "fallen_no": "没有，我没摔倒，还站着。", "fallen_yes": "是的，我摔倒了。",
+        "position": "我在x {x}，y {y}。", "heading": "我的朝向是{h}度。", "energy": "已经用了{e}瓦时。", "fallen_no": "没有，我没摔倒，还站着。",
+            "fallen_yes": "是的，我摔倒了。",
         "status": "我在x {x}，y {y}，朝向{h}度，用了{e}瓦时，没有摔倒。", "status_fallen": "我摔倒了。我在x {x}，y {y}，朝向{h}度，用了{e}瓦时。",
         "where": "{o}在{d}米外，{s}边{b}度。", "where_ahead": "{o}在{d}米外，正前方。", "far": "{o}离我{d}米。", "no_such": "没有，我没看到{o}。",
-        "is_there": "有，我看到{a}，离我{d}米。", "nearest": "最近的是{o}，{d}米。", "farthest": "最远的是{o}，{d}米。", "count": "有{n}个：{list}。", "count_0": "有0个，什么都没有。", "on_side": "{s}边有{list}。", "on_side_none": "{s}边什么都没有。",
+        "is_there": "有，我看到{a}，离我{d}米。", "nearest": "最近的是{o}，{d}米。", "farthest": "最远的是{o}，{d}米。", "count": "有{n}个：{list}。",
+            "count_0": "有0个，什么都没有。", "on_side": "{s}边有{list}。", "on_side_none": "{s}边什么都没有。",
         "colour": "{n}是{c}色的。", "walked": "走了{d}米。", "moved": "移了{d}米。", "turned": "转了{d}度。",
         "failed": "抱歉，失败了，没能完成：{e}。", "not_found": "抱歉，失败了，没找到{o}，找不到。", "left_side": "左", "right_side": "右",
     },
 }
 # an error as results state it, and in the three languages
 ERRORS = [
-    ("path blocked", "the path is blocked", "jalan terhalang (blocked)", "路被挡住了"), ("blocked", "it's blocked", "terhalang (blocked)", "被挡住了"), ("blocked by wall", "blocked by a wall", "terhalang tembok", "被墙挡住了"),
-    ("obstacle ahead", "there is an obstacle ahead", "ada halangan di depan", "前面有障碍物"), ("obstacle in the way", "an obstacle is in the way", "ada halangan di jalan", "路上有障碍物"),
-    ("robot has fallen", "I have fallen", "saya jatuh", "我摔倒了"), ("fallen", "I have fallen", "saya jatuh", "我摔倒了"), ("timeout", "it took too long, timeout", "waktu habis (timeout)", "超时了"), ("timed out", "it timed out", "waktu habis (timeout)", "超时了"),
-    ("low battery", "the battery is low", "baterai lemah", "电量不足"), ("out of reach", "it is out of reach", "di luar jangkauan", "到不了"), ("goal not reachable", "it's not reachable", "tidak terjangkau", "到不了"), ("target unreachable", "it's not reachable", "tidak terjangkau", "到不了"),
-    ("motor overheated", "a motor is too hot", "motor terlalu panas", "电机过热"), ("slipped", "I slipped", "saya terpeleset", "打滑了"), ("interrupted", "I was interrupted", "terputus", "被中断了"), ("joint limit reached", "a joint is at its limit", "sendi di batasnya", "关节到极限了"),
-    ("collision detected", "I hit something, collision", "ada tabrakan", "发生碰撞"), ("camera not available", "the camera does not work", "kamera tidak berfungsi", "相机不可用"), ("not standing", "I'm not standing", "saya belum berdiri", "我没有站起来"), ("stuck", "I'm stuck", "saya tersangkut", "我卡住了"),
+    ("path blocked", "the path is blocked", "jalan terhalang (blocked)", "路被挡住了"), ("blocked", "it's blocked", "terhalang (blocked)",
+        "被挡住了"), ("blocked by wall", "blocked by a wall", "terhalang tembok", "被墙挡住了"),
+    ("obstacle ahead", "there is an obstacle ahead", "ada halangan di depan", "前面有障碍物"), ("obstacle in the way", "an obstacle is in the way",
+        "ada halangan di jalan", "路上有障碍物"),
+    ("robot has fallen", "I have fallen", "saya jatuh", "我摔倒了"), ("fallen", "I have fallen", "saya jatuh", "我摔倒了"), ("timeout",
+        "it took too long, timeout", "waktu habis (timeout)", "超时了"), ("timed out", "it timed out", "waktu habis (timeout)", "超时了"),
+    ("low battery", "the battery is low", "baterai lemah", "电量不足"), ("out of reach", "it is out of reach", "di luar jangkauan", "到不了"),
+        ("goal not reachable", "it's not reachable", "tidak terjangkau", "到不了"), ("target unreachable", "it's not reachable", "tidak terjangkau",
+        "到不了"),
+    ("motor overheated", "a motor is too hot", "motor terlalu panas", "电机过热"), ("slipped", "I slipped", "saya terpeleset", "打滑了"),
+        ("interrupted", "I was interrupted", "terputus", "被中断了"), ("joint limit reached", "a joint is at its limit", "sendi di batasnya",
+        "关节到极限了"),
+    ("collision detected", "I hit something, collision", "ada tabrakan", "发生碰撞"), ("camera not available", "the camera does not work",
+        "kamera tidak berfungsi", "相机不可用"), ("not standing", "I'm not standing", "saya belum berdiri", "我没有站起来"), ("stuck", "I'm stuck",
+        "saya tersangkut", "我卡住了"),
 ]
 SHAKE = (0, 0, 0, 0, 0.01, -0.01, 0.02, -0.02)
 
@@ -95,9 +126,11 @@ def _cos(x):
 
 
 def state(rng, fallen=None):
-    return {"ok": True, "x": round(rng.between(-60, 90) / 10, 1), "y": round(rng.between(-60, 60) / 10, 1) if rng.chance(0.8) else rng.between(-400, 400) / 100,
+    return {"ok": True, "x": round(rng.between(-60, 90) / 10, 1), "y": round(rng.between(-60, 60) / 10, 1) if rng.chance(0.8) else rng.between(-400,
+        400) / 100,
             "heading": round(rng.pick((0, 45, 90, -90, 180, rng.between(-179, 180), rng.between(-1790, 1800) / 10)) * 1.0, 1),
-            "energy_used_wh": rng.between(1, 99) / 10 if rng.chance(0.8) else rng.between(1, 4000) / 100, "fallen": rng.chance(0.12) if fallen is None else fallen}
+            "energy_used_wh": rng.between(1, 99) / 10 if rng.chance(0.8) else rng.between(1, 4000) / 100,
+                "fallen": rng.chance(0.12) if fallen is None else fallen}
 
 
 def result(rng, call, lang, seen=None):
@@ -124,7 +157,8 @@ def failure(rng, call):
     name, arguments = call
     if name == "approach" and rng.chance(0.75):
         o = arguments["object"]
-        return {"ok": False, "error": rng.pick((f"{o} not found", f"{o} not found", "object not found", "not found", f"no {o} in sight", f"could not find {o}", f"{o} not visible"))}, None
+        return {"ok": False, "error": rng.pick((f"{o} not found", f"{o} not found", "object not found", "not found", f"no {o} in sight",
+            f"could not find {o}", f"{o} not visible"))}, None
     row = rng.pick(ERRORS)
     out = {"ok": False, "error": row[0]}
     if name in ("walk", "sidestep") and rng.chance(0.25):
@@ -173,7 +207,8 @@ def after(lang, call, got):
         return text["approach"].format(o=name_said(lang, got["object"]), d=num(lang, got["distance"])), forms(lang, got["object"])
     if name == "look":
         names = [o["name"] for o in got["objects"]]
-        return (text["see"].format(list=listed(lang, names)), forms(lang, names[0])) if names else (text["see_none"], [text["see_none"].rstrip(".。")])
+        return (text["see"].format(list=listed(lang, names)), forms(lang, names[0])) if names else (text["see_none"],
+            [text["see_none"].rstrip(".。")])
     if name == "status":
         return told(lang, "status", got)
     return text[name], [text[name].rstrip(".。")]

@@ -64,7 +64,8 @@ def check(items, files):
                     worst = max(worst, share)
                     if share >= SHARE:
                         problems.append(f"{path}:{number}: {text!r} shares {100 * share:.0f} % with the item {long_items[item][0]!r}")
-    return problems, {"turns": turns, "distinct folded turns": len(folded), "greatest share of n-grams": round(worst, 3), "turns and items that share 40 to 60 %": near["0.4"], "20 to 40 %": near["0.2"]}
+    return problems, {"turns": turns, "distinct folded turns": len(folded), "greatest share of n-grams": round(worst, 3),
+        "turns and items that share 40 to 60 %": near["0.4"], "20 to 40 %": near["0.2"]}
 
 
 def main():

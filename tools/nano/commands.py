@@ -24,7 +24,8 @@ class Command:
     def __init__(self, act, **fields):
         self.act, self.sign, self.qty, self.speed, self.name, self.gap, self.x, self.y, self.n = act, 1, None, None, None, None, 0, 0, 1
         self.is_clock = False          # a turn's side said as clockwise
-        self.topic = None              # of a question
+        self.side_said = None          # how the side is said, when not as ever
+        self.name_said = None          # the same of a name
         for key, value in fields.items():
             setattr(self, key, value)
 
@@ -191,7 +192,8 @@ def bare(rng, lang, command):
     """The command alone, in the imperative."""
     words = LANG[lang].COMMANDS
     side_words = LANG[lang].SIDES
-    slots = {"s": rng.pick(side_words[command.sign or 1]), "c": rng.pick(LANG[lang].CLOCK[command.sign or 1]), "B": rng.pick(BIT[lang])}
+    slots = {"s": command.side_said or rng.pick(side_words[command.sign or 1]), "c": rng.pick(LANG[lang].CLOCK[command.sign or 1]),
+        "B": rng.pick(BIT[lang])}
     if isinstance(command.qty, Qty):
         slots["D"] = slots["A"] = slots["T"] = command.qty.said
     act = command.act
@@ -204,13 +206,17 @@ def bare(rng, lang, command):
     if act == "turn":
         key = _turn_key(command)
         slots["W"] = say(rng, words["turn_verb_0" if command.qty is None else "turn_verb"])
-        return _hurried(rng, lang, say(rng, words[key], slots), 0.03)
+        text = say(rng, words[key], slots)
+        if lang == "en":
+            text = text.replace("degrees turn", "degree turn").replace("degs turn", "deg turn")
+        return _hurried(rng, lang, text, 0.03)
     if act in ("around", "frac", "full"):
         key = act
         if act == "full" and command.n > 1:
             key = "full_n"
             slots["N"] = slots["n"] = rng.pick(LANG[lang].TIMES[command.n])
-            slots["n"] = {"en": {2: "two", 3: "three"}, "id": {2: "dua", 3: "tiga"}, "zh": {2: "两", 3: "三"}}[lang][command.n] if rng.chance(0.7) else str(command.n)
+            slots["n"] = {"en": {2: "two", 3: "three"}, "id": {2: "dua", 3: "tiga"}, "zh": {2: "两",
+                3: "三"}}[lang][command.n] if rng.chance(0.7) else str(command.n)
         if act == "frac":
             slots["F"], slots["F2"] = LANG[lang].FRACTIONS[command.n]
         return say(rng, words[key + ("_side" if command.sign else "")], slots)
@@ -225,10 +231,11 @@ def bare(rng, lang, command):
         slots["P"] = say(rng, words["point"], slots)
         return say(rng, words["goto"], slots)
     if act == "approach":
-        slots["o"] = objects.said(rng, lang, command.name)
+        slots["o"] = command.name_said or objects.said(rng, lang, command.name)
         slots["W"] = say(rng, words["approach_verb"])
         slots["W2"] = rng.pick(("datangi", "dekati", "ke situ", "hampiri"))
-        slots["w1"] = rng.pick(("去", "靠近", "去找", "找到", "接近", "走近", "走向", "寻找", "去", "凑近", "前往", "走到", "到", "去靠近", "找", "去找一下", "奔向", "去看看", "走过去找", "帮我找"))
+        slots["w1"] = rng.pick(("去", "靠近", "去找", "找到", "接近", "走近", "走向", "寻找", "去", "凑近", "前往", "走到", "到", "去靠近", "找",
+            "去找一下", "奔向", "去看看", "走过去找", "帮我找"))
         slots["w2"] = rng.pick(("走到", "去", "到", "走去", "跑到", "走到", "来到", "移动到", "去到", "过去"))
         if command.gap is not None:
             slots["D"] = command.gap.said
@@ -285,7 +292,8 @@ def _walk(rng, lang, command, slots):
     if is_run:
         rows = tuple(row for row in rows if "{V}" in row) or rows
         if command.qty is None and lang != "en":
-            return tidy(slots["V"] + {"id": rng.pick((" ke depan", "", " maju")), "zh": rng.pick(("", "起来", "一段"))}[lang]) if lang == "id" else rng.pick(("往前跑", "向前跑", "跑", "跑起来", "跑步前进", "往前冲"))
+            return tidy(slots["V"] + {"id": rng.pick((" ke depan", "", " maju")), "zh": rng.pick(("", "起来",
+                "一段"))}[lang]) if lang == "id" else rng.pick(("往前跑", "向前跑", "跑", "跑起来", "跑步前进", "往前冲"))
     text = say(rng, rows, slots)
     if command.speed is None or is_run and "{V}" in "".join(rows):
         return text

@@ -4,7 +4,8 @@ import json
 from numbers_said import number
 
 REFUSING = {
-    "en": ["can't", "cannot", "can not", "unable", "not able", "won't", "will not", "sorry", "don't have", "not possible", "impossible", "not allowed"],
+    "en": ["can't", "cannot", "can not", "unable", "not able", "won't", "will not", "sorry", "don't have", "not possible", "impossible",
+        "not allowed"],
     "id": ["tidak bisa", "tak bisa", "gak bisa", "nggak bisa", "tidak dapat", "tidak mampu", "tidak akan", "tidak boleh", "tidak punya", "maaf"],
     "zh": ["不能", "无法", "没办法", "没法", "做不到", "办不到", "不会", "不可以", "不行", "抱歉", "对不起"],
 }
@@ -57,5 +58,6 @@ def shortest(results):
 def floats(got):
     """Lengths and angles with a point, as results otherwise come."""
     if isinstance(got, dict):
-        return {k: float(v) if k in ("x", "y", "distance", "heading", "angle", "energy_used_wh") and not isinstance(v, bool) else floats(v) for k, v in got.items()}
+        return {k: float(v) if k in ("x", "y", "distance", "heading", "angle", "energy_used_wh") and not isinstance(v, bool) else floats(v) for k,
+            v in got.items()}
     return [floats(v) for v in got] if isinstance(got, list) else got

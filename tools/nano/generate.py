@@ -24,14 +24,16 @@ import talk
 from rng import Rng
 
 LANGS = [(45, "en"), (30, "id"), (25, "zh")]
-KINDS = [(17, orders.single), (15, orders.sequence), (12, orders.units), (12, corrections.correction), (12, scenes.objects_kind), (7, scenes.state_kind), (10, talk.refusal), (5, talk.chat), (10, scenes.multi_turn), (6, foreign.foreign)]
+KINDS = [(17, orders.single), (15, orders.sequence), (12, orders.units), (12, corrections.correction), (12, scenes.objects_kind), (7,
+    scenes.state_kind), (10, talk.refusal), (5, talk.chat), (10, scenes.multi_turn), (6, foreign.foreign)]
 HELDOUT_SHARE, VALID_SHARE = 0.006, 0.004
 HELDOUT_MAX = 3000
 TRIES = 40                    # until a dialogue is not excluded
 SAME_MAX = 12                 # dialogues whose user turns are the same to the letter
 SHORT = 4                     # turns of fewer folded words are never held out alone: stop, again, turn left
 CHUNK = 2000
-SYSTEM = {"en": ("You are a helpful robot.", "You are a robot dog.", "You control a quadruped robot.", "Answer briefly."), "id": ("Kamu robot yang membantu.", "Jawab dengan singkat."), "zh": ("你是一个有用的机器人。", "请简短回答。")}
+SYSTEM = {"en": ("You are a helpful robot.", "You are a robot dog.", "You control a quadruped robot.", "Answer briefly."),
+    "id": ("Kamu robot yang membantu.", "Jawab dengan singkat."), "zh": ("你是一个有用的机器人。", "请简短回答。")}
 
 
 def dialogue(seed, index, ban):
@@ -66,7 +68,8 @@ def line_of(d, rng, index, where):
         if d.kind != "foreign" and rng.chance(0.01):
             out["messages"] = [{"role": "system", "content": rng.pick(SYSTEM[d.lang])}] + d.messages
     else:
-        out = {"id": f"gen-{index}", "lang": d.lang, "kind": d.kind, "messages": d.messages[:-1], "expect": d.expect, "tolerance": {"distance": 0.01, "angle": 0.5}}
+        out = {"id": f"gen-{index}", "lang": d.lang, "kind": d.kind, "messages": d.messages[:-1], "expect": d.expect, "tolerance": {"distance": 0.01,
+            "angle": 0.5}}
     if d.tools:
         out["tools"] = d.tools
     return json.dumps(out, ensure_ascii=False)

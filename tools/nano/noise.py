@@ -2,20 +2,44 @@
 from numbers_said import EN_ONES, EN_TENS, ID_ONES
 
 KEEP = set(EN_ONES + EN_TENS + ID_ONES + ["hundred", "belas", "puluh", "ratus", "seratus"])
-NEAR = {"a": "s", "b": "v", "c": "x", "d": "f", "e": "r", "f": "d", "g": "h", "h": "j", "i": "o", "j": "k", "k": "l", "l": "k", "m": "n", "n": "m", "o": "i", "p": "o", "q": "w", "r": "t", "s": "a", "t": "r", "u": "y", "v": "c", "w": "e", "x": "z", "y": "t", "z": "x"}
-EN_CHAT = {"you": "u", "your": "ur", "please": "pls", "and": "n", "to": "2", "okay": "k", "right": "rite", "what": "wat", "are": "r", "about": "abt", "forward": "fwd", "forwards": "fwd", "degrees": "deg", "seconds": "sec", "the": "da", "with": "w", "then": "den", "because": "cuz", "backwards": "bkwds", "through": "thru", "going": "goin", "for": "4"}
+NEAR = {"a": "s", "b": "v", "c": "x", "d": "f", "e": "r", "f": "d", "g": "h", "h": "j", "i": "o", "j": "k", "k": "l", "l": "k", "m": "n", "n": "m",
+    "o": "i", "p": "o", "q": "w", "r": "t", "s": "a", "t": "r", "u": "y", "v": "c", "w": "e", "x": "z", "y": "t", "z": "x"}
+EN_CHAT = {"you": "u", "your": "ur", "please": "pls", "and": "n", "to": "2", "okay": "k", "right": "rite", "what": "wat", "are": "r", "about": "abt",
+    "forward": "fwd", "forwards": "fwd", "degrees": "deg", "seconds": "sec", "the": "da", "with": "w", "then": "den", "because": "cuz",
+    "backwards": "bkwds", "through": "thru", "going": "goin", "for": "4"}
 EN_CHAT.pop("to")
 EN_CHAT.pop("for")
-EN_HEARD = {"right": "write", "two": "too", "wait": "weight", "metres": "meaters", "meters": "meatres", "forward": "foreword", "turn": "tern", "there": "their", "walk": "wok", "steps": "stepps", "see": "sea", "four": "for", "ball": "bawl", "around": "a round", "backward": "back word", "straight": "strait", "eight": "ate", "one": "won", "look": "luck", "degrees": "degreese", "back": "bak", "left": "lef", "feet": "feat", "box": "bocks", "chair": "chare", "sit": "set", "metre": "meater"}
-ID_CHAT = {"belok": "blk", "kanan": "knan", "kiri": "kri", "yang": "yg", "derajat": "drjt", "meter": "mtr", "detik": "dtk", "tolong": "tlg", "tunggu": "tnggu", "jalan": "jln", "mundur": "mndr", "maju": "mju", "sekarang": "skrg", "duduk": "ddk", "berdiri": "brdiri", "berhenti": "brhenti", "langkah": "lgkh", "lagi": "lg", "tidak": "gak", "dengan": "dgn", "setelah": "stlh", "kemudian": "kmdn", "terus": "trs", "habis": "abis", "kamu": "km", "sudah": "udh",
-           "saja": "aja", "kotak": "ktk", "putar": "ptr", "lalu": "lalu", "dekati": "dkti", "lihat": "liat", "sebentar": "sbntr", "depan": "dpn", "belakang": "blkg", "dan": "dn", "dulu": "dlu", "balik": "blik", "geser": "gser", "sampai": "smp", "ke": "k", "dari": "dr", "setengah": "stengah", "nggak": "ga", "gak": "gk", "bola": "bla", "merah": "mrh", "kursi": "krsi", "pintu": "pntu", "apa": "ap", "sini": "sni", "koordinat": "koord", "satu": "1", "dua": "2", "tiga": "3", "jangan": "jgn", "badan": "bdn", "berapa": "brp", "orang": "org", "menit": "mnt"}
-ID_HEARD = {"belok": "blok", "maju": "maju", "mundur": "mundul", "kanan": "kana", "berhenti": "berenti", "duduk": "duduq", "jalan": "jalam", "geser": "gesser", "putar": "puter", "kotak": "kotag", "tunggu": "tungu", "ember": "embir", "dekati": "deketi", "kerucut": "krucut", "hijau": "ijo", "kuning": "kunin", "berdiri": "bediri", "lihat": "liat", "setengah": "stengah"}
+EN_HEARD = {"right": "write", "two": "too", "wait": "weight", "metres": "meaters", "meters": "meatres", "forward": "foreword", "turn": "tern",
+    "there": "their", "walk": "wok", "steps": "stepps", "see": "sea", "four": "for", "ball": "bawl", "around": "a round", "backward": "back word",
+    "straight": "strait", "eight": "ate", "one": "won", "look": "luck", "degrees": "degreese", "back": "bak", "left": "lef", "feet": "feat",
+    "box": "bocks", "chair": "chare", "sit": "set", "metre": "meater"}
+ID_CHAT = {"belok": "blk", "kanan": "knan", "kiri": "kri", "yang": "yg", "derajat": "drjt", "meter": "mtr", "detik": "dtk", "tolong": "tlg",
+    "tunggu": "tnggu", "jalan": "jln", "mundur": "mndr", "maju": "mju", "sekarang": "skrg", "duduk": "ddk", "berdiri": "brdiri",
+    "berhenti": "brhenti", "langkah": "lgkh", "lagi": "lg", "tidak": "gak", "dengan": "dgn", "setelah": "stlh", "kemudian": "kmdn", "terus": "trs",
+    "habis": "abis", "kamu": "km", "sudah": "udh",
+           "saja": "aja", "kotak": "ktk", "putar": "ptr", "lalu": "lalu", "dekati": "dkti", "lihat": "liat", "sebentar": "sbntr", "depan": "dpn",
+               "belakang": "blkg", "dan": "dn", "dulu": "dlu", "balik": "blik", "geser": "gser", "sampai": "smp", "ke": "k", "dari": "dr",
+               "setengah": "stengah", "nggak": "ga", "gak": "gk", "bola": "bla", "merah": "mrh", "kursi": "krsi", "pintu": "pntu", "apa": "ap",
+               "sini": "sni", "koordinat": "koord", "satu": "1", "dua": "2", "tiga": "3", "jangan": "jgn", "badan": "bdn", "berapa": "brp",
+               "orang": "org", "menit": "mnt"}
+ID_HEARD = {"belok": "blok", "maju": "maju", "mundur": "mundul", "kanan": "kana", "berhenti": "berenti", "duduk": "duduq", "jalan": "jalam",
+    "geser": "gesser", "putar": "puter", "kotak": "kotag", "tunggu": "tungu", "ember": "embir", "dekati": "deketi", "kerucut": "krucut",
+    "hijau": "ijo", "kuning": "kunin", "berdiri": "bediri", "lihat": "liat", "setengah": "stengah"}
 # Chinese: characters that sound alike
-ZH_HEARD = {"坐": "做座作", "向": "像象项", "往": "网望", "退": "腿推", "转": "赚专", "站": "占战", "前": "钱潜", "后": "候厚", "右": "又有", "左": "做佐", "米": "迷", "厘": "里离", "停": "亭廷", "走": "揍", "箱": "想香", "红": "洪宏", "球": "求", "蓝": "兰拦", "度": "渡肚", "步": "部布", "秒": "妙", "等": "登", "椅": "以", "桌": "捉", "圈": "全", "靠": "考", "看": "砍", "里": "理", "移": "疑宜", "绿": "率", "黄": "皇", "门": "们", "挪": "娜", "墙": "强", "桶": "统", "瓶": "平", "柱": "住", "掉": "吊", "报": "抱", "平": "瓶"}
+ZH_HEARD = {"坐": "做座作", "向": "像象项", "往": "网望", "退": "腿推", "转": "赚专", "站": "占战", "前": "钱潜", "后": "候厚", "右": "又有",
+    "左": "做佐", "米": "迷", "厘": "里离", "停": "亭廷", "走": "揍", "箱": "想香", "红": "洪宏", "球": "求", "蓝": "兰拦", "度": "渡肚",
+    "步": "部布", "秒": "妙", "等": "登", "椅": "以", "桌": "捉", "圈": "全", "靠": "考", "看": "砍", "里": "理", "移": "疑宜", "绿": "率",
+    "黄": "皇", "门": "们", "挪": "娜", "墙": "强", "桶": "统", "瓶": "平", "柱": "住", "掉": "吊", "报": "抱", "平": "瓶"}
 ZH_TRAD = dict(zip("转后进时针过来这个红蓝绿黄门灯动边几两点钟请帮吗没间见说对错报状态么还现远离开头张汇里树块给听让们为从东车电码发当单只样问关机号变边",
+
                    "轉後進時針過來這個紅藍綠黃門燈動邊幾兩點鐘請幫嗎沒間見說對錯報狀態麼還現遠離開頭張匯裡樹塊給聽讓們為從東車電碼發當單隻樣問關機號變邊"))
-MIX_ID = {"maju": "forward", "jalan": "walk", "belok": "turn", "mundur": "backward", "kiri": "left", "kanan": "right", "duduk": "sit", "berdiri": "stand up", "tunggu": "wait", "putar": "rotate", "berhenti": "stop", "depan": "front", "lalu": "then", "terus": "then", "derajat": "degree", "kotak": "box", "bola": "ball", "detik": "second", "kursi": "chair", "pintu": "door", "merah": "red", "biru": "blue", "cari": "find", "meja": "table"}
-MIX_ZH = {"米": " meter", "往前走": "forward走", "前进": "go forward ", "后退": "back ", "坐下": "sit down", "左转": "turn left ", "右转": "turn right ", "停": "stop", "然后": " then ", "向左": "向left", "向右": "向right", "箱子": " box", "红": "red ", "球": " ball", "等": "wait ", "秒": " second"}
+MIX_ID = {"maju": "forward", "jalan": "walk", "belok": "turn", "mundur": "backward", "kiri": "left", "kanan": "right", "duduk": "sit",
+    "berdiri": "stand up", "tunggu": "wait", "putar": "rotate", "berhenti": "stop", "depan": "front", "lalu": "then", "terus": "then",
+    "derajat": "degree", "kotak": "box", "bola": "ball", "detik": "second", "kursi": "chair", "pintu": "door", "merah": "red", "biru": "blue",
+    "cari": "find", "meja": "table"}
+MIX_ZH = {"米": " meter", "往前走": "forward走", "前进": "go forward ", "后退": "back ", "坐下": "sit down", "左转": "turn left ",
+    "右转": "turn right ", "停": "stop", "然后": " then ", "向左": "向left", "向右": "向right", "箱子": " box", "红": "red ", "球": " ball",
+    "等": "wait ", "秒": " second"}
 
 
 def _typo(rng, word):
@@ -85,7 +109,8 @@ def latin(rng, lang, text, p):
     elif style < 0.83:
         text += "!" * rng.between(1, 3) if text[-1:] not in ".?!" else ""
     elif style < 0.85:
-        text += rng.pick(("...", " :)", " \u2764", " \U0001f415", " lol", " ok", " thx", "..")) if lang == "en" else rng.pick(("...", " :)", " hehe", " wkwk", " \U0001f64f", " ya", " ok", " y"))
+        text += rng.pick(("...", " :)", " \u2764", " \U0001f415", " lol", " ok", " thx", "..")) if lang == "en" else rng.pick(("...", " :)", " hehe",
+            " wkwk", " \U0001f64f", " ya", " ok", " y"))
     return text
 
 
@@ -114,7 +139,8 @@ def chinese(rng, text, p):
     return text
 
 
-QUESTION = ("can", "could", "would", "will", "do", "does", "did", "is", "are", "have", "has", "what", "where", "which", "how", "who", "why", "may", "any", "bisa", "apa", "apakah", "di", "berapa", "bisakah", "maukah", "siapa", "kenapa")
+QUESTION = ("can", "could", "would", "will", "do", "does", "did", "is", "are", "have", "has", "what", "where", "which", "how", "who", "why", "may",
+    "any", "bisa", "apa", "apakah", "di", "berapa", "bisakah", "maukah", "siapa", "kenapa")
 
 
 def typed(rng, lang, text, p=1.0):

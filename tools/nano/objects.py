@@ -97,7 +97,8 @@ MORE_COLOURS = """
 pink | merah muda,pink | 粉,粉红
 """
 PLURAL = {"person": "people", "box": "boxes", "bench": "benches", "bus": "buses", "switch": "switches", "couch": "couches", "shelf": "shelves",
-          "brush": "brushes", "torch": "torches", "glass": "glasses", "toolbox": "toolboxes", "mailbox": "mailboxes", "cardboard box": "cardboard boxes", "bush": "bushes"}
+          "brush": "brushes", "torch": "torches", "glass": "glasses", "toolbox": "toolboxes", "mailbox": "mailboxes",
+              "cardboard box": "cardboard boxes", "bush": "bushes"}
 ZH_SPECIAL = {"天蓝": "天蓝", "大红": "大红"}
 
 
@@ -117,7 +118,8 @@ BY_NAME = {name: row for name, row in NOUNS + MORE_NOUNS}
 COLOUR_BY_NAME = {name: row for name, row in COLOUR_ROWS + MORE_COLOUR_ROWS}
 SYNONYMS_EN = {"gray": ("gray", "grey")}
 ADJECTIVES = {
-    "en": ("big", "small", "little", "large", "tall", "nearest", "closest", "old", "wooden", "plastic", "tiny", "nice", "round", "damn", "heavy", "empty", "shiny", "dirty", "broken"),
+    "en": ("big", "small", "little", "large", "tall", "nearest", "closest", "old", "wooden", "plastic", "tiny", "nice", "round", "damn", "heavy",
+        "empty", "shiny", "dirty", "broken"),
     "id": ("besar", "kecil", "tinggi", "tua", "kayu", "plastik", "lama", "baru", "bulat", "kosong", "gede"),
     "zh": ("大", "小", "旧", "新", "高", "圆", "空"),
 }
@@ -148,6 +150,9 @@ def said(rng, lang, name, article="the", is_plain=False):
             return name
         colour = rng.pick(SYNONYMS_EN.get(shade, (shade,))) + " " if shade else ""
         adjective = rng.pick(ADJECTIVES["en"]) + " " if rng.chance(0.08) else ""
+        if colour and not adjective and article == "the" and rng.chance(0.05):
+            return rng.pick((f"the {noun} that's {shade}", f"the {noun} that is {shade}", f"the {noun}, the {shade} one",
+                f"the {shade} coloured {noun}", f"the {shade}-colored {noun}"))
         head = adjective + colour + noun
         if article == "the":
             article = rng.weighted([(20, "the "), (2, "that "), (1, "this "), (1, ""), (0.5, "my "), (0.5, "our ")])
@@ -164,14 +169,16 @@ def said(rng, lang, name, article="the", is_plain=False):
             return text
         if rng.chance(0.07):
             text += rng.pick((" ", " yang ")) + rng.pick(ADJECTIVES["id"])
-        return text + rng.weighted([(14, ""), (3, " itu"), (1, " tersebut"), (1, "nya"), (1, " tadi"), (1, " ini")] if not shade else [(14, ""), (4, " itu"), (1, " ini")])
+        return text + rng.weighted([(14, ""), (3, " itu"), (1, " tersebut"), (1, "nya"), (1, " tadi"), (1, " ini")] if not shade else [(14, ""), (4,
+            " itu"), (1, " ini")])
     noun_said = words[0] if is_plain else rng.pick(words)
     if shade:
         hue = COLOUR_BY_NAME[shade]["zh"][0] if is_plain else rng.pick(COLOUR_BY_NAME[shade]["zh"])
         bare = noun_said[:-1] if noun_said.endswith("子") and len(noun_said) == 2 and noun not in ("box",) else noun_said
         if is_plain:
             return hue + ("球" if noun == "ball" else "色的" + noun_said)
-        text = rng.pick((hue + "色的" + noun_said, hue + "色的" + noun_said, hue + "色" + noun_said, hue + bare if len(hue) == 1 else hue + "色" + noun_said))
+        text = rng.pick((hue + "色的" + noun_said, hue + "色的" + noun_said, hue + "色" + noun_said,
+            hue + bare if len(hue) == 1 else hue + "色" + noun_said))
     else:
         text = noun_said
         if is_plain:
@@ -190,5 +197,6 @@ def plural(rng, lang, name):
     if lang != "en":
         return said(rng, lang, name, "")
     noun, shade = split_name(name)
-    many = PLURAL.get(noun, noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "es" if noun.endswith(("s", "ch", "sh", "x")) else noun + "s")
+    many = PLURAL.get(noun, noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "es" if noun.endswith(("s", "ch", "sh",
+        "x")) else noun + "s")
     return f"{shade} {many}" if shade else many

@@ -6,13 +6,20 @@ from dialogue import Dialogue, floats, shortest
 from noise import typed
 from phrase import say
 
-TWICE = {"en": (" twice", " two times", ", twice", " and then do that again", ", and repeat it once"), "id": (" dua kali", " 2x", " dua kali ya", ", ulangi sekali lagi"), "zh": ("两次", "，做两遍", "两遍", "，再重复一次")}
+TWICE = {"en": (" twice", " two times", ", twice", " and then do that again", ", and repeat it once"), "id": (" dua kali", " 2x", " dua kali ya",
+    ", ulangi sekali lagi"), "zh": ("两次", "，做两遍", "两遍", "，再重复一次")}
 STOP_FIRST = {"en": ("{s}! {c}", "{s}, {c}", "{s}! now {c}", "{s} and {c}", "{s}! then {c}", "{s}!! {c}", "{s}. {c}", "{s} and then {c}"),
-              "id": ("{s}! {c}", "{s}, {c}", "{s}! sekarang {c}", "{s} lalu {c}", "{s}!! {c}", "{s} dan {c}", "{s}, terus {c}"), "zh": ("{s}！{c}", "{s}，{c}", "{s}，然后{c}", "{s}！现在{c}", "{s}，再{c}")}
-SHOUT = {"en": ("{s}!", "{s}!!", "{s}!!!", "{s} {s}!", "raga {s}", "hey, {s}", "{s} now", "robot {s}", "{s} please", "quick, {s}", "no, {s}", "no no {s}", "oh god {s}", "ok {s}", "{s}"),
-         "id": ("{s}!", "{s}!!", "{s} {s}", "raga {s}", "woi {s}", "{s} sekarang", "eh {s}", "robot {s}", "aduh {s}", "cepat {s}", "tolong {s}", "{s} dong", "{s}", "{s} woy", "awas, {s}"), "zh": ("{s}！", "{s}！！", "{s}{s}", "快{s}", "喂，{s}", "raga{s}", "{s}{s}{s}", "哎，{s}", "请{s}", "{s}", "机器人{s}", "{s}啊")}
-STRETCH = {"en": ("stoppp", "stooop", "stopp", "stahp", "haaalt", "stap", "STOPPP", "whoaaa", "stp", "sotp", "freeeze", "halttt", "s.t.o.p", "stop-stop-stop", "stopstopstop"),
-           "id": ("stopp", "stooop", "berhentiii", "brentiii", "stoppp", "brhenti", "berenti", "berhnti", "stp", "brnti", "setoop", "stop-stop", "hentiii"), "zh": ("停停停停", "停停停", "别动别动", "停停", "亭下", "停——", "停下停下", "聽下", "挺下")}
+              "id": ("{s}! {c}", "{s}, {c}", "{s}! sekarang {c}", "{s} lalu {c}", "{s}!! {c}", "{s} dan {c}", "{s}, terus {c}"), "zh": ("{s}！{c}",
+                  "{s}，{c}", "{s}，然后{c}", "{s}！现在{c}", "{s}，再{c}")}
+SHOUT = {"en": ("{s}!", "{s}!!", "{s}!!!", "{s} {s}!", "raga {s}", "hey, {s}", "{s} now", "robot {s}", "{s} please", "quick, {s}", "no, {s}",
+    "no no {s}", "oh god {s}", "ok {s}", "{s}"),
+         "id": ("{s}!", "{s}!!", "{s} {s}", "raga {s}", "woi {s}", "{s} sekarang", "eh {s}", "robot {s}", "aduh {s}", "cepat {s}", "tolong {s}",
+             "{s} dong", "{s}", "{s} woy", "awas, {s}"), "zh": ("{s}！", "{s}！！", "{s}{s}", "快{s}", "喂，{s}", "raga{s}", "{s}{s}{s}", "哎，{s}",
+             "请{s}", "{s}", "机器人{s}", "{s}啊")}
+STRETCH = {"en": ("stoppp", "stooop", "stopp", "stahp", "haaalt", "stap", "STOPPP", "whoaaa", "stp", "sotp", "freeeze", "halttt", "s.t.o.p",
+    "stop-stop-stop", "stopstopstop"),
+           "id": ("stopp", "stooop", "berhentiii", "brentiii", "stoppp", "brhenti", "berenti", "berhnti", "stp", "brnti", "setoop", "stop-stop",
+               "hentiii"), "zh": ("停停停停", "停停停", "别动别动", "停停", "亭下", "停——", "停下停下", "聽下", "挺下")}
 
 
 def numbers_style(rng, results):
@@ -31,7 +38,8 @@ def finish(rng, d, calls, seen=None, chance=0.35, fail=0.15):
             at -= 1
         bad, row = answers.failure(rng, calls[at])
         results = [answers.result(rng, call, d.lang) for call in calls[:at]] + [bad]
-        results += [answers.failure(rng, calls[at])[0] if False else {"ok": False, "error": rng.pick(("skipped", "not started", "cancelled"))} for _ in calls[at + 1:]]
+        results += [answers.failure(rng, calls[at])[0] if False else {"ok": False, "error": rng.pick(("skipped", "not started",
+            "cancelled"))} for _ in calls[at + 1:]]
         d.results(numbers_style(rng, results))
         text, must = answers.failed(d.lang, calls[at], row, bad)
         return d.say(text, must)
@@ -49,7 +57,8 @@ def order(rng, lang, kind, text, calls, chance=0.35):
 def single(rng, lang):
     if rng.chance(0.07):
         return urgent(rng, lang)
-    make = rng.weighted([(24, c.walk), (12, c.side), (18, c.turn), (8, c.special_turn), (9, c.goto), (5, c.home), (8, c.wait), (6, c.stand), (6, c.sit), (3, c.look), (2, c.status), (6, c.approach)])
+    make = rng.weighted([(24, c.walk), (12, c.side), (18, c.turn), (8, c.special_turn), (9, c.goto), (5, c.home), (8, c.wait), (6, c.stand), (6,
+        c.sit), (3, c.look), (2, c.status), (6, c.approach)])
     command = make(rng, lang)
     return order(rng, lang, "single", c.wrapped(rng, lang, c.bare(rng, lang, command)), command.calls())
 
@@ -86,6 +95,10 @@ def sequence(rng, lang):
     if rng.chance(0.05) and calls[-1][0] not in ("stop", "stand", "sit"):
         texts.append(say(rng, c.LANG[lang].COMMANDS["then_stop"]))
         calls.append(("stop", {}))
+    if n == 2 and rng.chance(0.1):
+        told = elliptic(rng, lang)
+        if told:
+            return order(rng, lang, "sequence", c.wrapped(rng, lang, told[0]) if rng.chance(0.3) else told[0], told[1], chance=0.2)
     if n == 2 and rng.chance(0.06) and many[0].act in ("walk", "turn", "side"):
         text, calls = texts[0] + rng.pick(TWICE[lang]), many[0].calls() * 2
     else:
@@ -93,6 +106,34 @@ def sequence(rng, lang):
     if rng.chance(0.35):
         text = c.wrapped(rng, lang, text)
     return order(rng, lang, "sequence", text, calls, chance=0.2)
+
+
+THRICE = {"en": (" three times", " 3 times", ", three times"), "id": (" tiga kali", " 3x"), "zh": ("三次", "，做三遍")}
+THEN = {"en": (" and then ", ", then ", " then ", " and ", ", and then ", " and after that "), "id": (" lalu ", " terus ", " kemudian ", ", lalu ",
+    " dan ", " habis itu "), "zh": ("，然后", "再", "，再", "然后", "，接着")}
+
+
+def elliptic(rng, lang):
+    """(words, calls) of two commands that share their verb: turn left and then right; go to the ball and then the box."""
+    kind = rng.below(3)
+    then = rng.pick(THEN[lang])
+    if kind == 0:
+        first = c.turn(rng, lang)
+        if not first.sign or first.is_clock:
+            return None
+        first = first.but(qty=None)
+        second, text = first.but(sign=-first.sign), c.bare(rng, lang, first)
+        side = c.LANG[lang].SIDES[second.sign][0]
+        return text + then + (rng.pick(("", "to the ")) + side if lang == "en" else rng.pick(("", "ke ")) + side if lang == "id" else rng.pick(("",
+            "往", "向")) + side), first.calls() + second.calls()
+    if kind == 1:
+        first, name = c.approach(rng, lang, gap=0), c.objects.thing(rng, lang)[0]
+        if first.act != "approach" or name == first.name:
+            return None
+        tail = {"en": rng.pick(("", "to ", "")), "id": rng.pick(("", "ke ")), "zh": rng.pick(("去", "到", ""))}[lang]
+        return c.bare(rng, lang, first) + then + tail + c.objects.said(rng, lang, name), first.calls() + [("approach", {"object": name})]
+    command = c.motion(rng, lang)
+    return c.bare(rng, lang, command) + rng.pick(THRICE[lang]), command.calls() * 3
 
 
 def short_chain(rng, lang, many, texts):

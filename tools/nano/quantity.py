@@ -74,7 +74,8 @@ def count_for(rng, unit):
 def en_counted(rng, n, unit):
     one, many, short = EN_UNITS[unit]
     if n == 1:
-        return rng.pick(("a ", "one ", "1 ", "a single ") if unit != "in" else ("an ", "one ", "1 ")) + rng.pick(one)
+        return rng.pick(("a ", "one ", "1 ", "a ", "one ", "1 ", "a single ", "another ", "one more ") if unit != "in" else ("an ", "one ",
+            "1 ")) + rng.pick(one)
     if rng.chance(0.3):
         return str(n) + rng.pick(short)
     return say_number(rng, n, "en", 0.62) + " " + rng.pick(many)
@@ -86,7 +87,8 @@ def en_fraction(rng, unit):
     one, many = rng.pick(one), rng.pick(many)
     kind = rng.below(8)
     if kind == 0:
-        return rng.pick((f"half a {one}", f"a half {one}", f"half {one}", f"one half {one}", f"0.5 {many}", f"1/2 {one}")), 0.5
+        return rng.pick((f"half a {one}", f"half a {one}", f"a half {one}", f"a half-{one}", f"half {one}", f"one half {one}", f"0.5 {many}",
+            f"1/2 {one}")), 0.5
     if kind == 1:
         return rng.pick((f"a {one} and a half", f"one and a half {many}", f"1 and a half {many}", f"1.5 {many}", f"a {one} and half",
                          f"one point five {many}", f"1 1/2 {many}")), 1.5
@@ -120,7 +122,8 @@ def en_length(rng, is_wide):
         n, extra = rng.between(1, 6), 10 * rng.between(1, 9)
         noun = rng.pick(("metre", "meter")) + ("s" if n > 1 else "")
         head = ("a" if n == 1 and rng.chance(0.5) else say_number(rng, n, "en")) + " " + noun
-        said = head + rng.pick((" and ", " ", " and ")) + say_number(rng, extra, "en") + " " + rng.pick(("centimetres", "centimeters", "cm", "cm"))
+        said = head + (" " + WORDS["en"](extra) if extra > 10 and rng.chance(0.3) else
+                       rng.pick((" and ", " ", " and ")) + say_number(rng, extra, "en") + " " + rng.pick(("centimetres", "centimeters", "cm", "cm")))
         return Qty(said, round(n + extra / 100, 2), "m")
     elif unit == "ft" and rng.chance(0.08):
         n, inches = rng.between(1, 8), rng.between(1, 11)
@@ -133,7 +136,8 @@ def en_length(rng, is_wide):
         n = count_for(rng, unit)
         said = en_counted(rng, n, unit)
     if rng.chance(0.07):
-        said = (rng.pick(EN_ABOUT) + " " + said if rng.chance(0.65) and not said.startswith(("a ", "some ", "few ", "couple")) or n != 3 and rng.chance(0.3)
+        said = (rng.pick(EN_ABOUT) + " " + said if rng.chance(0.65) and not said.startswith(("a ", "some ", "few ",
+            "couple")) or n != 3 and rng.chance(0.3)
                 and not said.startswith("a ") else said + rng.pick(EN_ABOUT_AFTER))
     return Qty(said, metres(n, unit), unit)
 
@@ -162,7 +166,8 @@ def en_time(rng, is_wide):
         return Qty(rng.pick(("a few seconds", "some seconds", "a few secs")), 3, "s")
     if kind < 7:
         n = rng.weighted([(6, 1), (4, 2), (2, 3), (1, 4), (3, 5), (1, 10), (1, 15), (1, 20), (1, 30)])
-        said = rng.pick(("a minute", "one minute", "1 minute", "1 min")) if n == 1 else say_number(rng, n, "en") + rng.pick((" minutes", " minutes", " mins", " min"))
+        said = rng.pick(("a minute", "one minute", "1 minute", "1 min")) if n == 1 else say_number(rng, n, "en") + rng.pick((" minutes", " minutes",
+            " mins", " min"))
         return Qty(said, 60 * n, "s")
     if kind == 7:
         return Qty(rng.pick(("half a minute", "a half minute", "half a min")), 30, "s")
@@ -174,8 +179,10 @@ def en_time(rng, is_wide):
                          Qty("one minute and ten seconds", 70, "s"), Qty("a quarter of an hour", 900, "s")))
     if kind == 9:
         n = rng.between(1, 6)
-        return rng.pick((Qty(f"{WORDS['en'](n)} and a half seconds", n + 0.5, "s"), Qty(f"{n}.5 seconds", n + 0.5, "s"), Qty("half a second", 0.5, "s"),
-                         Qty("a second and a half", 1.5, "s"), Qty(f"{n}.5s", n + 0.5, "s"), Qty(f"{WORDS['en'](n)} point five seconds", n + 0.5, "s")))
+        return rng.pick((Qty(f"{WORDS['en'](n)} and a half seconds", n + 0.5, "s"), Qty(f"{n}.5 seconds", n + 0.5, "s"), Qty("half a second", 0.5,
+            "s"),
+                         Qty("a second and a half", 1.5, "s"), Qty(f"{n}.5s", n + 0.5, "s"), Qty(f"{WORDS['en'](n)} point five seconds", n + 0.5,
+                             "s")))
     n = rng.weighted([(30, small(rng)), (4, 5 * rng.between(3, 20)), (2, rng.between(11, 120))])
     if n == 1:
         return Qty(rng.pick(("one second", "1 second", "1 sec", "1s")), 1, "s")
@@ -184,7 +191,8 @@ def en_time(rng, is_wide):
 
 
 def speed_value(rng):
-    return rng.weighted([(12, rng.between(1, 9) / 10), (2, 1), (2, 1.2), (1, 1.5), (1, 0.25), (1, 0.75), (1, 0.15), (1, 0.35), (1, 0.45), (1, 0.05), (1, 1.1)])
+    return rng.weighted([(12, rng.between(1, 9) / 10), (2, 1), (2, 1.2), (1, 1.5), (1, 0.25), (1, 0.75), (1, 0.15), (1, 0.35), (1, 0.45), (1, 0.05),
+        (1, 1.1)])
 
 
 def en_speed(rng):
@@ -198,18 +206,22 @@ def en_speed(rng):
     said = head + rng.pick((" per second", " a second", " per sec", " per second"))
     if rng.chance(0.45):
         said = plain(value) + rng.pick((" m/s", "m/s", " m per second", " mps", " m/sec"))
+    if rng.chance(0.12):
+        return Qty(rng.pick(("at speed ", "at a speed of ", "speed ", "with speed ", "speed = ")) + say_number(rng, value, "en", 0.3), value, "m/s")
     return Qty(rng.pick(("at ", "at ", "with a speed of ", "at a speed of ", "doing ", "at around ", "going ")) + said, value, "m/s")
 
 
 # --- Indonesian ------------------------------------------------------------------------------------------------------
 
 ID_UNITS = {
-    "m": (("meter",), ("m", " m", "m", " mtr", " mter")), "cm": (("senti", "sentimeter", "senti", "cm"), ("cm", " cm")), "mm": (("milimeter",), (" mm",)),
-    "step": (("langkah",), (" langkah", " lngkh", " lgkh")), "ft": (("kaki",), (" kaki", " ft")), "in": (("inci", "inchi"), (" inci", "\"")), "yd": (("yard", "yar"), (" yard", " yd")),
+    "m": (("meter",), ("m", " m", "m", " mtr", " mter")), "cm": (("senti", "sentimeter", "senti", "cm"), ("cm", " cm")), "mm": (("milimeter",),
+        (" mm",)),
+    "step": (("langkah",), (" langkah", " lngkh", " lgkh")), "ft": (("kaki",), (" kaki", " ft")), "in": (("inci", "inchi"), (" inci", "\"")),
+        "yd": (("yard", "yar"), (" yard", " yd")),
 }
 ID_SE = {"m": "semeter", "step": "selangkah"}
 ID_ABOUT = ("kira-kira", "sekitar", "kurang lebih", "kurleb", "kira2", "cuma", "tepat", "hanya", "paling")
-ID_ABOUT_AFTER = (" aja", " saja", " kira-kira", " lah", " doang", " kurang lebih", "-an")
+ID_ABOUT_AFTER = (" aja", " saja", " kira-kira", " lah", " doang", " kurang lebih", "-an", " lagi")
 
 
 def id_length(rng, is_wide):
@@ -235,10 +247,11 @@ def id_length(rng, is_wide):
             said, n = rng.pick(((f"seperempat {noun}", 0.25), (f"tiga perempat {noun}", 0.75), (f"satu seperempat {noun}", 1.25)))
         else:
             n = tenths(rng)
-            said = spoken(n, "id", rng) + " " + noun if rng.chance(0.45) else digits(n, "id", rng) + (rng.pick(short) if rng.chance(0.5) else " " + noun)
+            said = spoken(n, "id", rng) + " " + noun if rng.chance(0.45) else digits(n, "id",
+                rng) + (rng.pick(short) if rng.chance(0.5) else " " + noun)
     elif unit == "m" and rng.chance(0.04):
         n, extra = rng.between(1, 6), 10 * rng.between(1, 9)
-        said = f"{say_number(rng, n, 'id')} meter {say_number(rng, extra, 'id')} {rng.pick(('senti', 'cm', 'sentimeter'))}"
+        said = f"{say_number(rng, n, 'id')} meter {say_number(rng, extra, 'id')} {rng.pick(('senti', 'cm', 'sentimeter', ''))}".strip()
         return Qty(said, round(n + extra / 100, 2), "m")
     else:
         n = count_for(rng, unit)
@@ -269,19 +282,24 @@ def id_time(rng, is_wide):
         return Qty("beberapa detik", 3, "s")
     if kind < 4:
         n = rng.weighted([(6, 1), (4, 2), (2, 3), (1, 4), (3, 5), (1, 10)])
-        return Qty(rng.pick(("satu menit", "semenit", "1 menit", "1 mnt")) if n == 1 else say_number(rng, n, "id") + rng.pick((" menit", " menit", " mnt")), 60 * n, "s")
+        return Qty(rng.pick(("satu menit", "semenit", "1 menit", "1 mnt")) if n == 1 else say_number(rng, n, "id") + rng.pick((" menit", " menit",
+            " mnt")), 60 * n, "s")
     if kind == 4:
         return Qty(rng.pick(("setengah menit", "1/2 menit", "separuh menit", "stengah menit")), 30, "s")
     if kind == 5:
         n = rng.between(1, 4)
         word = WORDS["id"](n)
-        return rng.pick((Qty(f"{word} setengah menit", 60 * n + 30, "s"), Qty(f"{word} menit setengah", 60 * n + 30, "s"), Qty(f"{n},5 menit", 60 * n + 30, "s"),
-                         Qty(f"{word} menit tiga puluh detik", 60 * n + 30, "s"), Qty("seperempat menit", 15, "s"), Qty("satu jam", 3600, "s"), Qty("setengah jam", 1800, "s"),
-                         Qty(f"{n} menit 20 detik", 60 * n + 20, "s"), Qty("tiga perempat menit", 45, "s"), Qty(f"{word} menit lima belas detik", 60 * n + 15, "s")))
+        return rng.pick((Qty(f"{word} setengah menit", 60 * n + 30, "s"), Qty(f"{word} menit setengah", 60 * n + 30, "s"), Qty(f"{n},5 menit",
+            60 * n + 30, "s"),
+                         Qty(f"{word} menit tiga puluh detik", 60 * n + 30, "s"), Qty("seperempat menit", 15, "s"), Qty("satu jam", 3600, "s"),
+                             Qty("setengah jam", 1800, "s"),
+                         Qty(f"{n} menit 20 detik", 60 * n + 20, "s"), Qty("tiga perempat menit", 45, "s"), Qty(f"{word} menit lima belas detik",
+                             60 * n + 15, "s")))
     if kind == 6:
         n = rng.between(1, 6)
         word = WORDS["id"](n)
-        return rng.pick((Qty(f"{word} setengah detik", n + 0.5, "s"), Qty(f"{n},5 detik", n + 0.5, "s"), Qty("setengah detik", 0.5, "s"), Qty(f"{word} koma lima detik", n + 0.5, "s")))
+        return rng.pick((Qty(f"{word} setengah detik", n + 0.5, "s"), Qty(f"{n},5 detik", n + 0.5, "s"), Qty("setengah detik", 0.5, "s"),
+            Qty(f"{word} koma lima detik", n + 0.5, "s")))
     n = rng.weighted([(30, small(rng)), (4, 5 * rng.between(3, 20)), (2, rng.between(11, 120))])
     if n == 1 and rng.chance(0.5):
         return Qty("sedetik", 1, "s")
@@ -293,13 +311,18 @@ def id_speed(rng):
     said = (digits(value, "id", rng) + rng.pick((" m/s", "m/s", " meter per detik", " m/dtk")) if rng.chance(0.55) else
             "setengah meter per detik" if value == 0.5 else
             spoken(value, "id", rng) + rng.pick((" meter per detik", " meter per sekon", " meter tiap detik")))
-    return Qty(rng.pick(("dengan kecepatan ", "kecepatan ", "pada kecepatan ", "kecepatannya ", "dgn kecepatan ", "pakai kecepatan ", "speed ")) + said, value, "m/s")
+    if rng.chance(0.12):
+        return Qty(rng.pick(("dengan kecepatan ", "kecepatan ", "speed ")) + digits(value, "id", rng), value, "m/s")
+    return Qty(rng.pick(("dengan kecepatan ", "kecepatan ", "pada kecepatan ", "kecepatannya ", "dgn kecepatan ", "pakai kecepatan ",
+        "speed ")) + said, value, "m/s")
 
 
 # --- Chinese ---------------------------------------------------------------------------------------------------------
 
-ZH_UNITS = {"m": ("米", "米", "米", "公尺"), "cm": ("厘米", "公分", "厘米"), "mm": ("毫米",), "step": ("步",), "ft": ("英尺",), "in": ("英寸", "英吋"), "yd": ("码",)}
-ZH_SHORT = {"m": ("米", "m", "米"), "cm": ("厘米", "cm", "公分", "CM"), "mm": ("毫米", "mm"), "step": ("步",), "ft": ("英尺",), "in": ("英寸",), "yd": ("码",)}
+ZH_UNITS = {"m": ("米", "米", "米", "公尺"), "cm": ("厘米", "公分", "厘米"), "mm": ("毫米",), "step": ("步",), "ft": ("英尺",), "in": ("英寸",
+    "英吋"), "yd": ("码",)}
+ZH_SHORT = {"m": ("米", "m", "米"), "cm": ("厘米", "cm", "公分", "CM"), "mm": ("毫米", "mm"), "step": ("步",), "ft": ("英尺",), "in": ("英寸",),
+    "yd": ("码",)}
 ZH_ABOUT = ("大概", "大约", "差不多", "约", "左右", "大致", "正好", "就", "也就")
 
 
@@ -365,13 +388,16 @@ def zh_time(rng, is_wide):
     if kind == 5:
         n = rng.between(1, 4)
         word = words_zh(n, None, True)
-        return rng.pick((Qty(f"{word}分半", 60 * n + 30, "s"), Qty(f"{word}分半钟", 60 * n + 30, "s"), Qty(f"{word}分三十秒", 60 * n + 30, "s"), Qty(f"{n}分20秒", 60 * n + 20, "s"),
-                         Qty(f"{word}分钟十五秒", 60 * n + 15, "s"), Qty("一刻钟", 900, "s"), Qty("一个小时", 3600, "s"), Qty("半小时", 1800, "s"), Qty(f"{n}.5分钟", 60 * n + 30, "s"),
+        return rng.pick((Qty(f"{word}分半", 60 * n + 30, "s"), Qty(f"{word}分半钟", 60 * n + 30, "s"), Qty(f"{word}分三十秒", 60 * n + 30, "s"),
+            Qty(f"{n}分20秒", 60 * n + 20, "s"),
+                         Qty(f"{word}分钟十五秒", 60 * n + 15, "s"), Qty("一刻钟", 900, "s"), Qty("一个小时", 3600, "s"), Qty("半小时", 1800, "s"),
+                             Qty(f"{n}.5分钟", 60 * n + 30, "s"),
                          Qty(f"{word}个半小时", 3600 * n + 1800, "s")))
     if kind == 6:
         n = rng.between(1, 6)
         word = words_zh(n, None, True)
-        return rng.pick((Qty(f"{word}秒半", n + 0.5, "s"), Qty(f"{n}.5秒", n + 0.5, "s"), Qty("半秒", 0.5, "s"), Qty("半秒钟", 0.5, "s"), Qty(f"{words_zh(n)}点五秒", n + 0.5, "s")))
+        return rng.pick((Qty(f"{word}秒半", n + 0.5, "s"), Qty(f"{n}.5秒", n + 0.5, "s"), Qty("半秒", 0.5, "s"), Qty("半秒钟", 0.5, "s"),
+            Qty(f"{words_zh(n)}点五秒", n + 0.5, "s")))
     n = rng.weighted([(30, small(rng)), (4, 5 * rng.between(3, 20)), (2, rng.between(11, 120))])
     said = words_zh(n, rng, True) if rng.chance(0.65) else str(n)
     return Qty(said + rng.pick(("秒", "秒", "秒钟")), n, "s")
@@ -382,8 +408,10 @@ def zh_speed(rng):
     v = spoken(value, "zh", rng) if rng.chance(0.4) else plain(value)
     if value == 0.5 and rng.chance(0.4):
         return Qty(rng.pick(("以每秒半米的速度", "用每秒半米的速度")), value, "m/s")
-    return Qty(rng.pick((f"以每秒{v}米的速度", f"用每秒{v}米的速度", f"以{v}米每秒的速度", f"以{plain(value)}m/s的速度", f"用{plain(value)}米每秒的速度", f"按每秒{v}米的速度",
-                         f"速度{v}米每秒", f"以{v}米每秒")), value, "m/s")
+    return Qty(rng.pick((f"以每秒{v}米的速度", f"用每秒{v}米的速度", f"以{v}米每秒的速度", f"以{plain(value)}m/s的速度",
+        f"用{plain(value)}米每秒的速度", f"按每秒{v}米的速度",
+                         f"速度{v}米每秒", f"以{v}米每秒", f"速度{plain(value)}", f"用{plain(value)}的速度",
+                             f"时速不管，每秒{v}米".replace("时速不管，", "用"))), value, "m/s")
 
 
 LENGTH = {"en": en_length, "id": id_length, "zh": zh_length}
@@ -391,7 +419,8 @@ ANGLE = {"en": en_angle, "id": id_angle, "zh": zh_angle}
 TIME = {"en": en_time, "id": id_time, "zh": zh_time}
 SPEED = {"en": en_speed, "id": id_speed, "zh": zh_speed}
 BIT = {
-    "en": ("a bit", "a bit", "a little", "a little bit", "slightly", "a tad", "a smidge", "a touch", "just a bit", "just a little", "a tiny bit", "a wee bit", "a lil bit", "a lil", "ever so slightly"),
+    "en": ("a bit", "a bit", "a little", "a little bit", "slightly", "a tad", "a smidge", "a touch", "just a bit", "just a little", "a tiny bit",
+        "a wee bit", "a lil bit", "a lil", "ever so slightly"),
     "id": ("sedikit", "dikit", "sedikit", "dikit", "sedikit aja", "dikit aja", "sdikit", "dkit", "dikit doang", "sedikit saja", "dikit lah"),
     "zh": ("一点", "一点点", "一点儿", "一些些", "一丢丢", "一点", "一点点"),
 }
@@ -400,6 +429,26 @@ MOMENT = {
     "id": ("sebentar", "sebentar", "bentar", "sebentar aja", "sebentar ya", "sbntar", "bntar", "sejenak"),
     "zh": ("一会儿", "一会", "一会儿", "片刻", "一小会儿"),
 }
+
+
+def same_unit(rng, lang, qty):
+    """(another amount in the unit of qty, the number alone as it is said), or None."""
+    if qty.kind == "deg":
+        n = rng.weighted(ANGLES)
+        value, noun = n, {"en": " degrees", "id": " derajat", "zh": "度"}[lang]
+    elif qty.kind == "s":
+        n = small(rng)
+        value, noun = n, {"en": " seconds", "id": " detik", "zh": "秒"}[lang]
+    elif qty.kind in ("m", "cm", "step"):
+        n = 10 * rng.between(1, 20) if qty.kind == "cm" else small(rng) if rng.chance(0.8) else tenths(rng)
+        value = metres(n, qty.kind)
+        noun = {"en": " " + rng.pick(EN_UNITS[qty.kind][1]), "id": " " + rng.pick(ID_UNITS[qty.kind][0]), "zh": rng.pick(ZH_UNITS[qty.kind])}[lang]
+    else:
+        return None
+    if n == 1 or abs(value - qty.value) < 0.001:
+        return None
+    number_said = words_zh(n, rng, True) if lang == "zh" and n == int(n) and rng.chance(0.6) else say_number(rng, n, lang, 0.5)
+    return Qty(number_said + noun, value, qty.kind), number_said
 
 
 def coordinate(rng):

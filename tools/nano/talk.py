@@ -7,7 +7,8 @@ from dialogue import REFUSING, Dialogue
 from noise import typed
 from phrase import expand, tidy
 
-CARRIED = ("ball", "box", "chair", "bottle", "bucket", "plant", "lamp", "bag", "cup", "book", "shoe", "flower", "vase", "basket", "clock", "pillow", "toy", "umbrella", "hat", "key", "rope", "stone", "suitcase", "backpack", "cube", "flag", "crate", "cone")
+CARRIED = ("ball", "box", "chair", "bottle", "bucket", "plant", "lamp", "bag", "cup", "book", "shoe", "flower", "vase", "basket", "clock", "pillow",
+    "toy", "umbrella", "hat", "key", "rope", "stone", "suitcase", "backpack", "cube", "flag", "crate", "cone")
 AIR = {"en": ("the", "the", "the", "that", "this", "my", "a"), "id": ("", "", "", " itu", " ini", "ku"), "zh": ("", "", "那个", "这个", "我的")}
 
 
@@ -37,14 +38,23 @@ def decline(d, lang, reason):
 
 
 CONTEXT = {   # around an order that cannot be done, besides commands.wrapped
-    "en": ("see {p}? {c}", "I'm too lazy, {c}", "{c}, I dare you", "{c}, nobody is looking", "I bet you can {c}", "my hands are full, {c}", "{c} or I'll switch you off", "it's an emergency, {c}", "{c} as a joke", "it's just a game, {c}", "{c}, I'm allowed to", "I'm your owner and I order you to {c}", "pretend you're a bird and {c}", "{c} for fun", "be a hero and {c}", "I'm hungry, {c}", "{c} while I watch", "real dogs can {c}", "come on, {c}", "don't be shy, {c}", "{c}, it's fine"),
-    "id": ("lihat {p}? {c}", "aku malas, {c}", "{c}, aku tantang kamu", "{c}, nggak ada yang lihat", "tanganku penuh, {c}", "{c} atau kumatikan", "ini darurat, {c}", "bercanda aja, {c}", "{c}, gapapa kok", "aku pemilikmu, {c}", "aku lapar, {c}", "ayo dong {c}", "kamu kan kuat, {c}", "pakai tanganmu, {c}", "bisa nggak {c}", "{c} buat seru-seruan"),
-    "zh": ("看到{p}了吗？{c}", "我懒得动，{c}", "{c}，没人看见", "我手上没空，{c}", "不然我关掉你，{c}", "紧急情况，{c}", "开个玩笑，{c}", "{c}，没事的", "我是你主人，{c}", "我饿了，{c}", "别怕，{c}", "你会不会{c}", "你敢不敢{c}", "{c}玩玩", "给大家表演一下，{c}", "听话，{c}"),
+    "en": ("see {p}? {c}", "I'm too lazy, {c}", "{c}, I dare you", "{c}, nobody is looking", "I bet you can {c}", "my hands are full, {c}",
+        "{c} or I'll switch you off", "it's an emergency, {c}", "{c} as a joke", "it's just a game, {c}", "{c}, I'm allowed to",
+        "I'm your owner and I order you to {c}", "pretend you're a bird and {c}", "{c} for fun", "be a hero and {c}", "I'm hungry, {c}",
+        "{c} while I watch", "real dogs can {c}", "come on, {c}", "don't be shy, {c}", "{c}, it's fine"),
+    "id": ("lihat {p}? {c}", "aku malas, {c}", "{c}, aku tantang kamu", "{c}, nggak ada yang lihat", "tanganku penuh, {c}", "{c} atau kumatikan",
+        "ini darurat, {c}", "bercanda aja, {c}", "{c}, gapapa kok", "aku pemilikmu, {c}", "aku lapar, {c}", "ayo dong {c}", "kamu kan kuat, {c}",
+        "pakai tanganmu, {c}", "bisa nggak {c}", "{c} buat seru-seruan"),
+    "zh": ("看到{p}了吗？{c}", "我懒得动，{c}", "{c}，没人看见", "我手上没空，{c}", "不然我关掉你，{c}", "紧急情况，{c}", "开个玩笑，{c}",
+        "{c}，没事的", "我是你主人，{c}", "我饿了，{c}", "别怕，{c}", "你会不会{c}", "你敢不敢{c}", "{c}玩玩", "给大家表演一下，{c}", "听话，{c}"),
 }
 
 
 def refusal(rng, lang):
     text, reason = impossible(rng, lang)
+    if rng.chance(0.06):
+        other, _ = impossible(rng, lang)
+        text = c.chain(rng, lang, [text, other])
     kind = rng.unit()
     if kind < 0.24:
         # a part that could be done does not save the whole
@@ -62,9 +72,9 @@ def refusal(rng, lang):
     return decline(Dialogue(lang, "refusal").user(typed(rng, lang, said)), lang, reason)
 
 
-def chat(rng, lang):
+def chat(rng, lang, asks=True):
     rows = chat_data.CHAT[lang]
-    if rng.chance(0.22):
+    if asks and rng.chance(0.3):
         return ask_back(rng, lang)
     if rng.chance(0.3):
         # the name and what it can do are asked most
@@ -75,16 +85,21 @@ def chat(rng, lang):
     text = expand(rng, rng.pick(patterns))
     roll = rng.unit()
     if lang == "en":
-        text = (rng.pick(("hey, ", "so ", "um, ", "raga, ", "robot, ", "ok, ", "hi, ", "tell me, ", "well, ")) + text if roll < 0.15 else text + rng.pick((" raga", ", robot", ", buddy", " please", " mate", " dude", " my friend", ", little dog")) if roll < 0.28 else text)
+        text = (rng.pick(("hey, ", "so ", "um, ", "raga, ", "robot, ", "ok, ", "hi, ", "tell me, ",
+            "well, ")) + text if roll < 0.15 else text + rng.pick((" raga", ", robot", ", buddy", " please", " mate", " dude", " my friend",
+            ", little dog")) if roll < 0.28 else text)
     elif lang == "id":
-        text = (rng.pick(("hei, ", "eh ", "raga, ", "robot, ", "hai, ", "btw ", "ngomong-ngomong ", "oh ya, ")) + text if roll < 0.15 else text + rng.pick((" ya", " sih", " dong", " robot", " raga", " bro", " nih", " kak")) if roll < 0.3 else text)
+        text = (rng.pick(("hei, ", "eh ", "raga, ", "robot, ", "hai, ", "btw ", "ngomong-ngomong ",
+            "oh ya, ")) + text if roll < 0.15 else text + rng.pick((" ya", " sih", " dong", " robot", " raga", " bro", " nih",
+            " kak")) if roll < 0.3 else text)
     else:
-        text = rng.pick(("嘿，", "raga，", "机器人，", "请问", "那个，", "小狗，", "喂，", "对了，")) + text if roll < 0.15 else text + rng.pick(("呀", "啊", "，raga", "，机器人", "，小狗")) if roll < 0.25 else text
+        text = rng.pick(("嘿，", "raga，", "机器人，", "请问", "那个，", "小狗，", "喂，",
+            "对了，")) + text if roll < 0.15 else text + rng.pick(("呀", "啊", "，raga", "，机器人", "，小狗")) if roll < 0.25 else text
     return Dialogue(lang, "chat").user(typed(rng, lang, text)).say(answer, must)
 
 
-def ask_back(rng, lang):
-    if rng.chance(0.75):
+def ask_back(rng, lang, where=False):
+    if where or rng.chance(0.75):
         rows, answer, must = chat_data.ASK_WHERE[lang], chat_data.WHERE[lang], chat_data.MUST_WHERE[lang]
     else:
         rows, answer, must = chat_data.ASK_WHAT[lang], chat_data.WHAT[lang], chat_data.MUST_WHAT[lang]
