@@ -11,7 +11,8 @@ TEXT = {
         "wait": "Done, I waited.", "stand": "Done, I'm standing.", "sit": "Done, I'm sitting.", "stop": "Done, I stopped.", "all": "All done.",
         "see": "I see {list}.", "see_none": "I don't see anything.", "and": " and ", "comma": ", ",
         "position": "I'm at x {x}, y {y}.", "heading": "My heading is {h} degrees.", "energy": "I have used {e} Wh.",
-            "fallen_no": "No, I have not fallen, I'm upright.", "fallen_yes": "Yes, I have fallen.",
+            "up_yes": "Yes, I'm standing upright, I have not fallen.", "up_no": "No, I have fallen.",
+        "fallen_no": "No, I have not fallen, I'm standing upright.", "fallen_yes": "Yes, I have fallen.",
         "status": "I'm at x {x}, y {y}, heading {h} degrees, {e} Wh used, not fallen.",
             "status_fallen": "I have fallen. I'm at x {x}, y {y}, heading {h} degrees, {e} Wh used.",
         "where": "The {o} is {d} m away, {b} degrees to the {s}.", "where_ahead": "The {o} is {d} m away, straight ahead.",
@@ -32,7 +33,8 @@ TEXT = {
             "all": "Sudah selesai semua.",
         "see": "Saya melihat {list}.", "see_none": "Saya tidak melihat apa-apa.", "and": " dan ", "comma": ", ",
         "position": "Saya di x {x}, y {y}.", "heading": "Saya menghadap {h} derajat.", "energy": "Energi terpakai {e} Wh.",
-            "fallen_no": "Tidak, saya tidak jatuh, masih berdiri.", "fallen_yes": "Ya, saya jatuh.",
+            "up_yes": "Ya, saya masih berdiri tegak, tidak jatuh.", "up_no": "Tidak, saya jatuh.",
+        "fallen_no": "Tidak, saya tidak jatuh, masih berdiri.", "fallen_yes": "Ya, saya jatuh.",
         "status": "Saya di x {x}, y {y}, menghadap {h} derajat, energi terpakai {e} Wh, tidak jatuh.",
             "status_fallen": "Saya jatuh. Saya di x {x}, y {y}, menghadap {h} derajat, energi terpakai {e} Wh.",
         "where": "{o} ada {d} m, {b} derajat di {s}.", "where_ahead": "{o} ada {d} m lurus di depan.", "far": "Jarak ke {o} {d} m.",
@@ -52,7 +54,9 @@ TEXT = {
         "wait": "好了，已经等完了。", "stand": "好了，已经站起来了。", "sit": "好了，已经坐下了。", "stop": "好了，已经停下了。",
             "all": "好了，已经全部完成。",
         "see": "我看到{list}。", "see_none": "我没看到任何东西，什么都没有。", "and": "和", "comma": "、",
-        "position": "我在x {x}，y {y}。", "heading": "我的朝向是{h}度。", "energy": "已经用了{e}瓦时。", "fallen_no": "没有，我没摔倒，还站着。",
+        "position": "我在x {x}，y {y}。", "heading": "我的朝向是{h}度。", "energy": "已经用了{e}瓦时。", "up_yes": "是的，我还站着，没有摔倒。",
+            "up_no": "没有站着，我摔倒了。",
+        "fallen_no": "没有，我没摔倒，还站着。",
             "fallen_yes": "是的，我摔倒了。",
         "status": "我在x {x}，y {y}，朝向{h}度，用了{e}瓦时，没有摔倒。", "status_fallen": "我摔倒了。我在x {x}，y {y}，朝向{h}度，用了{e}瓦时。",
         "where": "{o}在{d}米外，{s}边{b}度。", "where_ahead": "{o}在{d}米外，正前方。", "far": "{o}离我{d}米。", "no_such": "没有，我没看到{o}。",
@@ -226,6 +230,9 @@ def told(lang, topic, got):
     """An answer to a question about the robot."""
     text = TEXT[lang]
     slots = {"x": num(lang, got["x"]), "y": num(lang, got["y"]), "h": num(lang, got["heading"]), "e": num(lang, got["energy_used_wh"])}
+    if topic == "upright":
+        key = "up_no" if got["fallen"] else "up_yes"
+        return text[key], [text[key].rstrip(".。")]
     if topic == "fallen":
         key = "fallen_yes" if got["fallen"] else "fallen_no"
         return text[key], [text[key].rstrip(".。")]

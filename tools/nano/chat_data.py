@@ -9,7 +9,8 @@ WHAT = {"en": "What should I do? Which action do you mean?", "id": "Apa yang har
 MUST_WHERE = {"en": ["where", "which", "object", "point"], "id": ["mana", "ke mana", "yang mana"], "zh": ["哪", "坐标"]}
 MUST_WHAT = {"en": ["what", "which"], "id": ["apa", "mana"], "zh": ["什么", "哪"]}
 ASK_WHERE = {
-    "en": ("go [over |]there", "[walk|head|run|move|come] [over |]there",
+    "en": ("approach", "find", "go to", "go to the", "look for something", "visit", "find something", "go and find", "move towards", "run there",
+        "head off somewhere", "go [over |]there", "[walk|head|run|move|come] [over |]there",
         "go to [it|that|that one|that thing|this one|them|the thing|the place|that place|that spot|the other one|the usual place|the right place]",
         "approach [it|that|that thing|them|this one]", "move to [it|that place|the spot|that position|this spot]", "find it",
         "find [that thing|the thing|the one I want|him or it]", "go somewhere", "take yourself over there", "get over there", "go get close to it",
@@ -19,13 +20,15 @@ ASK_WHERE = {
                "go to the place", "go check that out", "walk to the other one", "move to where I said", "go someplace else", "get to the thing",
                "look for it", "look for that thing", "visit that place", "go to you know where", "head off to that thing over there", "that way",
                "please proceed to the location", "go to the location", "go to the target", "go to the destination"),
-    "id": ("[pergi|jalan|lari|ke|maju|pindah|coba] ke [sana|situ]", "ke [sana|situ]",
+    "id": ("dekati", "hampiri", "cari", "cari sesuatu", "temukan", "pergi ke", "pergi ke mana-mana", "datangi", "pergi", "lari ke sana",
+        "jalan ke situ dong", "[pergi|jalan|lari|ke|maju|pindah|coba] ke [sana|situ]", "ke [sana|situ]",
         "pergi ke [tempat itu|yang itu|benda itu|sana dong|yang lain|tempat biasa|situ]",
         "[dekati|hampiri|datangi|cari|temukan|samperin] [itu|yang itu|benda itu|dia itu|barangnya]", "ke tempat yang aku tunjuk",
         "jalan ke arah sana", "ke arah sana", "cari [itu|benda itu|barang itu]", "pindah ke situ", "berdiri di sana", "pergi ke suatu tempat",
         "pergi ke lokasi", "ke tempat yang tadi kubilang", "mendekat ke situ", "maju ke arah itu", "ke tujuan", "pergi ke tempat lain",
         "ke yang satunya", "temuin yang itu", "datangi tempat itu", "gerak ke sana", "pergi sana"),
-    "zh": ("[去|走到|到|过去|移动到|跑到|往][那边|那里|那儿|那]",
+    "zh": ("靠近", "去找", "找东西", "找个东西", "去", "去一个地方", "接近", "走到", "去哪都行", "跑到那里", "去那头",
+        "[去|走到|到|过去|移动到|跑到|往][那边|那里|那儿|那]",
         "去[那个地方|那个东西那里|另一个|别的地方|某个地方|老地方|我指的地方|它那里|那一个|目的地]", "靠近[它|那个|那个东西|那边]",
         "[找到|找|接近][它|那个|那个东西|这个]", "走到[它|那个]那里去", "过去那边", "到我指的地方", "去那里吧", "走到那边去", "往那边走",
         "站到那边去", "去那个", "朝那个方向走", "到指定位置去", "去刚说的地方", "往那个方向去", "挪到那里", "找一下那个", "去一下那边", "前往目标"),
@@ -43,6 +46,7 @@ ASK_WHAT = {
 CHAT = {
     "en": (
         (("[hi|hello|hey|hey there|hi there|hello there|howdy|greetings|yo|hiya|hello robot|hi raga|hey buddy|hello my friend|good day|heya|sup|what's up|hi doggy|hello again]",
+
             ), "Hello! I'm raga.", ["hello", "raga"]),
         (("good morning[ raga| robot|]", "morning[ raga|]", "[a very |]good morning to you"), "Good morning! I'm raga.", ["good morning", "raga"]),
             (("good [evening|night|afternoon][ raga| robot| buddy|]", "night night", "sleep well", "sweet dreams"), "Good evening! Sleep well.",
@@ -68,14 +72,19 @@ CHAT = {
             "what is it that you can do"), ABILITIES["en"], ["walk", "turn", "sit"]),
         (("can you [walk|turn|sit|move|sit down|stand up|see|look around|walk backwards|see things]", "are you able to [walk|turn|sit|move|see]",
             "do you know how to [walk|sit|turn]", "do you have [legs|eyes|sensors]"), None, None),
+        (("do you have [arms|hands|a mouth|wings|fingers|a nose|ears|a telephone]", "have you got [arms|hands|wings|a mouth]",
+            "where are your [arms|hands|wings]"),
+            "No, I don't have arms, wings, a mouth or a telephone, I have four legs.", ["no", "don't have"]),
         (("who [made|built|created|programmed|designed|invented|trained] you", "where [are you from|do you come from]",
             "who is your [maker|owner|creator|boss]", "what company made you", "who do you belong to", "where were you made"),
             "I'm raga, an open robot project made me.", ["raga"]),
         (("how many legs do you have", "how many feet have you got", "do you have four legs", "count your legs", "how many legs have you",
             "how many legs do you walk on"), "I have four legs (4).", ["four", "4"]),
         (("[thanks|thank you|thank you so much|many thanks|cheers|thx|thanks a lot|thanks a bunch|ty|much appreciated|thank you very much|thanks buddy|thank you raga|thanks, robot|thanks pal|I appreciate it|thanks for your help|thanks for that|great, thanks|ok thanks|perfect, thank you]",
+
             ), "You're welcome!", ["welcome"]),
         (("[bye|goodbye|bye bye|see you|see you later|see ya|farewell|cya|later|take care|see you tomorrow|I'm leaving now|gotta go|good bye raga|catch you later|until next time|talk to you later]",
+
             ), "Goodbye! See you.", ["bye", "goodbye", "see you"]),
         (("good [boy|dog|girl|job|robot|work]", "well done[ raga| buddy|]", "nice[ work| job| one|]",
             "you're [great|awesome|the best|so smart|so cute|amazing|a good robot|a good boy|clever|cool]", "great job", "awesome",
@@ -115,6 +124,7 @@ CHAT = {
     ),
     "id": (
         (("[hai|halo|hei|helo|hallo|hai raga|halo robot|halo raga|hai bro|assalamualaikum|permisi|hi|hay|p|woi apa kabar bro|hai anjing pintar|halo halo]",
+
             ), "Halo! Saya raga.", ["halo", "raga"]), (("selamat [pagi|siang|sore|malam|tidur|datang][ raga| robot|]", "pagi[ raga|]",
             "met [pagi|malam]", "malam", "siang robot"), "Halo, selamat! Saya raga.", ["selamat", "halo"]),
         (("apa kabar[mu|nya|]", "gimana kabarmu[ hari ini|]", "kabarmu bagaimana", "kamu baik-baik saja", "kamu sehat", "gmn kabarnya",
@@ -133,15 +143,20 @@ CHAT = {
             "perintah apa saja yang kamu mengerti", "tolong jelaskan kemampuanmu", "keahlianmu apa", "bisanya apa", "apa fungsimu", "lo bisa apa aja",
             "apa aja skill kamu", "sebutkan kemampuanmu", "gimana cara pakai kamu", "aku bisa suruh kamu apa"), ABILITIES["id"], ["jalan", "belok",
             "duduk"]),
+        (("kamu punya [tangan|mulut|sayap|jari|telinga|telepon] [nggak|gak|tidak|ya]", "apa kamu punya [tangan|mulut|sayap]", "tanganmu mana"),
+            "Tidak, saya tidak punya tangan, sayap, mulut atau telepon, saya punya empat kaki.", ["tidak punya", "tidak"]),
         (("siapa yang [membuat|menciptakan|bikin|merancang] kamu", "siapa pembuatmu", "kamu dari mana", "asalmu dari mana", "siapa penciptamu",
             "kamu buatan mana", "pemilikmu siapa", "siapa majikanmu"), "Saya raga, dibuat oleh proyek robot terbuka.", ["raga"]),
             (("kakimu [ada |]berapa", "berapa kakimu", "kamu punya berapa kaki", "jumlah kakimu berapa", "kaki kamu empat ya"),
             "Kaki saya empat (4).", ["empat", "4"]),
         (("[terima kasih|makasih|makasih ya|terima kasih banyak|thanks ya|trims|tq|makasih banyak|mksh|terimakasih raga|oke makasih|nuhun|suwun|thank you ya|tengkyu|makasih robot|mantap makasih]",
+
             ), "Sama-sama!", ["sama-sama"]),
             (("[dadah|sampai jumpa|sampai nanti|bye|selamat tinggal|dah|aku pergi dulu|sampai ketemu lagi|pamit ya|sampai besok|babay|dadah raga|aku pulang dulu ya]",
+
             ), "Sampai jumpa! Dadah.", ["sampai jumpa", "dadah"]),
         (("[pintar|bagus|hebat|keren|mantap|anjing pintar|kerja bagus|kamu hebat|kamu pintar|kamu lucu|good job|top|luar biasa|sempurna|sip|aku suka kamu|aku sayang kamu|cakep|gokil|jago|robot pintar|kamu keren banget|bagus sekali|hebat banget kamu]",
+
             ), "Terima kasih!", ["terima kasih"]), (("kamu [bodoh|jelek|payah|lambat|nakal|goblok]", "dasar [robot bodoh|payah|lemot]",
             "aku benci kamu", "salah terus kamu", "robot jelek", "lemot banget", "payah ah", "nggak becus"), "Maaf, saya akan berusaha lebih baik.",
             ["maaf"]), (("maaf ya", "maaf", "sori", "maafkan aku", "sorry ya", "sori bro"), "Tidak apa-apa!", ["tidak apa-apa"]),
@@ -155,6 +170,7 @@ CHAT = {
             "Maaf, saya tidak tahu. Saya raga, robot yang bisa jalan dan melihat.", ["tidak tahu", "maaf", "raga"]), (("umurmu berapa",
             "berapa umurmu", "kapan kamu lahir", "kamu lahir kapan", "usiamu berapa"), "Saya robot, tidak punya umur.", ["robot"]),
         (("kamu [tidur|makan|capek|lapar|sedih|marah|senang|bahagia|haus|takut|bosan|punya pacar|punya perasaan|suka aku|punya teman] [nggak|gak|tidak|ya]",
+
             "warna kesukaanmu apa", "makanan favoritmu apa", "kamu suka apa", "kamu makan apa"), "Saya robot, tidak punya perasaan, tapi suka jalan.",
             ["robot"]), (("kamu bisa bahasa [inggris|indonesia|cina|mandarin|jawa|apa saja|apa]", "ngerti bahasa indonesia nggak",
             "kamu paham bahasa apa saja", "bahasa apa yang kamu mengerti"), "Saya mengerti bahasa Indonesia, Inggris dan Mandarin.", ["indonesia",
@@ -181,12 +197,14 @@ CHAT = {
         (("你[能|可以|会][干什么|做些什么|做什么呢|干嘛|干啥|做哪些事]", "你有什么[本领|功能|技能|能力|用]", "你都会什么", "你会些什么",
             "你的功能是什么", "能帮我做什么", "怎么使用你", "帮助", "有哪些指令", "说说你的本事", "你会哪些动作", "介绍一下你的功能",
             "我可以让你做什么", "你能做到哪些", "你懂哪些命令", "你的技能有哪些", "你有啥本事"), ABILITIES["zh"], ["走", "转", "坐", "看"]),
+        (("你有[手|翅膀|嘴|嘴巴|胳膊|手指|耳朵|电话]吗", "你的[手|翅膀|嘴]在哪", "你长手了吗"), "我没有手、翅膀、嘴和电话，我有四条腿。", ["没有"]),
         (("谁[制造|发明|做|设计|创造|训练]了你", "你是谁做的", "你从哪里来", "你是哪里生产的", "你的主人是谁", "谁是你的开发者", "你是哪家公司的"),
             "我是raga，来自一个开放的机器人项目。", ["raga"]), (("你有几条腿", "你有几只脚", "你几条腿", "你的腿有几条", "你有四条腿吗"),
             "我有四条腿（4条）。", ["四", "4"]),
         (("[谢谢|谢谢你|多谢|感谢|谢啦|太谢谢了|谢了|辛苦了|谢谢raga|非常感谢|谢谢啊|好的谢谢|谢谢你的帮忙|thank you|3q]",), "不客气！", ["不客气"]),
             (("[再见|拜拜|回头见|明天见|我走了|下次见|先走了|改天聊|拜|bye|再会]",), "再见！", ["再见"]),
             (("[真棒|好棒|做得好|干得好|真乖|好狗狗|你真聪明|太好了|厉害|不错|你真厉害|乖狗狗|好样的|我喜欢你|我爱你|你真可爱|完美|牛|棒极了|很好|漂亮|真听话|太厉害了]",
+
             ), "谢谢！", ["谢谢"]), (("你[真笨|好慢|真没用|太差了|好丑|傻|真蠢]", "坏狗", "笨蛋", "我讨厌你", "你怎么这么笨", "废物", "太烂了",
             "真差劲"), "对不起，我会努力做得更好。", ["对不起", "努力"]), (("对不起", "抱歉", "不好意思", "我错了", "我说错了"), "没关系！",
             ["没关系"]),
@@ -202,6 +220,7 @@ CHAT = {
             ["中文", "英语", "印尼语"]), (("你[在吗|准备好了吗|听得到吗|听见了吗|醒着吗|听得懂吗|明白吗|还在吗|能听到我说话吗]", "在不在", "喂",
             "测试", "测试一下", "听到请回答", "喂喂喂", "准备好没", "在线吗"), "在，我准备好了。", ["在", "准备好"]),
             (("[没事|算了|不用了|没什么|好的|好|知道了|嗯|嗯嗯|哦|行|可以|是的|对|不是|不|哈哈|明白了|就这样吧|不需要了|取消|当我没说|没别的事了|就这些|哇|随便]",
+
             ), "好的。", ["好的"]), (("生日快乐", "新年快乐", "恭喜", "很高兴认识你", "祝你今天愉快", "幸会", "节日快乐", "加油"), "谢谢，你也是！",
             ["谢谢", "你也"]),
     ),

@@ -74,7 +74,7 @@ def changed(rng, lang, command):
     if act == "walk":
         kinds += ["direction"] * 2
     if act == "approach":
-        kinds += ["object"]
+        kinds += ["object"] * 2 + (["gap"] * 3 if command.gap is not None else [])
     if act == "wait":
         kinds += ["time"]
     if act == "goto":
@@ -122,6 +122,10 @@ def changed(rng, lang, command):
                 if name != command.name and objects.split_name(name)[0] != noun and (objects.split_name(name)[1] or not shade):
                     break
         return command.but(name=name), objects.said(rng, lang, name, "the"), old
+    if kind == "gap":
+        bare_number = same_unit(rng, lang, command.gap) if rng.chance(0.4) else None
+        gap, said = bare_number if bare_number and 0.1 <= bare_number[0].value <= 6 else (c.standoff(rng, lang), None)
+        return command.but(gap=gap), said or gap.said, command.gap.said
     if kind == "time":
         while True:
             qty = TIME[lang](rng, True)

@@ -32,11 +32,15 @@ ZH_HEARD = {"坐": "做座作", "向": "像象项", "往": "网望", "退": "腿
     "黄": "皇", "门": "们", "挪": "娜", "墙": "强", "桶": "统", "瓶": "平", "柱": "住", "掉": "吊", "报": "抱", "平": "瓶"}
 ZH_TRAD = dict(zip("转后进时针过来这个红蓝绿黄门灯动边几两点钟请帮吗没间见说对错报状态么还现远离开头张汇里树块给听让们为从东车电码发当单只样问关机号变边",
 
+
                    "轉後進時針過來這個紅藍綠黃門燈動邊幾兩點鐘請幫嗎沒間見說對錯報狀態麼還現遠離開頭張匯裡樹塊給聽讓們為從東車電碼發當單隻樣問關機號變邊"))
 MIX_ID = {"maju": "forward", "jalan": "walk", "belok": "turn", "mundur": "backward", "kiri": "left", "kanan": "right", "duduk": "sit",
     "berdiri": "stand up", "tunggu": "wait", "putar": "rotate", "berhenti": "stop", "depan": "front", "lalu": "then", "terus": "then",
     "derajat": "degree", "kotak": "box", "bola": "ball", "detik": "second", "kursi": "chair", "pintu": "door", "merah": "red", "biru": "blue",
     "cari": "find", "meja": "table"}
+MIX_EN = {"left": "kiri", "right": "kanan", "forward": "maju", "please": "tolong", "metres": "meter", "meters": "meter", "sit": "duduk",
+    "walk": "jalan", "turn": "belok", "wait": "tunggu", "ball": "bola", "box": "kotak", "chair": "kursi", "then": "terus", "degrees": "derajat",
+    "seconds": "detik", "red": "merah", "now": "sekarang", "back": "mundur"}
 MIX_ZH = {"米": " meter", "往前走": "forward走", "前进": "go forward ", "后退": "back ", "坐下": "sit down", "左转": "turn left ",
     "右转": "turn right ", "停": "stop", "然后": " then ", "向左": "向left", "向右": "向right", "箱子": " box", "红": "red ", "球": " ball",
     "等": "wait ", "秒": " second"}
@@ -77,7 +81,7 @@ def _table(rng, text, table, most):
 
 
 def latin(rng, lang, text, p):
-    if rng.chance(0.055 * p):
+    if rng.chance(0.075 * p):
         text = _words(rng, text, lambda w: _typo(rng, w), rng.weighted([(5, 1), (3, 2), (1, 3)]))
     if lang == "id":
         if rng.chance(0.10 * p):
@@ -87,7 +91,9 @@ def latin(rng, lang, text, p):
         elif rng.chance(0.04 * p):
             text = _table(rng, text, MIX_ID, rng.between(1, 2))
     else:
-        if rng.chance(0.03 * p):
+        if rng.chance(0.012 * p):
+            text = _table(rng, text, MIX_EN, rng.between(1, 2))
+        elif rng.chance(0.03 * p):
             text = _table(rng, text, EN_CHAT, rng.between(1, 3))
         elif rng.chance(0.025 * p):
             text = _table(rng, text, EN_HEARD, 1)
@@ -115,7 +121,7 @@ def latin(rng, lang, text, p):
 
 
 def chinese(rng, text, p):
-    if rng.chance(0.05 * p):
+    if rng.chance(0.06 * p):
         spots = [i for i, c in enumerate(text) if c in ZH_HEARD]
         for at in rng.some(spots, rng.weighted([(4, 1), (1, 2)])):
             text = text[:at] + rng.pick(ZH_HEARD[text[at]]) + text[at + 1:]

@@ -66,9 +66,10 @@ def single(rng, lang):
 def urgent(rng, lang):
     said = rng.pick(STRETCH[lang]) if rng.chance(0.25) else c.bare(rng, lang, Command("stop"))
     if rng.chance(0.22):
-        command = c.simple(rng, lang)
-        text = say(rng, STOP_FIRST[lang], {"s": said, "c": c.bare(rng, lang, command)})
-        return order(rng, lang, "sequence", text, [("stop", {})] + command.calls())
+        many = [c.simple(rng, lang) for _ in range(rng.weighted([(7, 1), (3, 2)]))]
+        after = [c.bare(rng, lang, command) for command in many]
+        text = say(rng, STOP_FIRST[lang], {"s": said, "c": after[0] if len(after) == 1 else (rng.pick(THEN[lang])).join(after)})
+        return order(rng, lang, "sequence", text, [("stop", {})] + [call for command in many for call in command.calls()])
     text = say(rng, SHOUT[lang], {"s": said})
     if lang != "zh" and rng.chance(0.15):
         text = text.upper()
@@ -91,6 +92,11 @@ def sequence(rng, lang):
         # a square's side: the same turn or walk again
         many[-1] = many[0].but()
     texts = [c.bare(rng, lang, command) for command in many]
+    if rng.chance(0.025):
+        # one of them in another language
+        at, other = rng.below(n), rng.pick([x for x in ("en", "id", "zh") if x != lang])
+        many[at] = c.simple(rng, other)
+        texts[at] = c.bare(rng, other, many[at])
     calls = [call for command in many for call in command.calls()]
     if rng.chance(0.05) and calls[-1][0] not in ("stop", "stand", "sit"):
         texts.append(say(rng, c.LANG[lang].COMMANDS["then_stop"]))

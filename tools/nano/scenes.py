@@ -306,6 +306,7 @@ def state_kind(rng, lang):
         topic = "energy"
     elif topic == "status" and any(w in text for w in ("heading",)):
         topic = "heading"
+    topic = upright(topic, text)
     if rng.chance(0.2):
         text = {"en": rng.pick(("hey raga, {}", "robot, {}", "so {}", "can you tell me, {}", "{}, raga", "{} please", "quick question, {}",
             "wait, {}")), "id": rng.pick(("raga, {}", "eh {}", "robot, {}", "coba bilang, {}", "{} ya", "{} sih", "{} bro")),
@@ -313,7 +314,7 @@ def state_kind(rng, lang):
     d.user(typed(rng, lang, text)).call([("status", {})])
     if rng.chance(0.4):
         return d
-    got = answers.state(rng, fallen=rng.chance(0.3) if topic == "fallen" else rng.chance(0.06))
+    got = answers.state(rng, fallen=rng.chance(0.3) if topic in ("fallen", "upright") else rng.chance(0.06))
     shown = numbers_style(rng, [got])
     d.results(shown)
     text, must = answers.told(lang, topic, got)
@@ -331,9 +332,17 @@ def state_kind(rng, lang):
         d.say(*answers.after_all(lang, command.calls(), results))
         d.user(typed(rng, lang, expand(rng, rng.pick(AND[lang]), {"q": say(rng, questions[other])})))
         return d.call([("status", {})])
-    d.user(typed(rng, lang, expand(rng, rng.pick(AND[lang]), {"q": say(rng, questions[other])})))
+    question = say(rng, questions[other])
+    other = upright(other, question)
+    d.user(typed(rng, lang, expand(rng, rng.pick(AND[lang]), {"q": question})))
     text, must = answers.told(lang, other, got)
     return d.say(text, must, must_not(lang, other, got))
+
+
+def upright(topic, question):
+    """Whether it is asked if the robot stands, rather than if it fell: yes and no change places."""
+    words = ("standing", "feet", "upright", "still up", "berdiri", "tegak", "站着", "立着")
+    return "upright" if topic == "fallen" and any(word in question for word in words) else topic
 
 
 def must_not(lang, topic, got):
