@@ -51,13 +51,9 @@ static rg_status train_vocabulary(const rg_mem *mem, const rg_recipe *r, const r
     rg_status status = RG_OK;
     vocabulary v = {.mem = mem, .chat = chat, .err = err};
     uint64_t n_lines = 0;
-    rg_bpe_special specials[RG_RECIPE_LIST_MAX];
-    for (size_t i = 0; i < r->n_specials; i++) {
-        specials[i] = (rg_bpe_special){r->specials[i], true};
-    }
     const rg_bpe_options options = {.pretok = RG_PRETOK_QWEN2,
                                     .n_vocab = r->model.n_vocab,
-                                    .specials = specials,
+                                    .specials = r->specials,
                                     .n_specials = r->n_specials};
     const rg_bpe_files files = {.chat_template = r->chat_template,
                                 .bos = r->bos,

@@ -225,8 +225,26 @@ static rg_status read_model(const reader *x, const rg_json *model) {
                            : read_fields(x, "model.", model, model_fields, N(model_fields));
 }
 
+// texts that are tokens as they stand
+static rg_status read_tokens(const reader *x, const rg_json *t, const char *name, bool is_control) {
+    rg_recipe *r = x->r;
+    const rg_json *list = rg_json_find(t, name);
+    if (list != NULL && list->kind != RG_JSON_ARRAY) {
+        return bad(x, "tokenizer.", name, "must be a list of texts");
+    }
+    for (size_t i = 0; list != NULL && i < list->n; i++) {
+        rg_str text = {0};
+        if (r->n_specials >= RG_RECIPE_LIST_MAX || !rg_json_str(rg_json_at(list, i), &text)) {
+            return bad(x, "tokenizer.", name, "must be a list of texts");
+        }
+        r->specials[r->n_specials++] = (rg_bpe_special){text, is_control};
+    }
+    return RG_OK;
+}
+
 static rg_status read_tokenizer(const reader *x, const rg_json *t) {
-    static const char *const others[] = {"path", "special", "bos", "eos", "pad", "chat_template"};
+    static const char *const others[] = {"path", "special", "words", "bos",
+                                         "eos",  "pad",     "chat_template"};
     rg_recipe *r = x->r;
     rg_str name = {0};
     rg_status status = RG_OK;
@@ -243,14 +261,8 @@ static rg_status read_tokenizer(const reader *x, const rg_json *t) {
         status = bad(x, "tokenizer.", "vocab", "is missing");
         goto done;
     }
-    const rg_json *special = rg_json_find(t, "special");
-    for (size_t i = 0; special != NULL && i < special->n; i++) {
-        if (i >= RG_RECIPE_LIST_MAX || !rg_json_str(rg_json_at(special, i), &r->specials[i])) {
-            status = bad(x, "tokenizer.", "special", "must be a list of texts");
-            goto done;
-        }
-        r->n_specials = i + 1;
-    }
+    RG_TRY(read_tokens(x, t, "special", true));
+    RG_TRY(read_tokens(x, t, "words", false));
     (void)rg_json_str(rg_json_find(t, "bos"), &r->bos);
     (void)rg_json_str(rg_json_find(t, "eos"), &r->eos);
     (void)rg_json_str(rg_json_find(t, "pad"), &r->pad);

@@ -3,6 +3,7 @@
 
 #include "format/json.h"
 #include "model/create.h"
+#include "train/bpe_train.h"
 #include "train/data.h"
 
 #define RG_RECIPE_FILE_MAX (1u << 20) // bytes of a recipe, of a template that it names
@@ -16,7 +17,7 @@ typedef struct rg_recipe {
     rg_str text; // as the file has it
     rg_model_plan model;
     const char *tokenizer_dir; // of an existing tokenizer; NULL: one is trained
-    rg_str specials[RG_RECIPE_LIST_MAX];
+    rg_bpe_special specials[RG_RECIPE_LIST_MAX];
     size_t n_specials;
     rg_str bos;
     rg_str eos;
