@@ -1,11 +1,12 @@
 /*
- * Whole training steps (forward, backward, AdamW) of two shapes on random tokens, in f32:
- *   nano   Qwen3, d 256, 8 layers, 4 heads of 64, 2 key-value heads, ffn 768, vocabulary 4096,
- * tied; 16 sequences of 256 tokens gpt2   the sizes of GPT-2 124M: 12 layers, d 768, 12 heads,
- * vocabulary 50257, tied; 4 x 64. Its feed-forward is gated with 2048 values: as many parameters as
- * the plain 3072
+ * Whole training steps (forward, backward, AdamW) of two shapes on random tokens:
  *
- * usage: bench_train [nano|gpt2] [--threads N] [--steps N] [--recompute] [--lora RANK]
+ *   nano  Qwen3, d 256, 8 layers, 4 heads of 64, 2 key-value heads, ffn 768, vocabulary 4096, tied;
+ *         16 sequences of 256 tokens
+ *   gpt2  the sizes of GPT-2 124M: 12 layers, d 768, 12 heads, vocabulary 50257, tied; 4 x 64. Its
+ *         feed-forward is gated with 2048 values: as many parameters as the plain 3072
+ *
+ * usage: bench_train [nano|gpt2] [--threads N] [--steps N] [--bf16] [--recompute] [--lora RANK]
  */
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -78,7 +79,8 @@ static double peak_mib(void) {
     return (double)use.ru_maxrss / 1024;
 }
 
-static void run(const shape *s, rg_trainer *t, int n_steps, size_t n_values, double start_mib) {
+static void run(const shape *s, rg_trainer *t, bool is_bf16, int n_steps, size_t n_values,
+                double start_mib) {
     rg_error err = {0};
     const rg_optimizer how = {
         .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f, .max_grad_norm = 1};
@@ -103,12 +105,13 @@ static void run(const shape *s, rg_trainer *t, int n_steps, size_t n_values, dou
         best = s_step < best ? s_step : best;
         total += i > 0 ? s_step : 0; // the first step touches its pages
     }
-    printf("{\"shape\":\"%s\",\"threads\":%u,\"trained_values\":%zu,\"tokens\":%zu,\"steps\":%d,"
+    printf("{\"shape\":\"%s\",\"compute\":\"%s\",\"threads\":%u,\"trained_values\":%zu,\"tokens\":%"
+           "zu,\"steps\":%d,"
            "\"best_tok_s\":%.1f,\"mean_tok_s\":%.1f,\"best_step_ms\":%.1f,\"loss\":%.4f,"
            "\"peak_mib\":%.0f,\"start_mib\":%.0f}\n",
-           s->name, rg_trainer_threads(t), n_values, n, n_steps, (double)n / best,
-           n_steps > 1 ? (double)n * (n_steps - 1) / total : 0, best * 1e3, step.loss, peak_mib(),
-           start_mib);
+           s->name, is_bf16 ? "bf16" : "f32", rg_trainer_threads(t), n_values, n, n_steps,
+           (double)n / best, n_steps > 1 ? (double)n * (n_steps - 1) / total : 0, best * 1e3,
+           step.loss, peak_mib(), start_mib);
     free(ids);
 }
 
@@ -128,8 +131,10 @@ int main(int argc, char **argv) {
             rank = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--recompute") == 0) {
             options.recompute = true;
+        } else if (strcmp(argv[i], "--bf16") == 0) {
+            options.is_bf16 = true;
         } else if (strcmp(argv[i], "nano") != 0) {
-            fprintf(stderr, "usage: bench_train [nano|gpt2] [--threads N] [--steps N] "
+            fprintf(stderr, "usage: bench_train [nano|gpt2] [--threads N] [--steps N] [--bf16] "
                             "[--recompute] [--lora RANK]\n");
             return 2;
         }
@@ -158,7 +163,7 @@ int main(int argc, char **argv) {
         rg_trainer_new(mem, model, &options, &params, loras, n_loras, &t, &err) != RG_OK) {
         die(&err);
     }
-    run(s, t, n_steps, rg_trainer_params(t)->n_values, start_mib);
+    run(s, t, options.is_bf16, n_steps, rg_trainer_params(t)->n_values, start_mib);
     rg_trainer_free(t);
     rg_model_free(model);
     rg_source_close(source);

@@ -117,6 +117,7 @@ typedef struct raga_tune_options {
     raga_train_fn *tell;
     raga_train_warn_fn *warn;
     void *arg;
+    const char *compute; // operands of matrix products: NULL: "f32"; or "bf16", faster
 } raga_tune_options;
 
 /**

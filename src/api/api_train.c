@@ -238,7 +238,12 @@ raga_status raga_tune(const raga_tune_options *options, raga_train_result *resul
         goto done;
     }
     const rg_run_parts parts = parts_of(model, cpu, o.n_threads);
-    const rg_tune_options how = tune_options(&o);
+    rg_tune_options how = tune_options(&o);
+    if (o.compute != NULL && !rg_compute_of_name(rg_str_of(o.compute), &how.is_bf16)) {
+        status =
+            rg_fail(&err, RG_E_ARG, "compute \"%s\" is not possible; f32 and bf16 are", o.compute);
+        goto done;
+    }
     RG_TRY(rg_tune_run(rg_mem_heap(), &parts, &how, o.resume, &tell, &end, &facts, &err));
     if (o.is_full) {
         RG_TRY(rg_copy_settings(rg_mem_heap(), o.model, o.out_dir, &err));

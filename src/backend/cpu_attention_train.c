@@ -16,6 +16,7 @@ enum {
 /** One query head of one sequence and the key-value head that it reads. */
 typedef struct heads {
     const rg_kernels *kernels;
+    rg_gemm_fn *gemm;
     const rg_op_params *p;
     size_t n_tok;
     const int32_t *positions; // of the sequence's tokens: each run from 0 on is one; NULL: one
@@ -81,7 +82,7 @@ static void scores(const heads *h, const block *b, const float *x, size_t x_stri
                        .is_b_by_column = true,
                        .c = out,
                        .ldc = KEYS};
-    h->kernels->gemm(&g, h->scratch);
+    h->gemm(&g, h->scratch);
 }
 
 static void take_block(heads *h, const block *b) {
@@ -133,7 +134,7 @@ static void add_turned(const heads *h, const block *b, const float *x, const flo
                        .c = to + b->k * to_stride,
                        .ldc = to_stride,
                        .is_added = true};
-    h->kernels->gemm(&g, h->scratch);
+    h->gemm(&g, h->scratch);
 }
 
 // y[q rows] += p v[k rows]
@@ -149,7 +150,7 @@ static void add_values(const heads *h, const block *b, bool is_first) {
                        .c = h->y + b->q * h->y_stride,
                        .ldc = h->y_stride,
                        .is_added = !is_first};
-    h->kernels->gemm(&g, h->scratch);
+    h->gemm(&g, h->scratch);
 }
 
 static void add_gradients(const heads *h, const block *b, bool is_first) {
@@ -164,7 +165,7 @@ static void add_gradients(const heads *h, const block *b, bool is_first) {
                         .c = h->dq + b->q * h->q_stride,
                         .ldc = h->q_stride,
                         .is_added = !is_first};
-    h->kernels->gemm(&dq, h->scratch);
+    h->gemm(&dq, h->scratch);
     add_turned(h, b, h->dp, h->q, h->q_stride, h->p->head_dim, h->dk, h->k_stride);
     add_turned(h, b, h->s, h->dy, h->y_stride, h->p->v_dim, h->dv, h->v_stride);
 }
@@ -212,6 +213,7 @@ static heads heads_of(const rg_task *task, const rg_node *node, size_t at, size_
     const size_t first = chunk / p->n_kv_head * n_tok;
     const size_t kv_head = chunk % p->n_kv_head;
     heads h = {.kernels = task->exec->options.kernels,
+               .gemm = rg_exec_gemm(task->exec),
                .p = p,
                .n_tok = n_tok,
                .q_stride = (size_t)p->n_head * p->head_dim,

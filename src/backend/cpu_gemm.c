@@ -108,7 +108,7 @@ void rg_cpu_gemm(const rg_task *task, const rg_node *node, size_t chunk, void *s
     g.b = (const char *)g.b +
           (g.is_b_by_column ? column * g.b_stride : column / info->block * info->block_bytes);
     g.c += row * g.ldc + column;
-    task->exec->options.kernels->gemm(&g, scratch);
+    rg_exec_gemm(task->exec)(&g, scratch);
     if (node->op == RG_OP_LINEAR && node->n_in == 3) {
         const float *bias = rg_task_data(task, node->in[2]);
         for (size_t i = 0; i < g.m; i++) {

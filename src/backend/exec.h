@@ -27,6 +27,7 @@ typedef struct rg_exec_options {
     const rg_kernels *kernels; // borrowed for the life of the exec
     bool is_exact;             // activations stay f32: the oracle's products
     bool is_training;          // as is_exact, by the products that training has for both ways
+    bool is_bf16;              // training: products round their operands to bf16
     unsigned n_threads;        // most threads of the pools that it will run on
     size_t n_pages_max;        // most pages that a session of a batch may have; 0: no state
     size_t n_rows_max;         // most sessions in a batch; 0: no state

@@ -73,6 +73,12 @@ static inline const rg_matmul_row *rg_exec_matmul(const rg_exec *exec, rg_dtype 
     return exec->options.is_exact ? &k->matmul_exact[dtype] : &k->matmul[dtype];
 }
 
+/** The product of training, for linear layers and inside attention alike. */
+static inline rg_gemm_fn *rg_exec_gemm(const rg_exec *exec) {
+    const rg_kernels *k = exec->options.kernels;
+    return exec->options.is_bf16 ? k->gemm_bf16 : k->gemm;
+}
+
 static inline const rg_value *rg_task_value(const rg_task *task, rg_val v) {
     return &task->exec->g.values[v];
 }

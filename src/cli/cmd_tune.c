@@ -16,6 +16,7 @@ typedef struct tune {
     const char *words[WORDS_MAX]; // MODEL DATA...
     const char *out_dir;
     const char *targets;
+    const char *compute;
     bool is_full, is_rslora, recompute, is_strict, resume, is_json, shows_batch;
     int64_t rank, n_steps, batch, seq_len, accumulate, valid_every, patience, checkpoint_every,
         seed, n_threads;
@@ -49,6 +50,7 @@ static raga_tune_options options_of(const tune *t, cli_train_progress *progress)
                                .patience = (uint64_t)t->patience,
                                .checkpoint_every = (uint64_t)t->checkpoint_every,
                                .recompute = t->recompute,
+                               .compute = t->compute,
                                .is_strict = t->is_strict,
                                .seed = (uint64_t)t->seed,
                                .n_threads = (unsigned)t->n_threads,
@@ -147,6 +149,7 @@ int cmd_tune(int argc, char **argv) {
         {"--valid-every", CLI_INT, &t.valid_every, "N", "steps between validations (at the end)", 1, 1e12, NULL},
         {"--patience", CLI_INT, &t.patience, "N", "stop after so many validations without a better one", 1, 1e6, NULL},
         {"--checkpoint-every", CLI_INT, &t.checkpoint_every, "N", "steps between checkpoints (100)", 1, 1e12, NULL},
+        {"--compute", CLI_TEXT, &t.compute, "TYPE", "operands of matrix products: f32, or bf16: faster (f32)", 0, 0, NULL},
         {"--recompute", CLI_FLAG, &t.recompute, NULL, "less memory for about a third more time", 0, 0, NULL},
         {"--strict", CLI_FLAG, &t.is_strict, NULL, "a bad line of data is an error", 0, 0, NULL},
         {"--seed", CLI_INT, &t.seed, "N", "of order, initial values, dropout (1)", 0, 9e15, NULL},

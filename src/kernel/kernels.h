@@ -85,14 +85,22 @@ typedef struct rg_gemm {
     bool is_added;
 } rg_gemm;
 
-#define RG_GEMM_K             256 // values along k that are added up before they join C: whole blocks
+// values along k that are added up before they join C: whole blocks
+#define RG_GEMM_K             256
+#define RG_GEMM_K_BF16        512
+#define RG_GEMM_K_LONGEST     RG_GEMM_K_BF16
 #define RG_GEMM_SCRATCH_BYTES ((size_t)640 << 10)
 
 /**
  * Scratch: RG_GEMM_SCRATCH_BYTES, aligned to 64.
- * Exact:   each RG_GEMM_K values are added from first to last, by fused steps where the processor
- * has them, then to C in their order: a result does not depend on how C is cut. Source:  Goto and
- * van de Geijn 2008, Anatomy of high-performance matrix multiplication.
+ * Exact:   a result does not depend on how C is cut.
+ *   gemm       each RG_GEMM_K values are added from first to last, by fused steps where the
+ *              processor has them, then to C in their order
+ *   gemm_bf16  operands are rounded to bf16 (to nearest even, subnormal ones to zero) as they are
+ *              read; each RG_GEMM_K_BF16 values are added in f32 by pairs, of each pair the second
+ *              first, then to C in their order: the same bits on every path, but for sums below
+ *              2^-126, which AVX-512 BF16 takes as zero
+ * Source:  Goto and van de Geijn 2008, Anatomy of high-performance matrix multiplication.
  */
 typedef void rg_gemm_fn(const rg_gemm *g, void *scratch);
 
@@ -273,6 +281,7 @@ typedef struct rg_kernels {
     rg_softmax_back_fn *softmax_back;
     rg_adamw_fn *adamw;
     rg_gemm_fn *gemm;
+    rg_gemm_fn *gemm_bf16; // operands rounded to bf16
 } rg_kernels;
 
 /** Fill the table for what `cpu` has (see rg_cpu_choose). Threads: any thread. */

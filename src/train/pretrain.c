@@ -157,6 +157,7 @@ rg_status rg_pretrain_run(const rg_mem *mem, const rg_run_parts *parts, const rg
                                     .n_rows = r->n_rows,
                                     .seq_len = r->seq_len,
                                     .recompute = r->recompute,
+                                    .is_bf16 = r->is_bf16,
                                     .seed = r->seed};
     rg_fit_options options = r->fit;
     RG_TRY(rg_path_join(checkpoint, sizeof checkpoint, out_dir, RG_STR("checkpoint.safetensors"),

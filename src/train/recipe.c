@@ -297,8 +297,19 @@ static rg_status read_schedule(const reader *x, const rg_json *root) {
     return bad(x, "", "schedule", "must be cosine, wsd, linear or constant");
 }
 
+static rg_status read_compute(const reader *x, const rg_json *root) {
+    const rg_json *value = rg_json_find(root, "compute");
+    rg_str name = RG_STR("f32");
+    if ((value != NULL && !rg_json_str(value, &name)) ||
+        !rg_compute_of_name(name, &x->r->is_bf16)) {
+        return bad(x, "", "compute", "must be f32 or bf16");
+    }
+    return RG_OK;
+}
+
 static rg_status read_root(const reader *x) {
-    static const char *const others[] = {"model", "tokenizer", "data", "schedule", "comment"};
+    static const char *const others[] = {"model",    "tokenizer", "data",
+                                         "schedule", "compute",   "comment"};
     rg_status status = RG_OK;
     const rg_json *root = NULL;
     rg_recipe *r = x->r;
@@ -313,6 +324,7 @@ static rg_status read_root(const reader *x) {
     RG_TRY(read_tokenizer(x, rg_json_find(root, "tokenizer")));
     RG_TRY(read_data(x, rg_json_find(root, "data")));
     RG_TRY(read_schedule(x, root));
+    RG_TRY(read_compute(x, root));
     if (r->seq_len > r->model.n_ctx) {
         status = bad(x, "", "seq_len", "is longer than the model's context");
     }

@@ -30,6 +30,7 @@ typedef struct rg_recipe {
     size_t n_rows;
     size_t seq_len;
     bool recompute;
+    bool is_bf16;
     rg_fit_options fit; // without paths
     uint64_t seed;
 } rg_recipe;

@@ -55,6 +55,11 @@ struct rg_trainer {
     size_t bytes;
 };
 
+bool rg_compute_of_name(rg_str name, bool *is_bf16) {
+    *is_bf16 = rg_str_is(name, "bf16");
+    return *is_bf16 || rg_str_is(name, "f32");
+}
+
 static size_t n_tokens(const rg_trainer *t) {
     return t->options.n_rows * t->options.seq_len;
 }
@@ -71,8 +76,10 @@ static void *take(rg_trainer *t, size_t n, size_t size) {
 
 static rg_status plan_graph(rg_trainer *t, rg_graph *g, plan *out, rg_error *err) {
     rg_status status = RG_OK;
-    const rg_exec_options how = {
-        .kernels = &t->kernels, .is_training = true, .n_threads = t->options.n_threads};
+    const rg_exec_options how = {.kernels = &t->kernels,
+                                 .is_training = true,
+                                 .is_bf16 = t->options.is_bf16,
+                                 .n_threads = t->options.n_threads};
     RG_TRY(rg_exec_new(t->mem, g, &how, &out->exec, err));
     const size_t bytes = rg_exec_arena_bytes(out->exec);
     out->arena = take(t, bytes, 1);

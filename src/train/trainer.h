@@ -8,6 +8,9 @@
 
 typedef struct rg_trainer rg_trainer;
 
+/** The operands of matrix products by name: "f32" or "bf16"; false for any other. */
+bool rg_compute_of_name(rg_str name, bool *is_bf16);
+
 typedef struct rg_trainer_options {
     rg_cpu cpu;
     unsigned n_threads; // 0: physical cores within the quota
@@ -15,6 +18,7 @@ typedef struct rg_trainer_options {
     size_t seq_len;     // tokens of each
     bool recompute;     // compute layers again on the way back: less memory, about a third slower
     float lora_drop;    // share of the input of low-rank additions that is dropped while training
+    bool is_bf16;       // products round their operands to bf16; everything else stays f32
     uint64_t seed;      // of what is dropped
 } rg_trainer_options;
 

@@ -118,6 +118,7 @@ rg_status rg_tune_run(const rg_mem *mem, const rg_run_parts *parts, const rg_tun
                                     .n_rows = o->n_rows,
                                     .seq_len = from.seq_len,
                                     .recompute = o->recompute,
+                                    .is_bf16 = o->is_bf16,
                                     .lora_drop = o->lora_drop,
                                     .seed = o->seed};
     const double tokens = (double)s.n_tokens / (double)s.n_read * (double)s.n_lines;

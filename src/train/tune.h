@@ -22,6 +22,7 @@ typedef struct rg_tune_options {
     uint64_t patience;
     uint64_t checkpoint_every;
     bool recompute;
+    bool is_bf16; // products round their operands to bf16
     bool is_strict;
     uint64_t seed;
 } rg_tune_options;

@@ -23,8 +23,8 @@ RECIPE = {"model": {"family": "qwen3", "layers": 2, "hidden": 64, "heads": 2, "k
           "valid_every": 40, "checkpoint_every": 10}
 
 
-def raga(*args, timeout=300):
-    out = subprocess.run([RAGA, *args], capture_output=True, timeout=timeout)
+def raga(*args, timeout=300, **env):
+    out = subprocess.run([RAGA, *args], capture_output=True, timeout=timeout, env={**os.environ, **env})
     return out.returncode, out.stdout.decode("utf-8", "replace"), out.stderr.decode("utf-8", "replace")
 
 
@@ -64,8 +64,27 @@ class Base(unittest.TestCase):
         with open(self.path("r.json"), "w") as file:
             json.dump({**RECIPE, **changes}, file)
 
-    def train(self, out, *more):
-        return raga("train", self.path("r.json"), "-o", self.path(out), *more)
+    def train(self, out, *more, **env):
+        return raga("train", self.path("r.json"), "-o", self.path(out), *more, **env)
+
+    def losses(self, out, *more):
+        """The loss of every step of a run."""
+        code, text, err = self.train(out, "--json", *more)
+        self.assertEqual(code, 0, err)
+        return [e["loss"] for e in map(json.loads, text.splitlines()) if "lr" in e]
+
+    def interrupted(self, out, *command):
+        """Stop a run after some steps with Ctrl-C, then let it end."""
+        run = subprocess.Popen([RAGA, *command, "-o", self.path(out), "--json"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+        for _ in range(25):
+            run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        run.communicate()
+        self.assertIn(run.returncode, (0, 130))
+        if run.returncode == 130:
+            code, _, err = raga(*command, "-o", self.path(out), "--resume")
+            self.assertEqual(code, 0, err)
 
 
 class Train(Base):
@@ -90,17 +109,31 @@ class Train(Base):
 
     def test_an_interrupted_run_ends_as_if_it_had_not_been(self):
         self.assertEqual(self.train("whole")[0], 0)
-        run = subprocess.Popen([RAGA, "train", self.path("r.json"), "-o", self.path("cut"), "--json"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(25):
-            run.stdout.readline()
-        run.send_signal(signal.SIGINT)
-        run.communicate()
-        self.assertIn(run.returncode, (0, 130))
-        if run.returncode == 130:
-            code, _, err = self.train("cut", "--resume")
-            self.assertEqual(code, 0, err)
+        self.interrupted("cut", "train", self.path("r.json"))
         self.assertEqual(read(self.path("whole/model.safetensors")), read(self.path("cut/model.safetensors")))
+
+    def test_bf16_products_end_near_f32_ones(self):
+        f32 = self.losses("a")
+        self.recipe(compute="bf16")
+        bf16 = self.losses("b")
+        self.assertNotEqual(f32, bf16)
+        self.assertEqual(len(f32), len(bf16))
+        self.assertLess(max(abs(x - y) for x, y in zip(f32[:10], bf16)), 0.02)
+        self.assertLess(abs(sum(f32[-20:]) - sum(bf16[-20:])) / 20, 0.05)
+
+    def test_bf16_products_give_the_same_bytes_whatever_threads_processor_and_interruptions(self):
+        self.recipe(compute="bf16", steps=60)
+        self.assertEqual(self.train("a", "--threads", "1")[0], 0)
+        whole = read(self.path("a/model.safetensors"))
+        for name, more, env in (("b", ("--threads", "2"), {}), ("c", (), {"RAGA_CPU": "avx2"}),
+                                ("d", (), {"RAGA_CPU": "scalar"})):
+            code, _, err = self.train(name, *more, **env)
+            if code != 0 and "RAGA_CPU" in err:
+                continue  # this processor has less
+            self.assertEqual(code, 0, err)
+            self.assertEqual(whole, read(self.path(name + "/model.safetensors")), name)
+        self.interrupted("cut", "train", self.path("r.json"))
+        self.assertEqual(whole, read(self.path("cut/model.safetensors")))
 
     def test_kills_lose_nothing_but_steps(self):
         self.recipe(steps=400)
@@ -123,6 +156,7 @@ class Train(Base):
     def test_mistakes_in_a_recipe_are_named(self):
         for change, word in (({"lrr": 1}, "lrr"), ({"steps": 0}, "steps"), ({"batch": "x"}, "batch"),
                              ({"data": ["no.jsonl"]}, "no.jsonl"), ({"schedule": "up"}, "schedule"),
+                             ({"compute": "f16"}, "compute"), ({"compute": 16}, "compute"),
                              ({"seq_len": 4096}, "seq_len"), ({"model": {**RECIPE["model"], "family": "quen3"}}, "quen3"),
                              ({"model": {**RECIPE["model"], "heads": 3, "kv_heads": 2}}, "heads"), ({"valid": 0.9}, "valid")):
             self.recipe(**change)

@@ -1,5 +1,6 @@
 /* Training products against a double-precision oracle: every layout, odd sizes, every level, walls
- * around every operand; and the same bits however a product is cut. */
+ * around every operand; the same bits however a product is cut; rounded operands: the same bits on
+ * every path. */
 #include "kernel_test.h"
 
 enum { M = 0, N = 1, K = 2 };
@@ -104,6 +105,11 @@ static const size_t sizes[][3] = {
     {3, 511, 40}, {50, 513, 24}, {8, 600, 300}, {100, 129, 520},
 };
 
+// operands as gemm_bf16 sees them
+static float rounded(float v) {
+    return rg_f32_of_bf16(rg_bf16_of_f32(v));
+}
+
 static void every_layout_equals_the_oracle(void **state) {
     (void)state;
     static char scratch[RG_SCRATCH_BYTES] __attribute__((aligned(64)));
@@ -142,10 +148,11 @@ static void a_cut_changes_no_bit(void **state) {
     for (int level = RG_CPU_SCALAR; level <= RG_CPU_AVX512; level++) {
         rg_kernels k;
         rg_kernels_select(&k, rg_cpu_mask(rg_cpu_detect(), (rg_cpu_level)level));
-        for (int flags = 0; flags < 4; flags++) {
+        for (int flags = 0; flags < 8; flags++) {
             problem p;
+            rg_gemm_fn *gemm = flags & 4 ? k.gemm_bf16 : k.gemm;
             make(&p, size, flags & 1, flags & 2, false, RG_DTYPE_F32);
-            k.gemm(&p.g, scratch);
+            gemm(&p.g, scratch);
             float *whole = malloc(size[M] * size[N] * sizeof *whole);
             memcpy(whole, p.g.c, size[M] * size[N] * sizeof *whole);
             // rows from 29 on, columns from 77 on
@@ -157,7 +164,7 @@ static void a_cut_changes_no_bit(void **state) {
                      (part.is_b_by_column ? 77 * part.b_stride : 77 * sizeof(float));
             part.c += 29 * part.ldc + 77;
             memset(p.g.c, 0, size[M] * size[N] * sizeof *p.g.c);
-            k.gemm(&part, scratch);
+            gemm(&part, scratch);
             for (size_t i = 29; i < size[M]; i++) {
                 assert_memory_equal(p.g.c + i * size[N] + 77, whole + i * size[N] + 77,
                                     part.n * sizeof *whole);
@@ -168,11 +175,120 @@ static void a_cut_changes_no_bit(void **state) {
     }
 }
 
+// the product of a problem whose operands are rounded first, in double precision
+static double rounded_sum(const rg_gemm *g, size_t i, size_t j) {
+    const float *b = g->b;
+    const size_t ldb = g->b_stride / sizeof *b;
+    double sum = 0;
+    for (size_t l = 0; l < g->k; l++) {
+        const float v = g->is_b_by_column ? b[j * ldb + l] : b[l * ldb + j];
+        sum += (double)rounded(g->a[a_at(g, i, l)]) * (double)rounded(v);
+    }
+    return sum;
+}
+
+static void rounded_operands_are_what_is_multiplied(void **state) {
+    (void)state;
+    static char scratch[RG_SCRATCH_BYTES] __attribute__((aligned(64)));
+    rg_kernels k;
+    rg_kernels_select(&k, rg_cpu_mask(rg_cpu_detect(), RG_CPU_SCALAR));
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        for (int flags = 0; flags < 4; flags++) {
+            problem p;
+            make(&p, sizes[s], flags & 1, flags & 2, false, RG_DTYPE_F32);
+            k.gemm_bf16(&p.g, scratch);
+            for (size_t i = 0; i < p.g.m * p.g.n; i++) {
+                const double want = rounded_sum(&p.g, i / p.g.n, i % p.g.n);
+                assert_true(fabs((double)p.g.c[i] - want) <= 1e-6 * (2 + (double)p.g.k));
+            }
+            drop(&p);
+        }
+    }
+}
+
+static void rounded_products_have_the_same_bits_on_every_path(void **state) {
+    (void)state;
+    static char scratch[RG_SCRATCH_BYTES] __attribute__((aligned(64)));
+    static const size_t more[][3] = {{13, 256, 511}, {12, 32, 512}, {37, 70, 513}, {25, 256, 1301}};
+    static const size_t blocks[][3] = {{13, 1280, 256}, {5, 256, 1280}};
+    static const rg_dtype types[] = {RG_DTYPE_F32, RG_DTYPE_BF16, RG_DTYPE_Q8_0, RG_DTYPE_Q4_K};
+    enum { SIZES = sizeof sizes / sizeof *sizes, MORE = sizeof more / sizeof *more, BLOCKS = 2 };
+    rg_kernels tables[LEVELS_MAX];
+    const size_t n_levels = levels(tables);
+    for (size_t s = 0; s < SIZES + MORE + BLOCKS * 3; s++) {
+        const size_t *size = s < SIZES          ? sizes[s]
+                             : s < SIZES + MORE ? more[s - SIZES]
+                                                : blocks[(s - SIZES - MORE) % BLOCKS];
+        const rg_dtype type = types[s < SIZES + MORE ? 0 : 1 + (s - SIZES - MORE) / BLOCKS];
+        for (int flags = 0; flags < 8; flags++) {
+            problem p;
+            make(&p, size, flags & 1, flags & 2, flags & 4, type);
+            float *before = malloc(size[M] * size[N] * sizeof *before);
+            float *want = malloc(size[M] * size[N] * sizeof *want);
+            memcpy(before, p.g.c, size[M] * size[N] * sizeof *before);
+            tables[0].gemm_bf16(&p.g, scratch);
+            memcpy(want, p.g.c, size[M] * size[N] * sizeof *want);
+            for (size_t i = 1; i < n_levels; i++) {
+                memcpy(p.g.c, before, size[M] * size[N] * sizeof *before);
+                tables[i].gemm_bf16(&p.g, scratch);
+                assert_same_bits(p.g.c, want, size[M] * size[N], tables[i].name);
+            }
+            free(before);
+            free(want);
+            drop(&p);
+        }
+    }
+}
+
+// not a number, infinity, the smallest numbers and those below: as every path reads them
+static void odd_numbers_are_rounded_alike(void **state) {
+    (void)state;
+    static char scratch[RG_SCRATCH_BYTES] __attribute__((aligned(64)));
+    static const float odd[] = {NAN,        INFINITY,        -INFINITY,        0,
+                                -0.0f,      0x1p-126f,       0x1.fffffep-127f, 0x1p-149f,
+                                -0x1p-130f, 0x1.fffffep127f, 1 + 0x1p-8f,      1 + 0x1.8p-7f};
+    enum { ODD = sizeof odd / sizeof *odd };
+    rg_kernels tables[LEVELS_MAX];
+    const size_t n_levels = levels(tables);
+    float want[ODD * ODD];
+    float got[ODD * ODD];
+    for (int flags = 0; flags < 4; flags++) {
+        const rg_gemm g = {.m = ODD,
+                           .n = ODD,
+                           .k = 1,
+                           .a = odd,
+                           .a_row = 1,
+                           .a_col = flags & 1 ? ODD : 1,
+                           .b = odd,
+                           .b_dtype = RG_DTYPE_F32,
+                           .b_stride = flags & 2 ? sizeof(float) : sizeof odd,
+                           .is_b_by_column = flags & 2,
+                           .c = want,
+                           .ldc = ODD};
+        tables[0].gemm_bf16(&g, scratch);
+        for (size_t i = 0; i < ODD * ODD; i++) {
+            want[i] = fabsf(want[i]) < 0x1p-126f ? 0 : want[i]; // sums that some take as zero
+        }
+        for (size_t level = 1; level < n_levels; level++) {
+            rg_gemm h = g;
+            h.c = got;
+            tables[level].gemm_bf16(&h, scratch);
+            for (size_t i = 0; i < ODD * ODD; i++) {
+                got[i] = fabsf(got[i]) < 0x1p-126f ? 0 : got[i];
+            }
+            assert_same_bits(got, want, ODD * ODD, tables[level].name);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_layout_equals_the_oracle),
         cmocka_unit_test(weights_of_other_types_are_expanded_as_they_are_read),
         cmocka_unit_test(a_cut_changes_no_bit),
+        cmocka_unit_test(rounded_operands_are_what_is_multiplied),
+        cmocka_unit_test(rounded_products_have_the_same_bits_on_every_path),
+        cmocka_unit_test(odd_numbers_are_rounded_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

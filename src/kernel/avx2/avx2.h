@@ -12,7 +12,7 @@ void rg_avx2_set_int(rg_kernels *k);
 void rg_avx2_set_float(rg_kernels *k);
 void rg_avx2_set_rows(rg_kernels *k);
 rg_attention_fn rg_avx2_attention;
-rg_gemm_fn rg_avx2_gemm;
+rg_gemm_fn rg_avx2_gemm, rg_avx2_gemm_rounded;
 
 // peak.h
 double rg_avx2_peak_run(rg_peak kind, size_t n_steps);

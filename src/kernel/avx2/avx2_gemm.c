@@ -76,7 +76,25 @@ static void turn(float *panel, size_t width, const float *const row[], size_t n)
 }
 
 void rg_avx2_gemm(const rg_gemm *g, void *scratch) {
-    static const rg_gemm_way way = {
-        .mr = MR, .nr = NR, .lanes = LANES, .multiply = multiply, .turn = turn};
+    static const rg_gemm_way way = {.k = RG_GEMM_K,
+                                    .word_values = 1,
+                                    .mr = MR,
+                                    .nr = NR,
+                                    .lanes = LANES,
+                                    .multiply = multiply,
+                                    .turn = turn};
+    rg_gemm_walk(&way, g, scratch);
+}
+
+void rg_avx2_gemm_rounded(const rg_gemm *g, void *scratch) {
+    static const rg_gemm_way way = {.k = RG_GEMM_K_BF16,
+                                    .word_values = 1,
+                                    .mr = MR,
+                                    .nr = NR,
+                                    .lanes = LANES,
+                                    .multiply = multiply,
+                                    .turn = turn,
+                                    .narrow = rg_gemm_narrow_f32,
+                                    .join = rg_gemm_join_f32};
     rg_gemm_walk(&way, g, scratch);
 }

@@ -15,7 +15,7 @@ void rg_avx512_set_float(rg_kernels *k);
 void rg_avx512_set_bf16(rg_kernels *k);
 void rg_avx512_set_rows(rg_kernels *k);
 rg_attention_fn rg_avx512_attention;
-rg_gemm_fn rg_avx512_gemm;
+rg_gemm_fn rg_avx512_gemm, rg_avx512_gemm_rounded, rg_avx512_gemm_bf16;
 
 // whole-number tiles (VNNI), and the unpackers (no VNNI flags)
 rg_int_tile_fn rg_avx512_int_tile;

@@ -15,5 +15,6 @@ void rg_kernels_scalar(rg_kernels *k) {
     set_train_rows(k);
     k->attention = rg_scalar_attention;
     k->gemm = rg_scalar_gemm;
+    k->gemm_bf16 = rg_scalar_gemm_bf16;
     k->f32_to_f16 = f32_to_f16;
 }
