@@ -1,12 +1,14 @@
 /*
- * Whole training steps (forward, backward, AdamW) of two shapes on random tokens:
+ * Whole training steps (forward, backward, AdamW) of three shapes on random tokens:
  *
  *   nano  Qwen3, d 256, 8 layers, 4 heads of 64, 2 key-value heads, ffn 768, vocabulary 4096, tied;
  *         16 sequences of 256 tokens
  *   gpt2  the sizes of GPT-2 124M: 12 layers, d 768, 12 heads, vocabulary 50257, tied; 4 x 64. Its
  *         feed-forward is gated with 2048 values: as many parameters as the plain 3072
+ *   small nano with d 192, 3 heads, 1 key-value head, ffn 576: 4.2 M parameters
  *
- * usage: bench_train [nano|gpt2] [--threads N] [--steps N] [--bf16] [--recompute] [--lora RANK]
+ * usage: bench_train [nano|gpt2|small] [--threads N] [--steps N] [--bf16] [--muon] [--recompute]
+ *                    [--lora RANK]
  */
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -58,6 +60,21 @@ static const shape shapes[] = {
       .eos = -1},
      4,
      64},
+    {"small",
+     {.family = "qwen3",
+      .n_layer = 8,
+      .n_embd = 192,
+      .n_head = 3,
+      .n_kv_head = 1,
+      .head_dim = 64,
+      .n_ff = 576,
+      .n_vocab = 4096,
+      .n_ctx = 256,
+      .is_tied = true,
+      .bos = -1,
+      .eos = -1},
+     16,
+     256},
 };
 
 static void die(const rg_error *err) {
@@ -79,11 +96,16 @@ static double peak_mib(void) {
     return (double)use.ru_maxrss / 1024;
 }
 
-static void run(const shape *s, rg_trainer *t, bool is_bf16, int n_steps, size_t n_values,
-                double start_mib) {
+static void run(const shape *s, rg_trainer *t, bool is_bf16, bool is_muon, int n_steps,
+                size_t n_values, double start_mib) {
     rg_error err = {0};
-    const rg_optimizer how = {
-        .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f, .max_grad_norm = 1};
+    const rg_optimizer how = {.kind = is_muon ? RG_OPTIMIZER_MUON : RG_OPTIMIZER_ADAMW,
+                              .beta1 = 0.9f,
+                              .beta2 = 0.95f,
+                              .eps = 1e-8f,
+                              .weight_decay = 0.1f,
+                              .momentum = 0.95f,
+                              .max_grad_norm = 1};
     const size_t n = s->n_rows * s->seq_len;
     int32_t *ids = need(calloc(n + 1, sizeof *ids));
     rg_rng rng;
@@ -97,21 +119,23 @@ static void run(const shape *s, rg_trainer *t, bool is_bf16, int n_steps, size_t
     rg_step step = {0};
     for (int i = 0; i < n_steps; i++) {
         const uint64_t begin = rg_clock_ns();
-        if (rg_trainer_gradients(t, &pass, 1, &step, &err) != RG_OK) {
+        if (rg_trainer_gradients(t, &pass, 1, &step, &err) != RG_OK ||
+            rg_trainer_update(t, &how, 1e-3, &step, &err) != RG_OK) {
             die(&err);
         }
-        rg_trainer_update(t, &how, 1e-3, &step);
         const double s_step = (double)(rg_clock_ns() - begin) * 1e-9;
         best = s_step < best ? s_step : best;
         total += i > 0 ? s_step : 0; // the first step touches its pages
     }
-    printf("{\"shape\":\"%s\",\"compute\":\"%s\",\"threads\":%u,\"trained_values\":%zu,\"tokens\":%"
+    printf("{\"shape\":\"%s\",\"compute\":\"%s\",\"optimizer\":\"%s\",\"threads\":%u,\"trained_"
+           "values\":%zu,\"tokens\":%"
            "zu,\"steps\":%d,"
            "\"best_tok_s\":%.1f,\"mean_tok_s\":%.1f,\"best_step_ms\":%.1f,\"loss\":%.4f,"
            "\"peak_mib\":%.0f,\"start_mib\":%.0f}\n",
-           s->name, is_bf16 ? "bf16" : "f32", rg_trainer_threads(t), n_values, n, n_steps,
-           (double)n / best, n_steps > 1 ? (double)n * (n_steps - 1) / total : 0, best * 1e3,
-           step.loss, peak_mib(), start_mib);
+           s->name, is_bf16 ? "bf16" : "f32", is_muon ? "muon" : "adamw", rg_trainer_threads(t),
+           n_values, n, n_steps, (double)n / best,
+           n_steps > 1 ? (double)n * (n_steps - 1) / total : 0, best * 1e3, step.loss, peak_mib(),
+           start_mib);
     free(ids);
 }
 
@@ -120,6 +144,7 @@ int main(int argc, char **argv) {
     rg_trainer_options options = {.cpu = rg_cpu_detect()};
     int n_steps = 8;
     uint32_t rank = 0;
+    bool is_muon = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "gpt2") == 0) {
             s = &shapes[1];
@@ -131,11 +156,15 @@ int main(int argc, char **argv) {
             rank = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--recompute") == 0) {
             options.recompute = true;
+        } else if (strcmp(argv[i], "small") == 0) {
+            s = &shapes[2];
+        } else if (strcmp(argv[i], "--muon") == 0) {
+            is_muon = true;
         } else if (strcmp(argv[i], "--bf16") == 0) {
             options.is_bf16 = true;
         } else if (strcmp(argv[i], "nano") != 0) {
-            fprintf(stderr, "usage: bench_train [nano|gpt2] [--threads N] [--steps N] [--bf16] "
-                            "[--recompute] [--lora RANK]\n");
+            fprintf(stderr, "usage: bench_train [nano|gpt2|small] [--threads N] [--steps N] "
+                            "[--bf16] [--muon] [--recompute] [--lora RANK]\n");
             return 2;
         }
     }
@@ -163,7 +192,7 @@ int main(int argc, char **argv) {
         rg_trainer_new(mem, model, &options, &params, loras, n_loras, &t, &err) != RG_OK) {
         die(&err);
     }
-    run(s, t, options.is_bf16, n_steps, rg_trainer_params(t)->n_values, start_mib);
+    run(s, t, options.is_bf16, is_muon, n_steps, rg_trainer_params(t)->n_values, start_mib);
     rg_trainer_free(t);
     rg_model_free(model);
     rg_source_close(source);

@@ -417,7 +417,7 @@ static rg_status run_steps(check *c, rg_trainer *t, const rg_json *run, rg_step 
         }
         const rg_pass pass = pass_of(c, (size_t)batch);
         RG_TRY(rg_trainer_gradients(t, &pass, 1, &steps[i], c->err));
-        rg_trainer_update(t, &c->optimizer, rate, &steps[i]);
+        RG_TRY(rg_trainer_update(t, &c->optimizer, rate, &steps[i], c->err));
     }
     size_t n_counted = 0;
     const rg_pass last = pass_of(c, (size_t)batch);

@@ -171,7 +171,7 @@ static rg_status one_step(run *r, bool *goes_on) {
     }
     RG_TRY(rg_trainer_gradients(r->t, r->passes, r->n_passes, &step, r->err));
     const double lr = rg_schedule_rate(&r->o->schedule, i);
-    rg_trainer_update(r->t, &r->o->optimizer, lr, &step);
+    RG_TRY(rg_trainer_update(r->t, &r->o->optimizer, lr, &step, r->err));
     const rg_fit_event e = {.kind = RG_FIT_STEP,
                             .step = i + 1,
                             .n_steps = r->o->schedule.n_steps,

@@ -76,6 +76,7 @@ rg_status rg_params_of_model(const rg_mem *mem, const rg_model *model, rg_params
             param->n_dims = w->n_dims;
             memcpy(param->shape, w->shape, sizeof param->shape);
             param->decays = w->n_dims > 1;
+            param->is_inner = w->n_dims == 2 && slot >= RG_ROLE_FIRST_LAYER;
             p.n++;
         }
     }

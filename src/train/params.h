@@ -18,7 +18,8 @@ typedef struct rg_param {
     float *w;
     float *m;
     float *v;
-    bool decays; // matrices do, vectors do not
+    bool decays;   // matrices do, vectors do not
+    bool is_inner; // a matrix of a layer: from hidden values to hidden values
 } rg_param;
 
 /** Owned: rg_params_clear. */

@@ -61,6 +61,7 @@ static const field root_fields[] = {
     {"weight_decay",     AT(fit.optimizer.weight_decay),  FLOAT,   0, 10,    false},
     {"beta1",            AT(fit.optimizer.beta1),         FLOAT,   0, 0.99999, false},
     {"beta2",            AT(fit.optimizer.beta2),         FLOAT,   0, 0.9999999, false},
+    {"momentum",         AT(fit.optimizer.momentum),      FLOAT,   0, 0.99999, false},
     {"eps",              AT(fit.optimizer.eps),           FLOAT,   1e-20, 1, false},
     {"clip",             AT(fit.optimizer.max_grad_norm), FLOAT,   0, 1e9,   false},
     {"valid_every",      AT(fit.valid_every),             COUNT64, 0, 1e12,  false},
@@ -243,7 +244,7 @@ static rg_status read_tokens(const reader *x, const rg_json *t, const char *name
 }
 
 static rg_status read_tokenizer(const reader *x, const rg_json *t) {
-    static const char *const others[] = {"path", "special", "words", "bos",
+    static const char *const others[] = {"path", "special", "words",        "bos",
                                          "eos",  "pad",     "chat_template"};
     rg_recipe *r = x->r;
     rg_str name = {0};
@@ -297,6 +298,17 @@ static rg_status read_schedule(const reader *x, const rg_json *root) {
     return bad(x, "", "schedule", "must be cosine, wsd, linear or constant");
 }
 
+static rg_status read_optimizer(const reader *x, const rg_json *root) {
+    const rg_json *value = rg_json_find(root, "optimizer");
+    rg_str name = RG_STR("adamw");
+    if ((value != NULL && !rg_json_str(value, &name)) ||
+        (!rg_str_is(name, "adamw") && !rg_str_is(name, "muon"))) {
+        return bad(x, "", "optimizer", "must be adamw or muon");
+    }
+    x->r->fit.optimizer.kind = rg_str_is(name, "muon") ? RG_OPTIMIZER_MUON : RG_OPTIMIZER_ADAMW;
+    return RG_OK;
+}
+
 static rg_status read_compute(const reader *x, const rg_json *root) {
     const rg_json *value = rg_json_find(root, "compute");
     rg_str name = RG_STR("f32");
@@ -308,8 +320,8 @@ static rg_status read_compute(const reader *x, const rg_json *root) {
 }
 
 static rg_status read_root(const reader *x) {
-    static const char *const others[] = {"model",    "tokenizer", "data",
-                                         "schedule", "compute",   "comment"};
+    static const char *const others[] = {"model",     "tokenizer", "data",   "schedule",
+                                         "optimizer", "compute",   "comment"};
     rg_status status = RG_OK;
     const rg_json *root = NULL;
     rg_recipe *r = x->r;
@@ -324,6 +336,7 @@ static rg_status read_root(const reader *x) {
     RG_TRY(read_tokenizer(x, rg_json_find(root, "tokenizer")));
     RG_TRY(read_data(x, rg_json_find(root, "data")));
     RG_TRY(read_schedule(x, root));
+    RG_TRY(read_optimizer(x, root));
     RG_TRY(read_compute(x, root));
     if (r->seq_len > r->model.n_ctx) {
         status = bad(x, "", "seq_len", "is longer than the model's context");
@@ -343,6 +356,7 @@ static void set_defaults(rg_recipe *r) {
                                             .beta2 = 0.95f,
                                             .eps = 1e-8f,
                                             .weight_decay = 0.1f,
+                                            .momentum = 0.95f,
                                             .max_grad_norm = 1},
                               .n_accumulate = 1,
                               .valid_every = 500,

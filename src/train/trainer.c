@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include "graph/backward.h"
+#include "train/muon.h"
 
 #include <math.h>
 #include <string.h>
@@ -49,6 +50,10 @@ struct rg_trainer {
     part *parts;
     size_t n_parts;
     double *part_sums;
+    uint32_t *inner; // parameters that Muon updates, largest first; n_inner
+    size_t n_inner;
+    void *muon;        // scratch of all threads; NULL until Muon is asked for
+    size_t muon_bytes; // of one thread
     uint64_t n_steps;
     rg_atomic_bool cancel;
     float *zeros; // the gradient of what nothing depends on
@@ -294,7 +299,7 @@ void rg_trainer_free(rg_trainer *t) {
     }
     void *const blocks[] = {t->loras, t->scratch,   t->grads,     t->sums, (void *)t->grad_now,
                             t->parts, t->positions, t->part_sums, t->rows, t->dloss,
-                            t->zeros};
+                            t->zeros, t->inner,     t->muon};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         rg_free(t->mem, blocks[i]);
     }
@@ -450,8 +455,10 @@ done:
 /** One update under way. */
 typedef struct update {
     rg_trainer *t;
+    bool has_muon;
     rg_adamw matrix;
     rg_adamw vector;
+    rg_muon inner;
 } update;
 
 static void update_part(void *arg, size_t chunk, unsigned thread) {
@@ -459,15 +466,63 @@ static void update_part(void *arg, size_t chunk, unsigned thread) {
     const update *u = arg;
     const part *p = &u->t->parts[chunk];
     const rg_param *param = &u->t->params.list[p->param];
-    u->t->kernels.adamw(param->w + p->from, param->m + p->from, param->v + p->from,
-                        u->t->grad_now[p->param] + p->from, p->n,
-                        param->decays ? &u->matrix : &u->vector);
+    if (!u->has_muon || !param->is_inner) {
+        u->t->kernels.adamw(param->w + p->from, param->m + p->from, param->v + p->from,
+                            u->t->grad_now[p->param] + p->from, p->n,
+                            param->decays ? &u->matrix : &u->vector);
+    }
 }
 
-void rg_trainer_update(rg_trainer *t, const rg_optimizer *o, double lr, const rg_step *step) {
+static void update_inner(void *arg, size_t chunk, unsigned thread) {
+    const update *u = arg;
+    const uint32_t i = u->t->inner[chunk];
+    const rg_param *p = &u->t->params.list[i];
+    rg_muon_update(u->t->options.is_bf16 ? u->t->kernels.gemm_bf16 : u->t->kernels.gemm, p->w, p->m,
+                   u->t->grad_now[i], p->shape[0], p->shape[1], &u->inner,
+                   (char *)u->t->muon + thread * u->t->muon_bytes);
+}
+
+// the list of matrices, large ones first so that threads end together, and scratch for each thread
+static rg_status prepare_muon(rg_trainer *t, rg_error *err) {
+    size_t bytes = 0;
+    t->inner = t->inner != NULL ? t->inner : take(t, t->params.n + 1, sizeof *t->inner);
+    if (t->inner == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu matrices", t->params.n);
+    }
+    t->n_inner = 0;
+    for (uint32_t i = 0; i < t->params.n; i++) {
+        const rg_param *p = &t->params.list[i];
+        if (p->is_inner) {
+            const size_t needs = rg_muon_scratch_bytes(p->shape[0], p->shape[1]);
+            bytes = needs > bytes ? needs : bytes;
+            size_t at = t->n_inner++;
+            for (; at > 0 && t->params.list[t->inner[at - 1]].n < p->n; at--) {
+                t->inner[at] = t->inner[at - 1];
+            }
+            t->inner[at] = i;
+        }
+    }
+    t->muon_bytes = bytes;
+    t->muon = take(t, t->options.n_threads, bytes);
+    return t->muon != NULL || t->n_inner == 0
+               ? RG_OK
+               : rg_fail(err, RG_E_MEMORY, "no memory for the scratch of Muon, %zu MiB a thread",
+                         bytes >> 20);
+}
+
+rg_status rg_trainer_update(rg_trainer *t, const rg_optimizer *o, double lr, const rg_step *step,
+                            rg_error *err) {
+    const bool has_muon = o->kind == RG_OPTIMIZER_MUON;
+    if (has_muon && t->muon == NULL) {
+        const rg_status status = prepare_muon(t, err);
+        if (status != RG_OK) {
+            return status;
+        }
+    }
     const double n = (double)++t->n_steps;
     const double clip = o->max_grad_norm > 0 ? o->max_grad_norm / (step->grad_norm + 1e-6) : 1;
     update u = {.t = t,
+                .has_muon = has_muon,
                 .matrix = {.lr = (float)lr,
                            .beta1 = o->beta1,
                            .beta2 = o->beta2,
@@ -475,10 +530,16 @@ void rg_trainer_update(rg_trainer *t, const rg_optimizer *o, double lr, const rg
                            .decay = o->weight_decay,
                            .bias1 = (float)(1 / (1 - pow(o->beta1, n))),
                            .bias2 = (float)(1 / (1 - pow(o->beta2, n))),
-                           .grad_scale = (float)(clip < 1 ? clip : 1)}};
+                           .grad_scale = (float)(clip < 1 ? clip : 1)},
+                .inner = {.lr = (float)lr, .momentum = o->momentum, .decay = o->weight_decay}};
     u.vector = u.matrix;
     u.vector.decay = 0;
+    u.inner.grad_scale = u.matrix.grad_scale;
     rg_pool_run(t->pool, t->n_parts, update_part, &u);
+    if (has_muon) {
+        rg_pool_run(t->pool, t->n_inner, update_inner, &u);
+    }
+    return RG_OK;
 }
 
 rg_status rg_trainer_loss(rg_trainer *t, const rg_pass *pass, double *sum, size_t *n_counted,

@@ -22,12 +22,18 @@ typedef struct rg_trainer_options {
     uint64_t seed;      // of what is dropped
 } rg_trainer_options;
 
-/** AdamW and clipping. */
+typedef enum rg_optimizer_kind {
+    RG_OPTIMIZER_ADAMW,
+    RG_OPTIMIZER_MUON, // for the matrices of layers (muon.h), AdamW for the rest
+} rg_optimizer_kind;
+
 typedef struct rg_optimizer {
+    rg_optimizer_kind kind;
     float beta1;
     float beta2;
     float eps;
     float weight_decay;  // decoupled, of matrices alone
+    float momentum;      // of Muon
     float max_grad_norm; // 0: gradients are not clipped
 } rg_optimizer;
 
@@ -66,9 +72,10 @@ void rg_trainer_free(rg_trainer *t);
  */
 rg_status rg_trainer_gradients(rg_trainer *t, const rg_pass *passes, size_t n_passes, rg_step *out,
                                rg_error *err) RG_MUST_CHECK;
-/** The update from the gradients computed last. Counts the step. */
-void rg_trainer_update(rg_trainer *t, const rg_optimizer *optimizer, double lr,
-                       const rg_step *step);
+/** The update from the gradients computed last. Counts the step. Errors: RG_E_MEMORY (Muon, the
+ * first time): nothing has changed then. */
+rg_status rg_trainer_update(rg_trainer *t, const rg_optimizer *optimizer, double lr,
+                            const rg_step *step, rg_error *err) RG_MUST_CHECK;
 /** Sum of the losses of one pass, without gradients and without dropping anything. */
 rg_status rg_trainer_loss(rg_trainer *t, const rg_pass *pass, double *sum, size_t *n_counted,
                           rg_error *err) RG_MUST_CHECK;

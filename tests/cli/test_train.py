@@ -153,9 +153,23 @@ class Train(Base):
         self.assertEqual(code, 0, err)
         self.assertEqual(read(self.path("whole/model.safetensors")), read(self.path(out + "/model.safetensors")))
 
+    def test_muon_learns_and_is_the_same_whatever_the_threads_or_interruptions(self):
+        self.recipe(optimizer="muon")
+        self.assertEqual(self.train("a", "--threads", "1")[0], 0)
+        run = subprocess.Popen([RAGA, "train", self.path("r.json"), "-o", self.path("b"), "--threads", "2", "--json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(25):
+            run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        run.communicate()
+        if run.returncode == 130:
+            self.assertEqual(self.train("b", "--resume")[0], 0)
+        self.assertEqual(read(self.path("a/model.safetensors")), read(self.path("b/model.safetensors")))
+        self.assertIn("the sum is", raga("run", self.path("a"), "add 3 and 4", "--temp", "0", "-n", "20")[1])
+
     def test_mistakes_in_a_recipe_are_named(self):
         for change, word in (({"lrr": 1}, "lrr"), ({"steps": 0}, "steps"), ({"batch": "x"}, "batch"),
-                             ({"data": ["no.jsonl"]}, "no.jsonl"), ({"schedule": "up"}, "schedule"),
+                             ({"data": ["no.jsonl"]}, "no.jsonl"), ({"schedule": "up"}, "schedule"), ({"optimizer": "sgd"}, "optimizer"),
                              ({"compute": "f16"}, "compute"), ({"compute": 16}, "compute"),
                              ({"seq_len": 4096}, "seq_len"), ({"model": {**RECIPE["model"], "family": "quen3"}}, "quen3"),
                              ({"model": {**RECIPE["model"], "heads": 3, "kv_heads": 2}}, "heads"), ({"valid": 0.9}, "valid")):

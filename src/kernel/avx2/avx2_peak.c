@@ -11,8 +11,8 @@
     CLEAR(1)                                                                                       \
     CLEAR(2)                                                                                       \
     CLEAR(3)                                                                                       \
-    CLEAR(4) CLEAR(5) CLEAR(6) CLEAR(7) CLEAR(8) CLEAR(9) CLEAR(10) CLEAR(11) CLEAR(13) CLEAR(14)  \
-        CLEAR(15)
+    CLEAR(4)                                                                                       \
+    CLEAR(5) CLEAR(6) CLEAR(7) CLEAR(8) CLEAR(9) CLEAR(10) CLEAR(11) CLEAR(13) CLEAR(14) CLEAR(15)
 // in assembler, so that no compiler adds moves between them
 #define BURST(steps)                                                                               \
     __asm__ volatile(ALL_CLEAR ".p2align 6\n1:\n\t" steps "dec %0\n\tjnz 1b"                       \
