@@ -170,7 +170,8 @@ def about(rng, lang, d, seen, topic, name):
     text = answers.TEXT[lang]
     said = answers.name_said(lang, name)
     if found is None:
-        return d.say(text["no_such"].format(o=said), {"en": ["don't see", "not there", "no"], "id": ["tidak"], "zh": ["没有", "没看到"]}[lang])
+        a = answers.with_article(name) if lang == "en" else said
+        return d.say(text["no_such"].format(a=a), {"en": ["don't see", "not there", "no"], "id": ["tidak"], "zh": ["没有", "没看到"]}[lang])
     distance, bearing = answers.num(lang, found["distance"]), found["bearing"]
     if topic == "face":
         return d.call([("turn", {"angle": number(bearing)})])
@@ -180,7 +181,7 @@ def about(rng, lang, d, seen, topic, name):
         side = text["left_side" if bearing > 0 else "right_side"]
         if bearing == 0:
             return d.say(text["where_ahead"].format(o=said, d=distance), [plain(found["distance"])])
-        return d.say(text["where"].format(o=said, d=distance, b=abs(bearing), s=side), [plain(abs(bearing)), plain(found["distance"])])
+        return d.say(text["where"].format(o=said, d=distance, b=answers.num(lang, abs(bearing)), s=side), [plain(abs(bearing)), plain(found["distance"])])
     a = answers.with_article(name) if lang == "en" else said
     return d.say(text["is_there"].format(a=a, d=distance), {"en": ["yes"], "id": ["ya", "ada"], "zh": ["有", "看到"]}[lang])
 
