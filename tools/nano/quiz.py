@@ -16,8 +16,10 @@ from orders import numbers_style
 from phrase import expand, say
 from quantity import ANGLE, LENGTH, Qty
 
-BUDGET = 900                # bytes of a dialogue, about as the template writes it
-TURN_BYTES, CALL_BYTES = 28, 50
+BUDGET = 230                # tokens of a dialogue, estimated: it should fit in 256
+# tokens by a trained vocabulary, fitted: of a turn, a call, a digit, a character that is not ASCII, another one, a character of a result
+TURN, CALL, DIGIT, WIDE, PLAIN, RESULT = 3.7, 6.4, 1.2, 0.45, 0.23, 0.35
+LINKED = ("and ", "ok, ", "ok ", "so ", "now ", "but ", "dan ", "terus ", "lalu ", "oke", "tapi ", "kalau ", "那", "还有", "再", "好")   # begun as AND would
 NOISE = 0.6                 # of the share of mistakes elsewhere
 FINE = 0.3
 COMPOUND = ("garden", "kitchen", "toy", "paint", "office", "party", "beach", "bathroom", "street", "school", "baby", "pool")
@@ -25,9 +27,23 @@ COMPOUND = ("garden", "kitchen", "toy", "paint", "office", "party", "beach", "ba
 
 # --- a dialogue that stays short ---------------------------------------------------------------------------------------
 
+def text_size(text):
+    ascii_only = text.encode("ascii", "ignore").decode()
+    digits = sum(map(ascii_only.count, "0123456789"))
+    return DIGIT * digits + WIDE * (len(text) - len(ascii_only)) + PLAIN * (len(ascii_only) - digits)
+
+
 def size(messages):
-    return sum(TURN_BYTES + len(m["content"].encode()) + sum(CALL_BYTES + len(json.dumps(call["function"]["arguments"])) for call in m.get(
-        "tool_calls", ())) for m in messages)
+    """Tokens, about."""
+    total = TURN * len(messages)
+    for m in messages:
+        if m["role"] == "tool":
+            total += RESULT * len(m["content"]) + DIGIT * sum(map(m["content"].count, "0123456789"))
+        else:
+            total += text_size(m["content"])
+            for call in m.get("tool_calls", ()):
+                total += CALL + text_size(json.dumps(call["function"]["arguments"]))
+    return total
 
 
 def within(d, add):
@@ -42,7 +58,7 @@ def within(d, add):
 
 
 def asked(rng, lang, text, is_first):
-    return typed(rng, lang, text if is_first or rng.chance(0.7) else expand(rng, rng.pick(scenes.AND[lang]), {"q": text}), NOISE)
+    return typed(rng, lang, text if is_first or text.startswith(LINKED) or rng.chance(0.7) else expand(rng, rng.pick(scenes.AND[lang]), {"q": text}), NOISE)
 
 
 # --- what is seen ------------------------------------------------------------------------------------------------------
@@ -68,7 +84,7 @@ def noun_of(rng, lang):
 
 def scene(rng, lang):
     """A look result: often with names that share a colour or a noun."""
-    n = rng.weighted([(8, 2), (8, 3), (5, 4), (3, 5), (1.5, 6)])
+    n = rng.weighted([(10, 2), (10, 3), (5, 4), (2.5, 5), (1, 6)])
     is_shared = rng.chance(0.45)
     hues = [row[0] for row in rng.some(objects.COLOUR_ROWS, 2 if n < 4 else 3)]
     nouns = [noun_of(rng, lang) for _ in range(2 if n < 5 else 3)]
@@ -282,15 +298,15 @@ def look_quiz(rng, lang):
     seen = scene(rng, lang)
     d, view = Dialogue(lang, "object"), View(lang, seen)
     shown = numbers_style(rng, [{"ok": True, "objects": seen}])
-    if rng.chance(0.4):
+    if rng.chance(0.3):
         scenes.see(rng, lang, d, seen)
     else:
         _, text, answer = ask(rng, view)
-        if view.last or text.startswith(("and ", "dan ", "terus ", "那", "还有")):
+        if text.startswith(LINKED):
             return look_quiz(rng, lang)
         d.user(typed(rng, lang, text, NOISE)).call([("look", {})]).results(shown)
         answer(d)
-    for _ in range(rng.weighted([(2, 1), (4, 2), (5, 3), (4, 4), (3, 5)])):
+    for _ in range(rng.weighted([(1, 1), (2, 2), (4, 3), (5, 4), (5, 5)])):
         if rng.chance(0.04):
             if not within(d, lambda: state_question(rng, lang, d)):
                 break
@@ -528,7 +544,7 @@ def chain_quiz(rng, lang):
         command = command.but(speed=None)
     text = c.bare(rng, lang, command)
     d.user(typed(rng, lang, c.wrapped(rng, lang, text) if rng.chance(0.3) else text, NOISE)).call(command.calls())
-    for _ in range(rng.weighted([(4, 2), (6, 3), (4, 4), (2, 5)])):
+    for _ in range(rng.weighted([(3, 2), (5, 3), (5, 4), (4, 5), (3, 6)])):
         def add(command=command):
             call = command.calls()[0]
             got = odd_result(rng, call) if rng.chance(0.3) else answers.result(rng, call, lang)
