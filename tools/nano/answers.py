@@ -109,8 +109,9 @@ def sight(rng, lang, count=None, with_name=None):
     return placed(rng, rng.some(names, len(names)))
 
 
-def placed(rng, names, widest=179, fine=0.0):
-    """Things with places that differ; fine: how often bearings have tenths and distances hundredths."""
+def placed(rng, names, widest=179, fine=0.0, exact=1 / 3):
+    """Things with places that differ; fine: how often bearings have tenths and distances hundredths, exact:
+    how often x and y have hundredths."""
     seen, bearings, distances = [], set(), set()
     for name in names:
         while True:
@@ -126,7 +127,7 @@ def placed(rng, names, widest=179, fine=0.0):
         distances.add(distance)
         import_angle = bearing * 3.141592653589793 / 180
         x, y = distance * _cos(import_angle), distance * _sin(import_angle)
-        digits = rng.pick((1, 1, 2))
+        digits = 2 if rng.chance(exact) else 1
         seen.append({"name": name, "x": round(x, digits), "y": round(y, digits), "distance": distance, "bearing": bearing})
     return seen
 

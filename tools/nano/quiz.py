@@ -20,8 +20,9 @@ BUDGET = 230                # tokens of a dialogue, estimated: it should fit in 
 # tokens by a trained vocabulary, fitted: of a turn, a call, a digit, a character that is not ASCII, another one, a character of a result
 TURN, CALL, DIGIT, WIDE, PLAIN, RESULT = 3.7, 6.4, 1.2, 0.45, 0.23, 0.35
 LINKED = ("and ", "ok, ", "ok ", "so ", "now ", "but ", "dan ", "terus ", "lalu ", "oke", "tapi ", "kalau ", "那", "还有", "再", "好")   # begun as AND would
+EARLIER = ("again", "you saw", "did you see", "was that", "is that", "those", "them", "say that", "tadi", "lagi", "来着", "刚才", "再说")   # of what was seen before
 NOISE = 0.6                 # of the share of mistakes elsewhere
-FINE = 0.3
+FINE = 0.2
 COMPOUND = ("garden", "kitchen", "toy", "paint", "office", "party", "beach", "bathroom", "street", "school", "baby", "pool")
 
 
@@ -84,7 +85,7 @@ def noun_of(rng, lang):
 
 def scene(rng, lang):
     """A look result: often with names that share a colour or a noun."""
-    n = rng.weighted([(10, 2), (10, 3), (5, 4), (2.5, 5), (1, 6)])
+    n = rng.weighted([(12, 2), (10, 3), (5, 4), (1.5, 5), (0.6, 6)])
     is_shared = rng.chance(0.45)
     hues = [row[0] for row in rng.some(objects.COLOUR_ROWS, 2 if n < 4 else 3)]
     nouns = [noun_of(rng, lang) for _ in range(2 if n < 5 else 3)]
@@ -102,7 +103,7 @@ def scene(rng, lang):
         if name in names or any(k == noun and (not hue or name == noun) or k != noun and alike(lang, k, noun) for k, hue in kept):
             continue
         names.append(name)
-    return answers.placed(rng, names, 89, FINE)
+    return answers.placed(rng, names, 89, FINE, 0.15)
 
 
 class View:
@@ -298,11 +299,11 @@ def look_quiz(rng, lang):
     seen = scene(rng, lang)
     d, view = Dialogue(lang, "object"), View(lang, seen)
     shown = numbers_style(rng, [{"ok": True, "objects": seen}])
-    if rng.chance(0.3):
+    if rng.chance(0.35) and len(seen) < 5:
         scenes.see(rng, lang, d, seen)
     else:
         _, text, answer = ask(rng, view)
-        if text.startswith(LINKED):
+        if text.startswith(LINKED) or any(word in text for word in EARLIER):
             return look_quiz(rng, lang)
         d.user(typed(rng, lang, text, NOISE)).call([("look", {})]).results(shown)
         answer(d)
@@ -345,7 +346,7 @@ def act(rng, lang, d, view):
         text, call = say(rng, scenes.GO_TO[lang], {"o": words}), ("approach", {"object": o["name"]})
         if rng.chance(0.15):
             gap = c.standoff(rng, lang)
-            text, call[1]["distance"] = text + expand(rng, rng.pick(scenes.GAP_TAIL[lang]), {"D": gap.said}), number(gap.value)
+            text, call[1]["distance"] = text + rng.pick(scenes.GAP_TAIL[lang]).replace("{D}", gap.said), number(gap.value)
     d.user(typed(rng, lang, text, NOISE)).call([call])
     if not call[1].get("angle", 1) or not rng.chance(0.35):
         return
@@ -571,4 +572,8 @@ def chain_quiz(rng, lang):
 
 
 def quiz(rng, lang):
-    return rng.weighted([(54, look_quiz), (12, state_quiz), (14, motion_quiz), (20, chain_quiz)])(rng, lang)
+    make = rng.weighted([(56, look_quiz), (11, state_quiz), (13, motion_quiz), (20, chain_quiz)])
+    while True:
+        d = make(rng, lang)
+        if len(d.users()) > 1:
+            return d

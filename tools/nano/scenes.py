@@ -466,7 +466,7 @@ def pointing(rng, lang, d):
     text, arguments = say(rng, GO_TO[lang], {"o": text_one}), {"object": thing["name"]}
     if rng.chance(0.18):
         gap = c.standoff(rng, lang)
-        text, arguments["distance"] = text + expand(rng, rng.pick(GAP_TAIL[lang]), {"D": gap.said}), number(gap.value)
+        text, arguments["distance"] = text + rng.pick(GAP_TAIL[lang]).replace("{D}", gap.said), number(gap.value)
     d.user(typed(rng, lang, text)).call([("approach", arguments)])
     if len(seen) == 2 and rng.chance(0.3):
         other = next(o for o in seen if o is not thing)

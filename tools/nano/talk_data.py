@@ -298,6 +298,7 @@ ID = {
         "bikin hujan", "belikan aku rumah"),
 }
 ID_SLOTS = {
+    "h": ("atap", "pohon itu", "lantai dua", "gunung", "loteng", "balkon", "puncak menara", "atas lemari", "plafon", "tangga itu"),
     "d": ("pintu", "jendela", "gerbang", "pintu itu", "lemari", "laci", "kulkas", "kotak itu", "botol itu", "pintu depan", "pagar", "pintunya",
         "tutup botol", "koper", "gorden"),
     "p": ("orang itu", "dia", "adikku", "kakakku", "anak itu", "bapak itu", "ibu itu", "temanku", "nenek", "bayi itu", "laki-laki itu",
