@@ -51,26 +51,30 @@ STATUS_SHORT = {
     "energy": {"en": ("and energy?", "and the energy used?", "what about energy?", "and how much energy?", "battery use too"),
         "id": ("kalau energinya?", "terus energinya?", "dan energi terpakai?", "kalau energi yang terpakai?"), "zh": ("能耗呢", "那用电呢", "能量呢",
         "那能耗是多少")},
-    "fallen": {"en": ("and did you fall?", "and have you fallen?", "did you fall by any chance?"), "id": ("dan kamu jatuh nggak?", "terus jatuh nggak?",
+    "fallen": {"en": ("and did you fall?", "and have you fallen?", "did you fall by any chance?"), "id": ("dan kamu jatuh nggak?",
+        "terus jatuh nggak?",
         "tapi jatuh nggak?"), "zh": ("那摔倒了吗", "有没有摔倒呢", "那你摔了没")},
 }
 HOW_SIDE = {"en": ("how far did you sidestep", "how far did you move sideways", "how far did you shift", "how far to the side did you go",
     "how big was the side step"), "id": ("geser berapa meter tadi", "seberapa jauh kamu geser", "berapa jauh gesernya", "ke sampingnya berapa meter"),
     "zh": ("你平移了多少", "横着移了多远", "侧移了几米", "往旁边移了多少")}
-HOW_WALK = {"en": ("how far did you walk", "how many metres did you walk", "what distance did you walk", "how far was the walk", "how far have you walked"),
+HOW_WALK = {"en": ("how far did you walk", "how many metres did you walk", "what distance did you walk", "how far was the walk",
+    "how far have you walked"),
     "id": ("kamu jalan berapa meter", "jalannya berapa meter", "tadi jalan berapa jauh", "seberapa jauh jalannya tadi"),
     "zh": ("你走了几米", "走了多远", "刚才走了多少米", "你走了多少")}
 HOW_GOT = {"en": ("how far did you get", "how far did you get before it failed", "how far did you make it", "so how far did you go"), "id": (
     "sampai berapa jauh tadi", "sempat jalan berapa meter", "jadi berapa meter tadi", "sudah berapa meter sebelum gagal"), "zh": ("你走了多远",
     "失败前走了多少", "那走了几米", "到底走了多远")}
 BEFORE = {"en": ("and before that?", "and the time before?", "and the first time?", "and the one before that?", "what about the first one?",
-    "and how far before that?"), "id": ("dan sebelum itu?", "kalau yang sebelumnya?", "yang pertama berapa?", "sebelumnya berapa?", "terus yang pertama?"),
+    "and how far before that?"), "id": ("dan sebelum itu?", "kalau yang sebelumnya?", "yang pertama berapa?", "sebelumnya berapa?",
+        "terus yang pertama?"),
     "zh": ("再之前那次呢", "前一次呢", "第一次呢", "之前那次是多少", "上一次之前呢")}
 WHY = {"en": ("why", "why not?", "what went wrong", "what was the problem", "what happened", "why did it fail", "what's the matter"), "id": ("kenapa",
     "kenapa gagal", "masalahnya apa", "ada apa", "apa yang terjadi", "kok bisa"), "zh": ("为什么", "怎么了", "出什么问题了", "为什么失败", "怎么回事",
     "出了什么事")}
 SAME_LENGTH = {   # the number of the last motion with another skill
-    "side": {"en": ("now the same distance sideways to the {s}", "and sidestep the same distance to the {s}", "the same distance, but step to the {s}",
+    "side": {"en": ("now the same distance sideways to the {s}", "and sidestep the same distance to the {s}",
+        "the same distance, but step to the {s}",
         "shuffle the same distance to the {s}"), "id": ("sekarang geser ke {s} dengan jarak yang sama", "geser ke {s} sejauh itu juga",
         "jarak yang sama, tapi geser ke {s}"), "zh": ("现在向{s}平移同样的距离", "再往{s}边挪同样的距离", "同样的距离，向{s}平移")},
     "fwd": {"en": ("now walk the same distance forward", "and the same distance straight ahead", "walk forward just as far"), "id": (
@@ -81,14 +85,14 @@ SAME_LENGTH = {   # the number of the last motion with another skill
         "再往后退同样远", "同样的距离，往后退")},
 }
 DOUBLE_MORE = {   # besides scenes.DOUBLE
-    "en": (("twice that", 2), ("double it", 2), ("twice as far again", 2), ("now twice that", 2), ("half that distance".replace(" distance", ""), 0.5),
+    "en": (("twice that", 2), ("double it", 2), ("now twice that", 2), ("half that", 0.5),
         ("only half of that", 0.5), ("just half as much", 0.5), ("three times that", 3), ("make it twice as much", 2), ("now do half of that", 0.5),
         ("again, twice as much", 2), ("and now half as much", 0.5), ("four times as far", 4), ("the same, but double", 2),
         ("the same way but half as far", 0.5), ("once more but double", 2), ("once more, half as far", 0.5), ("now three times as far", 3)),
     "id": (("dua kali itu", 2), ("lipat dua", 2), ("lagi, dua kali lipat", 2), ("separuh dari tadi", 0.5), ("setengah dari tadi", 0.5),
         ("sekarang setengahnya", 0.5), ("tiga kali lebih jauh", 3), ("sekarang tiga kali lipat", 3), ("dua kali yang tadi", 2),
         ("sekali lagi, dua kali lipat", 2), ("lagi, separuhnya saja", 0.5), ("empat kali lipat", 4), ("sama tapi setengahnya", 0.5)),
-    "zh": (("刚才的三倍", 3), ("再来刚才的两倍", 2), ("只要刚才的一半", 0.5), ("这次要两倍", 2), ("再来一次，距离加倍".replace("距离", ""), 2),
+    "zh": (("刚才的三倍", 3), ("再来刚才的两倍", 2), ("只要刚才的一半", 0.5), ("这次要两倍", 2), ("再来一次，加倍", 2),
         ("减半", 0.5), ("再来一次，减半", 0.5), ("两倍再来一次", 2), ("一半就够了", 0.5), ("再做一次，翻倍", 2), ("四倍", 4), ("这次三倍", 3)),
 }
 ONLY_FAR = ("far", "distance", "jauh", "jarak", "远", "距离")    # words that do not suit a turn
