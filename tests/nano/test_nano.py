@@ -18,10 +18,12 @@ import check  # noqa: E402
 import commands  # noqa: E402
 import exclude  # noqa: E402
 import fold  # noqa: E402
+import noise  # noqa: E402
 import numbers_said as said  # noqa: E402
 import objects  # noqa: E402
 import phrase  # noqa: E402
 import quantity  # noqa: E402
+import quiz  # noqa: E402
 import talk_data  # noqa: E402
 from rng import Rng  # noqa: E402
 
@@ -114,6 +116,54 @@ class Said(unittest.TestCase):
                 self.assertTrue(objects.said(rng, lang, name))
         self.assertEqual(objects.said(rng, "zh", "red ball", is_plain=True), "红球")
         self.assertEqual(objects.said(rng, "id", "gray box", is_plain=True), "kotak abu-abu")
+
+    def test_questions_in_turn_are_answered_from_the_result(self):
+        """Each answer that names a distance, or a turn, is that of a thing seen; of several turns there are several."""
+        turns = things = 0
+        for index in range(3000):
+            d = quiz.quiz(Rng(index), LANGS[index % 3])
+            turns += len(d.users())
+            self.assertGreater(len(d.users()), 1)
+            self.assertLess(quiz.size(d.messages), quiz.BUDGET * 1.3)
+            seen = None
+            for message in d.messages:
+                if message["role"] == "tool":
+                    seen = json.loads(message["content"]).get("objects", seen)
+                for call in message.get("tool_calls", ()):
+                    name, arguments = call["function"]["name"], call["function"]["arguments"]
+                    if seen and name == "approach":
+                        self.assertIn(arguments["object"], [o["name"] for o in seen])
+                        things += 1
+                    if seen and name == "turn":
+                        self.assertIn(arguments["angle"], [o["bearing"] for o in seen])
+                        things += 1
+        self.assertGreater(turns, 9000)
+        self.assertGreater(things, 200)
+
+    def test_names_that_clash_are_not_seen_together(self):
+        for index in range(600):
+            lang = LANGS[index % 3]
+            names = [o["name"] for o in quiz.scene(Rng(index), lang)]
+            self.assertEqual(len(set(names)), len(names))
+            for one in names:
+                for other in names:
+                    (noun, _), (noun2, _) = objects.split_name(one), objects.split_name(other)
+                    self.assertFalse(noun != noun2 and quiz.alike(lang, noun, noun2), names)
+                    self.assertFalse(one == noun and one != other and noun == noun2, names)
+
+    def test_a_superlative_is_the_right_thing(self):
+        seen = [{"name": "red ball", "x": 1, "y": 1, "distance": 1.4, "bearing": 45}, {"name": "box", "x": 2, "y": -1, "distance": 2.2, "bearing": -27}]
+        want = {"nearest": "red ball", "farthest": "box", "leftmost": "red ball", "rightmost": "box"}
+        for index in range(60):
+            (topic, _), _, answer = quiz.ask_superlative(Rng(index), quiz.View("en", seen))
+            d = quiz.Dialogue("en", "object")
+            answer(d)
+            self.assertIn("The " + want[topic], d.messages[-1]["content"])
+
+    def test_a_typo_makes_no_other_known_word(self):
+        for index in range(3000):
+            self.assertNotIn(noise._typo(Rng(index), "table"), noise._known() - {"table"})
+            self.assertEqual(noise._typo(Rng(index), "seven"), "seven")
 
     def test_folding(self):
         self.assertEqual(fold.fold("Walk forward TWO metres, please!"), fold.fold("walk forward 2.5 metres please"))

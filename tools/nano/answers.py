@@ -16,10 +16,12 @@ TEXT = {
         "status": "I'm at x {x}, y {y}, heading {h} degrees, {e} Wh used, not fallen.",
             "status_fallen": "I have fallen. I'm at x {x}, y {y}, heading {h} degrees, {e} Wh used.",
         "where": "The {o} is {d} m away, {b} degrees to the {s}.", "where_ahead": "The {o} is {d} m away, straight ahead.",
-            "far": "The {o} is {d} m away.", "no_such": "I don't see a {o}, it's not there.",
+            "far": "The {o} is {d} m away.", "no_such": "I don't see {a}, it's not there.",
         "is_there": "Yes, I see {a}, {d} m away.", "nearest": "The {o} is the closest, {d} m away.",
             "farthest": "The {o} is the farthest, {d} m away.", "count": "I see {n}: {list}.", "count_0": "I see 0 objects, nothing.",
             "on_side": "On the {s}: {list}.", "on_side_none": "Nothing on the {s}.",
+        "leftmost": "The {o} is the leftmost.", "rightmost": "The {o} is the rightmost.", "nearer": "The {o} is closer, {d} m away.",
+            "coords": "The {o} is at x {x}, y {y}.", "which": "The {o}.",
         "colour": "The {n} is {c}.", "walked": "I walked {d} m.", "moved": "I moved {d} m.", "turned": "I turned {d} degrees.",
         "failed": "Sorry, I couldn't do it, it failed: {e}.", "not_found": "Sorry, I couldn't find the {o}, it was not found.", "left_side": "left",
             "right_side": "right",
@@ -38,10 +40,12 @@ TEXT = {
         "status": "Saya di x {x}, y {y}, menghadap {h} derajat, energi terpakai {e} Wh, tidak jatuh.",
             "status_fallen": "Saya jatuh. Saya di x {x}, y {y}, menghadap {h} derajat, energi terpakai {e} Wh.",
         "where": "{o} ada {d} m, {b} derajat di {s}.", "where_ahead": "{o} ada {d} m lurus di depan.", "far": "Jarak ke {o} {d} m.",
-            "no_such": "Tidak ada, saya tidak melihat {o}.",
+            "no_such": "Tidak ada, saya tidak melihat {a}.",
         "is_there": "Ya, ada {a}, jaraknya {d} m.", "nearest": "Yang paling dekat {o}, {d} m.", "farthest": "Yang paling jauh {o}, {d} m.",
             "count": "Ada {n}: {list}.", "count_0": "Ada 0, tidak ada apa-apa.", "on_side": "Di {s} ada {list}.",
             "on_side_none": "Tidak ada apa-apa di {s}.",
+        "leftmost": "Yang paling kiri {o}.", "rightmost": "Yang paling kanan {o}.", "nearer": "Lebih dekat {o}, {d} m.",
+            "coords": "{o} ada di x {x}, y {y}.", "which": "Itu {o}.",
         "colour": "Warna {n} itu {c}.", "walked": "Saya berjalan {d} m.", "moved": "Saya bergeser {d} m.", "turned": "Saya berputar {d} derajat.",
         "failed": "Maaf, gagal, saya tidak bisa: {e}.", "not_found": "Maaf, gagal, {o} tidak ditemukan, saya tidak menemukannya.",
             "left_side": "kiri", "right_side": "kanan",
@@ -59,9 +63,11 @@ TEXT = {
         "fallen_no": "没有，我没摔倒，还站着。",
             "fallen_yes": "是的，我摔倒了。",
         "status": "我在x {x}，y {y}，朝向{h}度，用了{e}瓦时，没有摔倒。", "status_fallen": "我摔倒了。我在x {x}，y {y}，朝向{h}度，用了{e}瓦时。",
-        "where": "{o}在{d}米外，{s}边{b}度。", "where_ahead": "{o}在{d}米外，正前方。", "far": "{o}离我{d}米。", "no_such": "没有，我没看到{o}。",
+        "where": "{o}在{d}米外，{s}边{b}度。", "where_ahead": "{o}在{d}米外，正前方。", "far": "{o}离我{d}米。", "no_such": "没有，我没看到{a}。",
         "is_there": "有，我看到{a}，离我{d}米。", "nearest": "最近的是{o}，{d}米。", "farthest": "最远的是{o}，{d}米。", "count": "有{n}个：{list}。",
             "count_0": "有0个，什么都没有。", "on_side": "{s}边有{list}。", "on_side_none": "{s}边什么都没有。",
+        "leftmost": "最左边的是{o}。", "rightmost": "最右边的是{o}。", "nearer": "{o}更近，{d}米。", "coords": "{o}在x {x}，y {y}。",
+            "which": "是{o}。",
         "colour": "{n}是{c}色的。", "walked": "走了{d}米。", "moved": "移了{d}米。", "turned": "转了{d}度。",
         "failed": "抱歉，失败了，没能完成：{e}。", "not_found": "抱歉，失败了，没找到{o}，找不到。", "left_side": "左", "right_side": "右",
     },
@@ -100,18 +106,28 @@ def sight(rng, lang, count=None, with_name=None):
         name = objects.thing(rng, lang, colour=0.55)[0]
         if name not in names and not any(name in other or other in name for other in names):
             names.append(name)
+    return placed(rng, rng.some(names, len(names)))
+
+
+def placed(rng, names, widest=179, fine=0.0, exact=1 / 3):
+    """Things with places that differ; fine: how often bearings have tenths and distances hundredths, exact:
+    how often x and y have hundredths."""
     seen, bearings, distances = [], set(), set()
-    for name in rng.some(names, len(names)):
+    for name in names:
         while True:
-            bearing = rng.between(-85, 85) if rng.chance(0.85) else rng.between(-179, 180)
+            bearing = rng.between(-85, 85) if rng.chance(0.85) else rng.between(-widest, min(widest + 1, 180))
             distance = rng.between(6, 60) / 10 if rng.chance(0.9) else rng.between(60, 990) / 100
+            if fine and rng.chance(fine):
+                bearing = rng.between(-850, 850) / 10
+            if fine and rng.chance(fine):
+                distance = rng.between(60, 990) / 100
             if bearing not in bearings and distance not in distances:
                 break
         bearings.add(bearing)
         distances.add(distance)
         import_angle = bearing * 3.141592653589793 / 180
         x, y = distance * _cos(import_angle), distance * _sin(import_angle)
-        digits = rng.pick((1, 1, 2))
+        digits = 2 if rng.chance(exact) else 1
         seen.append({"name": name, "x": round(x, digits), "y": round(y, digits), "distance": distance, "bearing": bearing})
     return seen
 

@@ -1,4 +1,6 @@
 """Small talk and questions back: (patterns, answer, what an answer may contain)."""
+import chat_more
+
 ABILITIES = {"en": "I'm raga. I can walk, turn, sidestep, go to places and objects, look around, wait, sit and stand up.",
              "id": "Saya raga. Saya bisa jalan, belok, geser, pergi ke tempat dan benda, melihat sekitar, menunggu, duduk dan berdiri.",
              "zh": "我是raga，我会走路、转弯、平移、去指定地点、靠近物体、看周围、等待、坐下和站起来。"}
@@ -225,4 +227,6 @@ CHAT = {
             ["谢谢", "你也"]),
     ),
 }
+CHAT = {lang: rows + chat_more.CHAT[lang] for lang, rows in CHAT.items()}
+ASK_WHERE = {lang: rows + chat_more.ASK_WHERE[lang] for lang, rows in ASK_WHERE.items()}
 YES_CAN = {"en": ("Yes, I can: " + ABILITIES["en"], ["yes", "can"])}

@@ -19,17 +19,19 @@ import exclude
 import fold
 import foreign
 import orders
+import quiz
 import scenes
 import talk
 from rng import Rng
 
 LANGS = [(45, "en"), (30, "id"), (25, "zh")]
 KINDS = [(17, orders.single), (15, orders.sequence), (12, orders.units), (12, corrections.correction), (12, scenes.objects_kind), (7,
-    scenes.state_kind), (10, talk.refusal), (5, talk.chat), (10, scenes.multi_turn), (6, foreign.foreign)]
+    scenes.state_kind), (10, talk.refusal), (5, talk.chat), (10, scenes.multi_turn), (6, foreign.foreign), (16, quiz.quiz)]
 HELDOUT_SHARE, VALID_SHARE = 0.006, 0.004
 HELDOUT_MAX = 3000
 TRIES = 40                    # until a dialogue is not excluded
 SAME_MAX = 12                 # dialogues whose user turns are the same to the letter
+MANY_TURNS, MANY_KEPT = 3, 0.3    # of dialogues of more turns, the share of those held out that is written: each turn is a chance to be held out
 SHORT = 4                     # turns of fewer folded words are never held out alone: stop, again, turn left
 CHUNK = 2000
 SYSTEM = {"en": ("You are a helpful robot.", "You are a robot dog.", "You control a quadruped robot.", "Answer briefly."),
@@ -90,6 +92,8 @@ def chunk(job):
         d, rng = dialogue(seed, index, BAN)
         where = bucket(d)
         key = fold.short_hash("\n".join(d.users()))
+        if where == "heldout" and len(d.users()) > MANY_TURNS and share(key, "kept ") > MANY_KEPT:
+            continue
         line = line_of(d, rng, index, where)
         out.append((where if not (where == "heldout" and d.tools) else "heldout-foreign", d.kind, d.lang, key, line))
     return out

@@ -1,4 +1,7 @@
 """How turns are typed and misheard: case, punctuation, typos, abbreviations, homophones, mixed languages."""
+import functools
+
+import objects
 from numbers_said import EN_ONES, EN_TENS, ID_ONES
 
 KEEP = set(EN_ONES + EN_TENS + ID_ONES + ["hundred", "belas", "puluh", "ratus", "seratus"])
@@ -9,27 +12,57 @@ EN_CHAT = {"you": "u", "your": "ur", "please": "pls", "and": "n", "to": "2", "ok
     "backwards": "bkwds", "through": "thru", "going": "goin", "for": "4"}
 EN_CHAT.pop("to")
 EN_CHAT.pop("for")
-EN_HEARD = {"right": "write", "two": "too", "wait": "weight", "metres": "meaters", "meters": "meatres", "forward": "foreword", "turn": "tern",
-    "there": "their", "walk": "wok", "steps": "stepps", "see": "sea", "four": "for", "ball": "bawl", "around": "a round", "backward": "back word",
-    "straight": "strait", "eight": "ate", "one": "won", "look": "luck", "degrees": "degreese", "back": "bak", "left": "lef", "feet": "feat",
-    "box": "bocks", "chair": "chare", "sit": "set", "metre": "meater"}
-ID_CHAT = {"belok": "blk", "kanan": "knan", "kiri": "kri", "yang": "yg", "derajat": "drjt", "meter": "mtr", "detik": "dtk", "tolong": "tlg",
-    "tunggu": "tnggu", "jalan": "jln", "mundur": "mndr", "maju": "mju", "sekarang": "skrg", "duduk": "ddk", "berdiri": "brdiri",
-    "berhenti": "brhenti", "langkah": "lgkh", "lagi": "lg", "tidak": "gak", "dengan": "dgn", "setelah": "stlh", "kemudian": "kmdn", "terus": "trs",
-    "habis": "abis", "kamu": "km", "sudah": "udh",
-           "saja": "aja", "kotak": "ktk", "putar": "ptr", "lalu": "lalu", "dekati": "dkti", "lihat": "liat", "sebentar": "sbntr", "depan": "dpn",
-               "belakang": "blkg", "dan": "dn", "dulu": "dlu", "balik": "blik", "geser": "gser", "sampai": "smp", "ke": "k", "dari": "dr",
-               "setengah": "stengah", "nggak": "ga", "gak": "gk", "bola": "bla", "merah": "mrh", "kursi": "krsi", "pintu": "pntu", "apa": "ap",
-               "sini": "sni", "koordinat": "koord", "satu": "1", "dua": "2", "tiga": "3", "jangan": "jgn", "badan": "bdn", "berapa": "brp",
-               "orang": "org", "menit": "mnt"}
-ID_HEARD = {"belok": "blok", "maju": "maju", "mundur": "mundul", "kanan": "kana", "berhenti": "berenti", "duduk": "duduq", "jalan": "jalam",
-    "geser": "gesser", "putar": "puter", "kotak": "kotag", "tunggu": "tungu", "ember": "embir", "dekati": "deketi", "kerucut": "krucut",
-    "hijau": "ijo", "kuning": "kunin", "berdiri": "bediri", "lihat": "liat", "setengah": "stengah"}
+EN_HEARD = {"right": ("write", "rite", "wright"), "two": ("too", "to"), "wait": ("weight", "waite"), "metres": ("meaters", "meet us", "meter's"),
+    "meters": ("meatres", "meet us", "meeters"), "forward": ("foreword", "for word", "forwad"), "turn": ("tern", "torn"), "there": ("their",),
+    "walk": ("wok", "work", "woke"), "steps": ("stepps", "step's"), "see": ("sea",), "four": ("for", "fore"), "ball": ("bawl",),
+    "around": ("a round", "arround"), "backward": ("back word", "backword"), "backwards": ("back words",), "straight": ("strait",), "eight": ("ate",),
+    "one": ("won",), "look": ("luck", "luke"), "degrees": ("degreese", "decrease"), "back": ("bak", "bach"), "left": ("lef", "lift"),
+    "feet": ("feat",), "box": ("bocks",), "chair": ("chare", "cheer"), "sit": ("set",), "metre": ("meater", "meet her"), "meter": ("meet her",),
+    "ahead": ("a head",), "three": ("tree", "free"), "six": ("sicks",), "five": ("fife",), "nine": ("nein",), "ten": ("tan",), "red": ("read",),
+    "blue": ("blew",), "pole": ("poll",), "plant": ("planned",), "bottle": ("battle", "bottel"), "bucket": ("buckit",), "cone": ("cohn",),
+    "table": ("tabel",), "sideways": ("side ways", "side weighs"), "clockwise": ("clock wise", "clock ways"), "face": ("phase",), "here": ("hear",),
+    "seconds": ("sekonds", "seconds'"), "inches": ("in chess",), "half": ("haf",), "stop": ("stopp", "stawp"), "stand": ("stend",),
+        "your": ("you're",),
+    "twice": ("twise",), "nearest": ("neerest",), "closest": ("closet", "closist"), "white": ("wight",), "green": ("grean",), "person": ("purson",),
+    "sofa": ("sofar",), "where": ("wear", "were"), "which": ("witch",), "how": ("hou",), "step": ("stepp", "steb"), "go": ("goe",),
+        "yards": ("yarts",),
+    "wall": ("wol",), "door": ("dore",), "lamp": ("lam",), "bag": ("bagg",), "spin": ("spinn",), "again": ("a gain",), "far": ("fahr",)}
+ID_CHAT = {"belok": ("blk", "blok", "belk"), "kanan": ("knan", "kn", "knn"), "kiri": ("kri", "kr"), "yang": "yg", "derajat": ("drjt", "drajat",
+    "der"),
+    "meter": ("mtr", "mter", "m"), "detik": ("dtk", "detk"), "tolong": ("tlg", "tlong"), "tunggu": ("tnggu", "tgu"), "jalan": ("jln", "jlan"),
+    "mundur": ("mndr", "mundr"), "maju": ("mju", "mj"), "sekarang": ("skrg", "skrang"), "duduk": ("ddk", "dduk"), "berdiri": ("brdiri", "bdiri"),
+    "berhenti": ("brhenti", "brhnti", "berenti"), "langkah": ("lgkh", "lngkh", "lngkah"), "lagi": "lg", "tidak": ("gak", "tdk"), "dengan": ("dgn",
+        "dg"),
+    "setelah": "stlh", "kemudian": ("kmdn", "kmudian"), "terus": ("trs", "trus"), "habis": "abis", "kamu": ("km", "kmu"), "sudah": ("udh", "sdh"),
+    "saja": "aja", "kotak": ("ktk", "kotk"), "putar": ("ptr", "putr"), "dekati": ("dkti", "deketi"), "lihat": ("liat", "lht"),
+    "sebentar": ("sbntr", "bentar"), "depan": ("dpn", "dpan"), "belakang": ("blkg", "blkng"), "dan": "dn", "dulu": "dlu", "balik": "blik",
+    "geser": ("gser", "gsr"), "sampai": ("smp", "smpe"), "ke": "k", "dari": "dr", "setengah": ("stengah", "stgh", "stngah"), "nggak": ("ga", "gk"),
+    "gak": "gk", "bola": "bla", "merah": ("mrh", "merh"), "kursi": ("krsi", "kursy"), "pintu": ("pntu", "pnt"), "apa": "ap", "sini": "sni",
+    "koordinat": ("koord", "kordinat"), "satu": "1", "dua": "2", "tiga": "3", "jangan": ("jgn", "jngn"), "badan": "bdn", "berapa": ("brp", "brapa"),
+    "orang": "org", "menit": "mnt", "mana": "mn", "jauh": "jauh", "jarak": ("jrk", "jark"), "dekat": ("dkt", "deket"), "paling": ("plg", "pling"),
+    "pelan": ("pln", "plan"), "cepat": ("cpt", "cepet"), "hadap": ("hdp", "hadep"), "menghadap": ("mnghadap", "ngadep"), "posisi": ("pos", "posis"),
+    "ember": "embr", "botol": "btol", "hijau": ("ijo", "hjau"), "kuning": ("kning", "kunng"), "biru": "bru", "hitam": ("item", "htam"),
+    "putih": ("ptih", "puti"), "meja": "mja", "lampu": "lmpu", "tembok": ("tmbok", "tmbk"), "tiang": "tiang", "seberapa": ("sbrapa", "sebrapa"),
+    "sedikit": ("sdkt", "dikit"), "kembali": ("kmbali", "kmbl"), "ulangi": ("ulngi", "ulangin"), "pergi": ("prgi", "pegi"), "kamera": "kmra",
+    "bisa": ("bs", "bsa"), "benda": "bnda", "sekali": ("skali", "skli"), "arah": "arh", "senti": ("snti", "cm"), "serong": "srong"}
+ID_HEARD = {"belok": ("blok", "beloh"), "mundur": ("mundul", "mondor"), "kanan": ("kana", "kanang"), "kiri": ("kirih", "giri"),
+    "berhenti": ("berenti", "brenti"), "duduk": ("duduq", "dudu"), "jalan": ("jalam", "jalang"), "maju": ("majuh", "machu"), "geser": ("gesser",
+        "gezer"),
+    "putar": ("puter", "pukar"), "kotak": ("kotag", "gotak"), "tunggu": ("tungu", "tunggul"), "ember": "embir", "dekati": "deketi",
+    "kerucut": ("krucut", "kerucup"), "hijau": ("ijo", "hijo"), "kuning": "kunin", "berdiri": ("bediri", "berderi"), "lihat": "liat",
+    "setengah": ("stengah", "setengak"), "meter": ("mater", "metar"), "derajat": ("drajat", "derajad"), "langkah": ("langka", "langkak"),
+    "detik": "detig", "depan": "depang", "belakang": ("blakang", "belakan"), "tiang": "tihang", "botol": "botoh", "tembok": "tembo",
+    "jarak": "jara", "dinding": "dindin", "kursi": "korsi", "pintu": "pintuh", "merah": "mera", "putih": "puti"}
 # Chinese: characters that sound alike
-ZH_HEARD = {"坐": "做座作", "向": "像象项", "往": "网望", "退": "腿推", "转": "赚专", "站": "占战", "前": "钱潜", "后": "候厚", "右": "又有",
-    "左": "做佐", "米": "迷", "厘": "里离", "停": "亭廷", "走": "揍", "箱": "想香", "红": "洪宏", "球": "求", "蓝": "兰拦", "度": "渡肚",
-    "步": "部布", "秒": "妙", "等": "登", "椅": "以", "桌": "捉", "圈": "全", "靠": "考", "看": "砍", "里": "理", "移": "疑宜", "绿": "率",
-    "黄": "皇", "门": "们", "挪": "娜", "墙": "强", "桶": "统", "瓶": "平", "柱": "住", "掉": "吊", "报": "抱", "平": "瓶"}
+ZH_HEARD = {"坐": "做座作", "向": "像象项相", "往": "网望忘", "退": "腿推", "转": "赚专砖", "站": "占战暂", "前": "钱潜", "后": "候厚", "右": "又有佑",
+    "左": "佐", "米": "迷咪", "厘": "离梨", "停": "亭廷听挺", "走": "奏", "箱": "想香乡", "红": "洪宏", "球": "求", "蓝": "兰拦篮", "度": "渡肚杜",
+    "步": "部布", "秒": "妙苗", "等": "瞪", "椅": "以倚", "桌": "捉卓", "圈": "全", "靠": "考烤", "里": "理", "移": "疑宜怡", "绿": "率律",
+    "黄": "皇", "门": "们", "挪": "娜", "墙": "强", "桶": "统", "瓶": "平", "柱": "住", "掉": "吊", "报": "抱", "平": "瓶苹", "慢": "漫曼", "快": "块筷",
+    "再": "在", "身": "深", "侧": "测册", "近": "进", "远": "园", "旋": "悬", "绕": "饶", "原": "员园", "点": "典", "起": "启", "面": "免", "对": "队",
+    "朝": "潮", "角": "脚", "离": "里", "距": "据", "沙": "砂", "植": "直", "紫": "子", "橙": "成", "棕": "宗", "灰": "辉", "黑": "嘿", "置": "至",
+    "位": "为", "始": "使", "倍": "被贝", "次": "刺", "半": "办伴", "边": "编", "看": "堪", "望": "忘", "哪": "那", "休": "修", "动": "洞",
+    "倒": "到", "子": "仔", "回": "会", "撤": "彻", "遍": "变", "下": "夏", "趴": "啪", "凳": "瞪", "盒": "和合", "杆": "干"}
+NUMERIC = set("零一二三四五六七八九十百两半点")      # beside these a wrong character may make another number
 ZH_TRAD = dict(zip("转后进时针过来这个红蓝绿黄门灯动边几两点钟请帮吗没间见说对错报状态么还现远离开头张汇里树块给听让们为从东车电码发当单只样问关机号变边",
 
 
@@ -46,9 +79,28 @@ MIX_ZH = {"米": " meter", "往前走": "forward走", "前进": "go forward ", "
     "等": "wait ", "秒": " second"}
 
 
+@functools.lru_cache(maxsize=1)
+def _known():
+    """Words that a typo must not turn another into: it could not be undone."""
+    names = [name for name, _ in objects.NOUNS + objects.MORE_NOUNS + objects.COLOUR_ROWS + objects.MORE_COLOUR_ROWS] + objects.ENGLISH
+    words = [row["id"] for _, row in objects.NOUNS + objects.MORE_NOUNS + objects.COLOUR_ROWS]
+    return KEEP | {part for name in names + [w for many in words for w in many] for part in name.split()} | set(ID_CHAT) | set(EN_HEARD) | set(MIX_EN)
+
+
 def _typo(rng, word):
     if len(word) < 4 or word.lower() in KEEP or not word.isalpha() or not word.isascii():
         return word
+    for _ in range(3):
+        new = _mistyped(rng, word)
+        if new.lower() not in _known():
+            return new
+    return word
+
+
+def _mistyped(rng, word):
+    if len(word) == 4 and rng.chance(0.5):
+        # of a short word much must stay
+        return word + word[-1] if rng.chance(0.5) else word[:2] + word[1:]
     at = rng.between(1, len(word) - 2)
     kind = rng.below(5)
     if kind == 0:
@@ -77,16 +129,19 @@ def _words(rng, text, change, most):
 
 
 def _table(rng, text, table, most):
-    return _words(rng, text, lambda w: table.get(w, w), most)
+    def change(word):
+        new = table.get(word, word)
+        return new if isinstance(new, str) else rng.pick(new)
+    return _words(rng, text, change, most)
 
 
 def latin(rng, lang, text, p):
     if rng.chance(0.075 * p):
-        text = _words(rng, text, lambda w: _typo(rng, w), rng.weighted([(5, 1), (3, 2), (1, 3)]))
+        text = _words(rng, text, lambda w: _typo(rng, w), min(rng.weighted([(6, 1), (3, 2), (1, 3)]), 1 + text.count(" ") // 4))
     if lang == "id":
         if rng.chance(0.10 * p):
-            text = _table(rng, text, ID_CHAT, rng.between(1, 4))
-        elif rng.chance(0.025 * p):
+            text = _table(rng, text, ID_CHAT, min(rng.between(1, 4), 1 + text.count(" ") // 2))
+        elif rng.chance(0.035 * p):
             text = _table(rng, text, ID_HEARD, 1)
         elif rng.chance(0.04 * p):
             text = _table(rng, text, MIX_ID, rng.between(1, 2))
@@ -95,8 +150,8 @@ def latin(rng, lang, text, p):
             text = _table(rng, text, MIX_EN, rng.between(1, 2))
         elif rng.chance(0.03 * p):
             text = _table(rng, text, EN_CHAT, rng.between(1, 3))
-        elif rng.chance(0.025 * p):
-            text = _table(rng, text, EN_HEARD, 1)
+        elif rng.chance(0.035 * p):
+            text = _table(rng, text, EN_HEARD, 1 if rng.chance(0.8) else 2)
     # case and marks
     style = rng.unit()
     if style < 0.34:
@@ -121,14 +176,14 @@ def latin(rng, lang, text, p):
 
 
 def chinese(rng, text, p):
-    if rng.chance(0.06 * p):
-        spots = [i for i, c in enumerate(text) if c in ZH_HEARD]
-        for at in rng.some(spots, rng.weighted([(4, 1), (1, 2)])):
+    if rng.chance(0.08 * p):
+        spots = [i for i, c in enumerate(text) if c in ZH_HEARD and not (c in NUMERIC and (text[i - 1:i] in NUMERIC or text[i + 1:i + 2] in NUMERIC))]
+        for at in rng.some(spots, min(rng.weighted([(5, 1), (3, 2), (1, 3)]), 1 + len(text) // 6)):
             text = text[:at] + rng.pick(ZH_HEARD[text[at]]) + text[at + 1:]
     elif rng.chance(0.03 * p):
         text = "".join(ZH_TRAD.get(c, c) for c in text)
     elif rng.chance(0.03 * p):
-        for old in rng.some([k for k in MIX_ZH if k in text], 1):
+        for old in rng.some([k for k in MIX_ZH if k in text and not (k == "米" and ("厘米" in text or "毫米" in text))], 1):
             text = text.replace(old, MIX_ZH[old], 1).strip()
     style = rng.unit()
     if style < 0.3:

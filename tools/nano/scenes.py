@@ -170,7 +170,8 @@ def about(rng, lang, d, seen, topic, name):
     text = answers.TEXT[lang]
     said = answers.name_said(lang, name)
     if found is None:
-        return d.say(text["no_such"].format(o=said), {"en": ["don't see", "not there", "no"], "id": ["tidak"], "zh": ["没有", "没看到"]}[lang])
+        a = answers.with_article(name) if lang == "en" else said
+        return d.say(text["no_such"].format(a=a), {"en": ["don't see", "not there", "no"], "id": ["tidak"], "zh": ["没有", "没看到"]}[lang])
     distance, bearing = answers.num(lang, found["distance"]), found["bearing"]
     if topic == "face":
         return d.call([("turn", {"angle": number(bearing)})])
@@ -180,7 +181,7 @@ def about(rng, lang, d, seen, topic, name):
         side = text["left_side" if bearing > 0 else "right_side"]
         if bearing == 0:
             return d.say(text["where_ahead"].format(o=said, d=distance), [plain(found["distance"])])
-        return d.say(text["where"].format(o=said, d=distance, b=abs(bearing), s=side), [plain(abs(bearing)), plain(found["distance"])])
+        return d.say(text["where"].format(o=said, d=distance, b=answers.num(lang, abs(bearing)), s=side), [plain(abs(bearing)), plain(found["distance"])])
     a = answers.with_article(name) if lang == "en" else said
     return d.say(text["is_there"].format(a=a, d=distance), {"en": ["yes"], "id": ["ya", "ada"], "zh": ["有", "看到"]}[lang])
 
@@ -465,7 +466,7 @@ def pointing(rng, lang, d):
     text, arguments = say(rng, GO_TO[lang], {"o": text_one}), {"object": thing["name"]}
     if rng.chance(0.18):
         gap = c.standoff(rng, lang)
-        text, arguments["distance"] = text + expand(rng, rng.pick(GAP_TAIL[lang]), {"D": gap.said}), number(gap.value)
+        text, arguments["distance"] = text + rng.pick(GAP_TAIL[lang]).replace("{D}", gap.said), number(gap.value)
     d.user(typed(rng, lang, text)).call([("approach", arguments)])
     if len(seen) == 2 and rng.chance(0.3):
         other = next(o for o in seen if o is not thing)

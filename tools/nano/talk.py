@@ -3,6 +3,7 @@ import chat_data
 import commands as c
 import objects
 import talk_data
+import talk_more
 from dialogue import REFUSING, Dialogue
 from noise import typed
 from phrase import expand, tidy
@@ -10,6 +11,9 @@ from phrase import expand, tidy
 CARRIED = ("ball", "box", "chair", "bottle", "bucket", "plant", "lamp", "bag", "cup", "book", "shoe", "flower", "vase", "basket", "clock", "pillow",
     "toy", "umbrella", "hat", "key", "rope", "stone", "suitcase", "backpack", "cube", "flag", "crate", "cone")
 AIR = {"en": ("the", "the", "the", "that", "this", "my", "a"), "id": ("", "", "", " itu", " ini", "ku"), "zh": ("", "", "那个", "这个", "我的")}
+
+
+MOVING = [(4, "fly"), (2, "swim"), (5, "climb"), (5, "jump"), (3, "skill"), (3, "follow"), (2, "carry"), (2, "damage")]    # what is near a motion that can be done
 
 
 def thing_said(rng, lang):
@@ -24,12 +28,14 @@ def thing_said(rng, lang):
 
 def impossible(rng, lang):
     """(bare order, reason): something that is declined."""
-    reason = rng.weighted(talk_data.REASONS)
+    reason = rng.weighted(talk_data.REASONS if rng.chance(0.75) else MOVING)
     slots = dict(talk_data.SLOTS[lang])
     picked = {key: (lambda r, v=value: r.pick(v)) for key, value in slots.items()}
     picked["t"] = lambda r: thing_said(r, lang)
+    picked["W"] = lambda r: expand(r, r.pick(talk_more.WHERE[lang]), picked)
     picked["o"] = lambda r: objects.said(r, lang, objects.thing(r, lang, 0.35)[0])
-    text = expand(rng, rng.pick(talk_data.REFUSALS[lang][reason]), picked)
+    rows = talk_more.MORE[lang][reason] if rng.chance(0.4) else talk_data.REFUSALS[lang][reason]
+    text = expand(rng, rng.pick(rows), picked)
     return (text.replace(" ", "") if lang == "zh" and text.isascii() is False and "[" not in text else text), reason
 
 

@@ -2,6 +2,8 @@
 
 A refusal's row: reason -> patterns. {t} a thing that could be carried, {o} any thing, {p} a person, {a} an animal, {x} somebody to call.
 """
+import talk_more
+
 REFUSAL_ANSWER = {
     "en": {"fly": "Sorry, I can't fly.", "swim": "Sorry, I can't swim, I must stay out of water.", "climb": "Sorry, I can't climb.",
         "jump": "Sorry, I can't jump.", "hands": "Sorry, I can't do that, I have no arms.",
@@ -296,6 +298,7 @@ ID = {
         "bikin hujan", "belikan aku rumah"),
 }
 ID_SLOTS = {
+    "h": ("atap", "pohon itu", "lantai dua", "gunung", "loteng", "balkon", "puncak menara", "atas lemari", "plafon", "tangga itu"),
     "d": ("pintu", "jendela", "gerbang", "pintu itu", "lemari", "laci", "kulkas", "kotak itu", "botol itu", "pintu depan", "pagar", "pintunya",
         "tutup botol", "koper", "gorden"),
     "p": ("orang itu", "dia", "adikku", "kakakku", "anak itu", "bapak itu", "ibu itu", "temanku", "nenek", "bayi itu", "laki-laki itu",
@@ -388,7 +391,8 @@ ZH_SLOTS = {
     "x": ("妈妈", "爸爸", "警察", "医生", "我老婆", "老板", "朋友", "小明", "奶奶", "救护车", "客服", "我老公", "办公室", "李阿姨", "公司"),
     "g": ("一杯水", "一瓶可乐", "毛巾", "手机", "报纸", "遥控器", "一个苹果", "我的鞋", "雨伞", "那本书", "钥匙", "杯咖啡", "包纸巾", "眼镜", "快递"),
 }
-REFUSALS = {"en": EN, "id": ID, "zh": ZH}
+REFUSALS = {lang: {reason: rows + talk_more.MORE[lang].get(reason, ()) for reason, rows in table.items()} for lang, table in (("en", EN), ("id", ID), ("zh",
+    ZH))}
 SLOTS = {"en": EN_SLOTS, "id": ID_SLOTS, "zh": ZH_SLOTS}
 REASONS = [(3, "fly"), (3, "swim"), (5, "climb"), (5, "jump"), (16, "hands"), (6, "mouth"), (6, "phone"), (6, "follow"), (6, "carry"), (7, "device"),
     (12, "hurt"), (10, "damage"), (7, "limits"), (4, "skill")]
