@@ -25,33 +25,6 @@ static size_t count(size_t n, size_t share) {
     return (n + share - 1) / share;
 }
 
-// Every piece packs its own rows of A and columns of B: of all ways to cut the result into enough
-// pieces, the one that packs least. Values of A are copied, those of B may be turned or expanded.
-static cut cut_result(const rg_task *task, const rg_gemm *g) {
-    const size_t wanted = rg_pool_threads(task->b->pool) * (size_t)PIECES_PER_THREAD;
-    const size_t block = g->is_b_by_column ? 1 : rg_dtype_get(g->b_dtype)->block;
-    const size_t unit = block > COLUMNS_UNIT ? block : COLUMNS_UNIT;
-    const double price_b = g->b_dtype != RG_DTYPE_F32 ? 8 : g->is_b_by_column ? 3 : 1;
-    cut best = {0};
-    double least = INFINITY;
-    for (size_t across = 1; across <= wanted; across++) {
-        cut c = {.columns = share(g->n, across, unit)};
-        c.n_across = count(g->n, c.columns);
-        c.rows = share(g->m, (wanted + c.n_across - 1) / c.n_across, ROWS_UNIT);
-        const size_t n_down = count(g->m, c.rows);
-        c.n = n_down * c.n_across;
-        // too few pieces leave threads idle
-        const double missing = c.n < wanted ? (double)(wanted - c.n) / (double)wanted : 0;
-        const double price =
-            (double)c.n_across / (double)g->n + price_b * (double)n_down / (double)g->m + missing;
-        if (price < least) {
-            least = price;
-            best = c;
-        }
-    }
-    return best;
-}
-
 // the whole product of a node
 static rg_gemm product_of(const rg_task *task, const rg_node *node) {
     const rg_value *in0 = rg_task_value(task, node->in[0]);
@@ -89,6 +62,52 @@ static rg_gemm product_of(const rg_task *task, const rg_node *node) {
     }
     g.ldc = g.n;
     return g;
+}
+
+static double work_of(const rg_gemm *g) {
+    return (double)g->m * (double)g->n * (double)g->k;
+}
+
+// the pieces of all products of the section together are so many for each thread
+static size_t pieces(const rg_task *task, const rg_gemm *g) {
+    double all = 0;
+    for (uint32_t i = task->section->first; i < task->section->last; i++) {
+        const rg_node *node = &task->exec->g.nodes[i];
+        if (node->op == RG_OP_LINEAR || node->op == RG_OP_LINEAR_DX ||
+            node->op == RG_OP_LINEAR_DW) {
+            const rg_gemm other = product_of(task, node);
+            all += work_of(&other);
+        }
+    }
+    const double n_all = (double)rg_pool_threads(task->b->pool) * PIECES_PER_THREAD;
+    return all > 0 ? (size_t)ceil(work_of(g) / all * n_all) : 1;
+}
+
+// Every piece packs its own rows of A and columns of B: of all ways to cut the result into enough
+// pieces, the one that packs least. Values of A are copied, those of B may be turned or expanded.
+static cut cut_result(const rg_task *task, const rg_gemm *g) {
+    const size_t wanted = pieces(task, g);
+    const size_t block = g->is_b_by_column ? 1 : rg_dtype_get(g->b_dtype)->block;
+    const size_t unit = block > COLUMNS_UNIT ? block : COLUMNS_UNIT;
+    const double price_b = g->b_dtype != RG_DTYPE_F32 ? 8 : g->is_b_by_column ? 3 : 1;
+    cut best = {0};
+    double least = INFINITY;
+    for (size_t across = 1; across <= wanted; across++) {
+        cut c = {.columns = share(g->n, across, unit)};
+        c.n_across = count(g->n, c.columns);
+        c.rows = share(g->m, (wanted + c.n_across - 1) / c.n_across, ROWS_UNIT);
+        const size_t n_down = count(g->m, c.rows);
+        c.n = n_down * c.n_across;
+        // too few pieces leave threads idle
+        const double missing = c.n < wanted ? (double)(wanted - c.n) / (double)wanted : 0;
+        const double price =
+            (double)c.n_across / (double)g->n + price_b * (double)n_down / (double)g->m + missing;
+        if (price < least) {
+            least = price;
+            best = c;
+        }
+    }
+    return best;
 }
 
 size_t rg_cpu_gemm_chunks(rg_task *task, const rg_node *node) {

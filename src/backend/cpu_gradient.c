@@ -4,31 +4,34 @@
 
 #include <string.h>
 
-// rows of dy added up where they came from
-static void scatter_add(const rg_task *task, const rg_node *node) {
+enum { SCATTER_COLUMNS = 64 }; // that one chunk adds up
+
+// rows of dy added up where they came from, columns [from, from + n) of them
+static void scatter_add(const rg_task *task, const rg_node *node, size_t from, size_t n) {
     const rg_value *out = rg_task_value(task, node->out[0]);
     const rg_value *dy = rg_task_value(task, node->in[0]);
-    const size_t n = out->shape[1];
-    const float *from = rg_task_data(task, node->in[0]);
+    const size_t width = out->shape[1];
+    const float *rows = (const float *)rg_task_data(task, node->in[0]) + from;
     const int32_t *ids = rg_task_data(task, node->in[1]);
-    float *to = rg_task_data(task, node->out[0]);
-    memset(to, 0, out->bytes);
+    float *to = (float *)rg_task_data(task, node->out[0]) + from;
+    for (size_t r = 0; r < out->shape[0]; r++) {
+        memset(to + r * width, 0, n * sizeof *to);
+    }
     for (size_t t = 0; t < dy->shape[0]; t++) {
-        float *row = to + (size_t)ids[t] * n;
-        task->exec->options.kernels->add(row, row, from + t * n, n);
+        float *row = to + (size_t)ids[t] * width;
+        task->exec->options.kernels->add(row, row, rows + t * width, n);
     }
 }
 
-void rg_cpu_embed_dw(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
-    (void)chunk;
-    (void)scratch;
-    scatter_add(task, node);
+size_t rg_cpu_scatter_chunks(rg_task *task, const rg_node *node) {
+    return (rg_task_value(task, node->out[0])->shape[1] + SCATTER_COLUMNS - 1) / SCATTER_COLUMNS;
 }
 
-void rg_cpu_select_rows_dx(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
-    (void)chunk;
+void rg_cpu_scatter(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     (void)scratch;
-    scatter_add(task, node);
+    const size_t from = chunk * SCATTER_COLUMNS;
+    const size_t left = rg_task_value(task, node->out[0])->shape[1] - from;
+    scatter_add(task, node, from, left < SCATTER_COLUMNS ? left : SCATTER_COLUMNS);
 }
 
 void rg_cpu_rmsnorm_dw(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {

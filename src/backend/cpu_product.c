@@ -6,6 +6,7 @@
 enum {
     CHUNK_ROWS_MAX = 64,   // of a product with many tokens: four panels share the activations in L2
     CHUNK_TOKENS = 64,     // of attention
+    CHUNK_SELECTED = 64,   // rows that are copied
     CHUNKS_PER_THREAD = 8, // so that a thread that is slowed down costs its share
 };
 
@@ -124,15 +125,20 @@ void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void 
                                            end < row->n_tok ? end : row->n_tok, scratch);
 }
 
+size_t rg_cpu_select_chunks(rg_task *task, const rg_node *node) {
+    return (rg_task_value(task, node->out[0])->shape[0] + CHUNK_SELECTED - 1) / CHUNK_SELECTED;
+}
+
 void rg_cpu_select_rows(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
-    (void)chunk;
     (void)scratch;
     const rg_value *out = rg_task_value(task, node->out[0]);
+    const size_t n = out->shape[1];
     const float *x = rg_task_data(task, node->in[0]);
     const int32_t *rows = rg_task_data(task, node->in[1]);
     float *y = rg_task_data(task, node->out[0]);
-    for (size_t i = 0; i < out->shape[0]; i++) {
-        memcpy(y + i * out->shape[1], x + (size_t)rows[i] * out->shape[1],
-               out->shape[1] * sizeof *x);
+    const size_t from = chunk * CHUNK_SELECTED;
+    const size_t end = from + CHUNK_SELECTED;
+    for (size_t i = from; i < (end < out->shape[0] ? end : out->shape[0]); i++) {
+        memcpy(y + i * n, x + (size_t)rows[i] * n, n * sizeof *x);
     }
 }

@@ -4,6 +4,8 @@
 
 #include "graph/op.h"
 
+#include <string.h>
+
 // ops whose pieces may run beside those of others: nothing but their inputs concerns them
 static bool is_product(rg_op op) {
     switch (op) {
@@ -42,6 +44,26 @@ static bool can_join(const rg_graph *g, const rg_section *section, const rg_node
     }
     return is_product(head->op) && is_product(node->op) &&
            !depends_on(g, node, section->first, section->last);
+}
+
+// A sum over all tokens is one chunk and may be a section of its own: it moves on to the next
+// products, which run beside it, where nothing waits for it before.
+static void delay_sums(rg_graph *g) {
+    for (uint32_t i = (uint32_t)g->n_nodes; i-- > 0;) {
+        const rg_node node = g->nodes[i];
+        uint32_t next = i + 1;
+        if (node.op != RG_OP_RMSNORM_DW && node.op != RG_OP_COLUMN_SUM) {
+            continue;
+        }
+        while (next < g->n_nodes && !is_product(g->nodes[next].op) &&
+               !depends_on(g, &g->nodes[next], i, i + 1)) {
+            next++;
+        }
+        if (next < g->n_nodes && is_product(g->nodes[next].op)) {
+            memmove(&g->nodes[i], &g->nodes[i + 1], (next - i - 1) * sizeof node);
+            g->nodes[next - 1] = node;
+        }
+    }
 }
 
 static rg_status cut_sections(rg_exec *exec, uint32_t *section_of, rg_error *err) {
@@ -92,6 +114,7 @@ rg_status rg_exec_new(const rg_mem *mem, const rg_graph *g, const rg_exec_option
         status = rg_fail(err, RG_E_MEMORY, "no memory for a plan of %zu nodes", exec->g.n_nodes);
         goto done;
     }
+    delay_sums(&exec->g);
     RG_TRY(cut_sections(exec, section_of, err));
     RG_TRY(rg_plan_make(mem, &exec->g, section_of, &exec->plan, err));
     *out = exec;
@@ -284,11 +307,11 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_ATTENTION]      = {.chunks = rg_cpu_attention_chunks, .chunk = rg_cpu_attention},
     [RG_OP_ADD]            = {.rowwise = rg_cpu_add},
     [RG_OP_SWIGLU]         = {.rowwise = rg_cpu_swiglu},
-    [RG_OP_SELECT_ROWS]    = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_select_rows},
+    [RG_OP_SELECT_ROWS]    = {.chunks = rg_cpu_select_chunks, .chunk = rg_cpu_select_rows},
     [RG_OP_SCALE]          = {.rowwise = rg_cpu_scale},
     [RG_OP_DROPOUT]        = {.rowwise = rg_cpu_dropout},
     [RG_OP_CROSS_ENTROPY]  = {.rowwise = rg_cpu_cross_entropy},
-    [RG_OP_EMBED_DW]       = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_embed_dw},
+    [RG_OP_EMBED_DW]       = {.chunks = rg_cpu_scatter_chunks, .chunk = rg_cpu_scatter},
     [RG_OP_RMSNORM_DX]     = {.rowwise = rg_cpu_rmsnorm_dx},
     [RG_OP_RMSNORM_DW]     = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_rmsnorm_dw},
     [RG_OP_LINEAR_DX]      = {.chunks = rg_cpu_gemm_chunks, .chunk = rg_cpu_gemm},
@@ -296,7 +319,7 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_COLUMN_SUM]     = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_column_sum},
     [RG_OP_SWIGLU_BACK]    = {.rowwise = rg_cpu_swiglu_back},
     [RG_OP_ATTENTION_BACK] = {.chunks = rg_cpu_attention_chunks, .chunk = rg_cpu_attention_back},
-    [RG_OP_SELECT_ROWS_DX] = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_select_rows_dx},
+    [RG_OP_SELECT_ROWS_DX] = {.chunks = rg_cpu_scatter_chunks, .chunk = rg_cpu_scatter},
     [RG_OP_CROSS_ENTROPY_DX] = {.rowwise = rg_cpu_cross_entropy_dx},
     [RG_OP_ACT_PREP]       = {.rowwise = rg_cpu_act_prep},
     [RG_OP_KV_STORE]       = {.rowwise = rg_cpu_kv_store},

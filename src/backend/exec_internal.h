@@ -57,9 +57,9 @@ rg_rowwise_fn rg_cpu_embed, rg_cpu_rope_table, rg_cpu_rmsnorm, rg_cpu_rope, rg_c
     rg_cpu_swiglu, rg_cpu_act_prep, rg_cpu_kv_store, rg_cpu_rmsnorm_dx, rg_cpu_swiglu_back,
     rg_cpu_scale, rg_cpu_dropout, rg_cpu_cross_entropy, rg_cpu_cross_entropy_dx;
 rg_chunks_fn rg_cpu_linear_chunks, rg_cpu_attend_chunks, rg_cpu_attention_chunks, rg_cpu_one_chunk,
-    rg_cpu_gemm_chunks;
-rg_chunk_fn rg_cpu_linear, rg_cpu_attend, rg_cpu_attention, rg_cpu_select_rows, rg_cpu_embed_dw,
-    rg_cpu_rmsnorm_dw, rg_cpu_gemm, rg_cpu_column_sum, rg_cpu_attention_back, rg_cpu_select_rows_dx;
+    rg_cpu_gemm_chunks, rg_cpu_select_chunks, rg_cpu_scatter_chunks;
+rg_chunk_fn rg_cpu_linear, rg_cpu_attend, rg_cpu_attention, rg_cpu_select_rows, rg_cpu_scatter,
+    rg_cpu_rmsnorm_dw, rg_cpu_gemm, rg_cpu_column_sum, rg_cpu_attention_back;
 
 rg_prepare_fn rg_cpu_attend_prepare;
 

@@ -23,8 +23,18 @@ static void find_lives(const rg_graph *g, const uint32_t *section, life *lives) 
     }
 }
 
-static bool is_placed(const rg_graph *g, size_t v) {
-    return g->values[v].kind == RG_VAL_TEMP;
+// temps in the order of their birth, and no offset for the others; their number
+static size_t list_births(const rg_graph *g, size_t *offset, uint32_t *born) {
+    size_t n = 0;
+    for (size_t v = 0; v < g->n_values; v++) {
+        offset[v] = SIZE_MAX;
+    }
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        for (size_t k = 0; k < g->nodes[i].n_out; k++) {
+            born[n++] = g->nodes[i].out[k];
+        }
+    }
+    return n;
 }
 
 // the lowest offset where `bytes` fit beside all placed values alive at the same time
@@ -54,20 +64,19 @@ rg_status rg_plan_make(const rg_mem *mem, const rg_graph *g, const uint32_t *sec
     rg_plan plan = {.mem = mem};
     life *lives = rg_new_array(mem, g->n_values, sizeof *lives);
     uint32_t *alive = rg_new_array(mem, g->n_values, sizeof *alive);
+    uint32_t *born = rg_new_array(mem, g->n_values, sizeof *born);
     size_t n_alive = 0;
     plan.offset = rg_new_array(mem, g->n_values, sizeof *plan.offset);
-    if (lives == NULL || alive == NULL || plan.offset == NULL) {
+    if (lives == NULL || alive == NULL || born == NULL || plan.offset == NULL) {
         status = rg_fail(err, RG_E_MEMORY, "no memory to plan %zu values", g->n_values);
         goto done;
     }
     find_lives(g, section, lives);
 
-    // values come in the order of their birth; the dead leave the list of the living as we pass
-    for (size_t v = 0; v < g->n_values; v++) {
-        plan.offset[v] = SIZE_MAX;
-        if (!is_placed(g, v)) {
-            continue;
-        }
+    // the dead leave the list of the living as we pass
+    const size_t n_born = list_births(g, plan.offset, born);
+    for (size_t b = 0; b < n_born; b++) {
+        const uint32_t v = born[b];
         size_t kept = 0;
         for (size_t i = 0; i < n_alive; i++) {
             if (lives[alive[i]].last >= lives[v].first) {
@@ -84,7 +93,7 @@ rg_status rg_plan_make(const rg_mem *mem, const rg_graph *g, const uint32_t *sec
         }
         plan.offset[v] = at;
         plan.arena_bytes = end > plan.arena_bytes ? end : plan.arena_bytes;
-        alive[n_alive++] = (uint32_t)v;
+        alive[n_alive++] = v;
     }
     *out = plan;
     plan.offset = NULL;
@@ -93,6 +102,7 @@ done:
     rg_free(mem, plan.offset);
     rg_free(mem, lives);
     rg_free(mem, alive);
+    rg_free(mem, born);
     return status;
 }
 

@@ -58,56 +58,92 @@ static rg_status check_values(const reader *r, const rg_tensor *t) {
     return RG_OK;
 }
 
-// rows of a rotated matrix lie in another order in some GGUF files: value pair (i, i + half) of a
-// head becomes (2 i, 2 i + 1)
-static rg_status reorder_rows(reader *r, rg_tensor *b, uint32_t n_head, bool to_gguf) {
-    rg_adapter *a = r->adapter;
-    const size_t row_bytes = b->bytes / b->shape[0];
-    const size_t head_dim = b->shape[0] / n_head;
+// the rule that a slot follows, and its layer; NULL: none
+static const rg_weight_rule *rule_of(const rg_model *model, uint32_t slot, uint32_t *layer) {
+    *layer = slot >= RG_ROLE_FIRST_LAYER ? (slot - RG_ROLE_FIRST_LAYER) / RG_LAYER_ROLES : 0;
+    for (size_t i = 0; i < model->arch->n_weights; i++) {
+        if (rg_model_slot(model->arch->weights[i].role, *layer) == slot) {
+            return &model->arch->weights[i];
+        }
+    }
+    return NULL;
+}
+
+static bool put_gguf_name(const rg_weight_rule *rule, uint32_t layer, char *out, size_t size) {
+    const char *mark = rule == NULL || rule->gguf == NULL ? NULL : strstr(rule->gguf, "%u");
+    if (mark != NULL) {
+        snprintf(out, size, "%.*s%u%s", (int)(mark - rule->gguf), rule->gguf, layer, mark + 2);
+    }
+    return mark != NULL;
+}
+
+bool rg_adapter_gguf_name(const rg_model *model, uint32_t slot, char *out, size_t size) {
+    uint32_t layer = 0;
+    const rg_weight_rule *rule = rule_of(model, slot, &layer);
+    return put_gguf_name(rule, layer, out, size);
+}
+
+uint32_t rg_adapter_turned_heads(const rg_model *model, uint32_t slot) {
+    uint32_t layer = 0;
+    const rg_weight_rule *rule = rule_of(model, slot, &layer);
+    if (rule == NULL || !model->arch->is_gguf_rope_neighbor) {
+        return 0;
+    }
+    return rule->role == RG_ROLE_ATTN_Q   ? model->h.n_head
+           : rule->role == RG_ROLE_ATTN_K ? model->h.n_kv_head
+                                          : 0;
+}
+
+// value pair (i, i + half) of a head becomes (2 i, 2 i + 1)
+void rg_adapter_turn(void *to, const void *from, size_t n_rows, size_t row_bytes, uint32_t n_heads,
+                     bool to_gguf) {
+    const size_t head_dim = n_rows / n_heads;
     const size_t half = head_dim / 2;
+    for (size_t h = 0; h < n_heads; h++) {
+        for (size_t i = 0; i < head_dim; i++) {
+            const size_t neighbor = i < half ? 2 * i : 2 * (i - half) + 1;
+            const size_t source = h * head_dim + (to_gguf ? i : neighbor);
+            const size_t target = h * head_dim + (to_gguf ? neighbor : i);
+            memcpy((char *)to + target * row_bytes, (const char *)from + source * row_bytes,
+                   row_bytes);
+        }
+    }
+}
+
+static rg_status reorder_rows(reader *r, rg_tensor *b, uint32_t n_heads, bool to_gguf) {
+    rg_adapter *a = r->adapter;
     char *copy = rg_alloc(a->mem, b->bytes);
     if (copy == NULL) {
         return rg_fail(r->err, RG_E_MEMORY, "no memory for tensor %.*s", RG_FMT(b->name));
     }
     a->owned[a->n_owned++] = copy;
-    for (size_t h = 0; h < n_head; h++) {
-        for (size_t i = 0; i < head_dim; i++) {
-            const size_t neighbor = i < half ? 2 * i : 2 * (i - half) + 1;
-            const size_t from = h * head_dim + (to_gguf ? i : neighbor);
-            const size_t to = h * head_dim + (to_gguf ? neighbor : i);
-            memcpy(copy + to * row_bytes, (const char *)b->data + from * row_bytes, row_bytes);
-        }
-    }
+    rg_adapter_turn(copy, b->data, b->shape[0], b->bytes / b->shape[0], n_heads, to_gguf);
     b->data = copy;
     return RG_OK;
 }
 
-static rg_status add_pair(reader *r, const rg_weight_rule *rule, uint32_t slot, const rg_tensor *a,
-                          const rg_tensor *b) {
+static rg_status add_pair(reader *r, uint32_t slot, const rg_tensor *a, const rg_tensor *b) {
     rg_status status = RG_OK;
-    const rg_hparams *h = &r->model->h;
     const rg_tensor *w = &r->model->weights[slot];
     rg_lora *lora = &r->adapter->loras[r->adapter->n_loras];
     const size_t rank = a->n_dims == 2 ? a->shape[0] : 0;
-    if (rank == 0 || rank > RG_LORA_RANK_MAX || b->n_dims != 2 || b->shape[1] != rank ||
+    const size_t most = rg_lora_rank_most(w);
+    if (rank == 0 || rank > most || b->n_dims != 2 || b->shape[1] != rank ||
         a->shape[1] != w->shape[1] || b->shape[0] != w->shape[0]) {
         return rg_fail(r->err, RG_E_FORMAT,
                        "tensors %.*s and %.*s do not fit the model's matrix of %zu x %zu with a "
-                       "rank of at most %d",
-                       RG_FMT(a->name), RG_FMT(b->name), w->shape[0], w->shape[1],
-                       RG_LORA_RANK_MAX);
+                       "rank of 1 to %zu",
+                       RG_FMT(a->name), RG_FMT(b->name), w->shape[0], w->shape[1], most);
     }
     RG_TRY(check_values(r, a));
     RG_TRY(check_values(r, b));
     *lora = (rg_lora){.slot = slot, .a = *a, .b = *b};
     const double divisor = r->is_root ? sqrt((double)rank) : (double)rank;
     lora->scaling = (float)(r->scale * (r->has_scaling ? r->scaling / divisor : 1.0));
-    const bool is_turned = rule->role == RG_ROLE_ATTN_Q || rule->role == RG_ROLE_ATTN_K;
+    const uint32_t n_turned = rg_adapter_turned_heads(r->model, slot);
     const bool is_gguf = r->adapter->gguf != NULL;
-    if (is_turned && r->model->arch->is_gguf_rope_neighbor &&
-        is_gguf != (r->kind == RG_SOURCE_GGUF)) {
-        RG_TRY(reorder_rows(r, &lora->b, rule->role == RG_ROLE_ATTN_Q ? h->n_head : h->n_kv_head,
-                            !is_gguf));
+    if (n_turned != 0 && is_gguf != (r->kind == RG_SOURCE_GGUF)) {
+        RG_TRY(reorder_rows(r, &lora->b, n_turned, !is_gguf));
     }
     r->adapter->n_loras++;
     r->n_used += 2;
@@ -120,9 +156,9 @@ static void name_of(const reader *r, const rg_weight_rule *rule, uint32_t layer,
                     char *out, size_t size) {
     char module[384];
     if (r->adapter->gguf != NULL) {
-        const char *mark = strstr(rule->gguf, "%u");
-        snprintf(out, size, "%.*s%u%s.lora_%c", (int)(mark - rule->gguf), rule->gguf, layer,
-                 mark + 2, is_a ? 'a' : 'b');
+        if (put_gguf_name(rule, layer, module, sizeof module)) {
+            snprintf(out, size, "%s.lora_%c", module, is_a ? 'a' : 'b');
+        }
     } else if (rg_adapter_module(r->model, rg_model_slot(rule->role, layer), module,
                                  sizeof module)) {
         snprintf(out, size, "%s.lora_%c.weight", module, is_a ? 'A' : 'B');
@@ -143,7 +179,7 @@ static rg_status add_matrix(reader *r, const rg_weight_rule *rule, uint32_t laye
     if ((a == NULL) != (b == NULL)) {
         return rg_fail(r->err, RG_E_FORMAT, "tensor %s is missing", a == NULL ? name_a : name_b);
     }
-    return a == NULL ? RG_OK : add_pair(r, rule, slot, a, b);
+    return a == NULL ? RG_OK : add_pair(r, slot, a, b);
 }
 
 static rg_status add_all(reader *r) {
@@ -200,7 +236,11 @@ static rg_status read_config(reader *r, const char *dir) {
     rg_arena_init(&arena, r->adapter->mem, 16 << 20);
     RG_TRY(rg_path_join(path, sizeof path, dir, RG_STR("adapter_config.json"), r->err));
     RG_TRY(rg_file_read(r->adapter->mem, path, RG_ADAPTER_CONFIG_MAX, &text, r->err));
-    RG_TRY(rg_json_parse(&arena, (rg_str){(const char *)text.data, text.size}, &config, r->err));
+    status = rg_json_parse(&arena, (rg_str){(const char *)text.data, text.size}, &config, r->err);
+    if (status != RG_OK) {
+        rg_error_prefix(r->err, "%s", path);
+        goto done;
+    }
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         RG_TRY(refuse_unless_empty(r, config, refused[i]));
     }
@@ -241,6 +281,14 @@ static rg_status open_gguf(reader *r, const char *path) {
                        "%s is no LoRA adapter: general.type \"adapter\" and adapter.type \"lora\" "
                        "are needed",
                        path);
+    }
+    // an adapter may leave out whose it is
+    if (rg_gguf_str(r->adapter->gguf, "general.architecture", &word) &&
+        !rg_str_is(word, r->model->arch->name)) {
+        return rg_fail(r->err, RG_E_FORMAT,
+                       "%s: general.architecture is \"%.*s\": the adapter is for another family "
+                       "than this model's %s",
+                       path, RG_FMT(word), r->model->arch->name);
     }
     r->has_scaling = rg_gguf_f64(r->adapter->gguf, "adapter.lora.alpha", &alpha) && alpha != 0;
     r->scaling = (float)alpha;

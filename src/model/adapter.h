@@ -3,9 +3,16 @@
 #pragma once
 
 #include "model/model.h"
+#include "model/source.h"
 
 #define RG_LORA_RANK_MAX      4096
 #define RG_ADAPTER_CONFIG_MAX (1u << 20) // bytes of adapter_config.json
+
+/** The highest rank of an addition to a matrix: more than both its dimensions adds nothing. */
+static inline size_t rg_lora_rank_most(const rg_tensor *w) {
+    const size_t dim = w->shape[0] > w->shape[1] ? w->shape[0] : w->shape[1];
+    return dim < RG_LORA_RANK_MAX ? dim : RG_LORA_RANK_MAX;
+}
 
 /** Fields may be read. */
 typedef struct rg_adapter {
@@ -30,5 +37,13 @@ rg_status rg_adapter_open(const rg_mem *mem, const char *path, const rg_model *m
                           rg_error *err) RG_MUST_CHECK;
 void rg_adapter_free(rg_adapter *adapter);
 
+/** The name of a matrix in a GGUF adapter, without ".lora_a"; false: it has none. */
+bool rg_adapter_gguf_name(const rg_model *model, uint32_t slot, char *out, size_t size);
+/** Heads of a rotated matrix whose rows GGUF files of this family have in another order than
+ * Hugging Face's; 0: the order is the same. */
+uint32_t rg_adapter_turned_heads(const rg_model *model, uint32_t slot);
+/** Rows of such a matrix into the order of the other container. */
+void rg_adapter_turn(void *to, const void *from, size_t n_rows, size_t row_bytes, uint32_t n_heads,
+                     bool to_gguf);
 /** The name of a matrix in a PEFT adapter, without ".lora_A.weight"; false: it has none. */
 bool rg_adapter_module(const rg_model *model, uint32_t slot, char *out, size_t size);

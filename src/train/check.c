@@ -345,7 +345,7 @@ done:
     return status;
 }
 
-static rg_status write_final(check *c, rg_str name, const rg_params *params) {
+static rg_status write_final(check *c, rg_str name, rg_trainer *t) {
     char file[256];
     char path[PATH_MAX_BYTES];
     const rg_json *lora = rg_json_find(c->golden, "lora");
@@ -356,16 +356,24 @@ static rg_status write_final(check *c, rg_str name, const rg_params *params) {
         return status;
     }
     if (c->init == NULL) {
-        return rg_export_weights(c->mem, path, params, NULL, c->err);
+        return rg_export_weights(c->mem, path, rg_trainer_params(t), NULL, c->err);
     }
+    size_t n_loras = 0;
     double alpha = 0;
     double rank = 0;
     bool is_rslora = false;
     (void)rg_json_f64(rg_json_find(lora, "alpha"), &alpha);
     (void)rg_json_f64(rg_json_find(lora, "r"), &rank);
     (void)rg_json_bool(rg_json_find(lora, "use_rslora"), &is_rslora);
-    return rg_export_peft(c->mem, path, params, (uint32_t)rank, (float)alpha, is_rslora, 0,
-                          rg_source_path(c->source), c->err);
+    const rg_adapter_export adapter = {.model = c->model,
+                                       .kind = rg_source_get_kind(c->source),
+                                       .params = rg_trainer_params(t),
+                                       .loras = rg_trainer_loras(t, &n_loras),
+                                       .rank = (uint32_t)rank,
+                                       .alpha = (float)alpha,
+                                       .is_rslora = is_rslora,
+                                       .base = rg_source_path(c->source)};
+    return rg_export_peft(c->mem, path, &adapter, c->err);
 }
 
 static rg_status compare_final(check *c, const rg_json *run, rg_str run_name,
@@ -461,7 +469,7 @@ static rg_status check_run(check *c, const rg_json *run, rg_str name) {
     RG_TRY(new_trainer(c, &t));
     RG_TRY(run_steps(c, t, run, steps, &loss_after));
     report_run(c, name, steps, batches->n, loss_after);
-    RG_TRY(write_final(c, name, rg_trainer_params(t)));
+    RG_TRY(write_final(c, name, t));
 
     snprintf(key, sizeof key, "%.*s", RG_FMT(name));
     const rg_json *tolerance =

@@ -5,6 +5,7 @@
 #include "format/safetensors_write.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -73,33 +74,133 @@ static void put_targets(rg_buf *out, const rg_params *params) {
     }
 }
 
-rg_status rg_export_peft(const rg_mem *mem, const char *dir, const rg_params *params, uint32_t rank,
-                         float alpha, bool is_rslora, float dropout, const char *base,
-                         rg_error *err) {
+// the parameters of an adapter as a container names and orders them; names and copies are owned
+typedef struct pages {
+    const rg_mem *mem;
+    rg_tensor *list;
+    char (*names)[RG_WEIGHT_NAME_MAX];
+    void **copies;
+    size_t n;
+} pages;
+
+static void clear_pages(pages *p) {
+    for (size_t i = 0; p->copies != NULL && i < p->n; i++) {
+        rg_free(p->mem, p->copies[i]);
+    }
+    rg_free(p->mem, p->copies);
+    rg_free(p->mem, p->names);
+    rg_free(p->mem, p->list);
+}
+
+// B of a matrix whose rows the model has in the other container's order
+static rg_status turn_rows(pages *p, size_t i, uint32_t n_heads, bool to_gguf, rg_error *err) {
+    rg_tensor *b = &p->list[i];
+    p->copies[i] = rg_alloc(p->mem, b->bytes);
+    if (p->copies[i] == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for tensor %.*s", RG_FMT(b->name));
+    }
+    rg_adapter_turn(p->copies[i], b->data, b->shape[0], b->bytes / b->shape[0], n_heads, to_gguf);
+    b->data = p->copies[i];
+    return RG_OK;
+}
+
+static rg_status make_pages(const rg_mem *mem, const rg_adapter_export *a, bool is_gguf, pages *p,
+                            rg_error *err) {
+    *p = (pages){.mem = mem, .n = a->params->n};
+    p->list = rg_new_array(mem, p->n + 1, sizeof *p->list);
+    p->names = rg_new_array(mem, p->n + 1, sizeof *p->names);
+    p->copies = rg_new_array(mem, p->n + 1, sizeof *p->copies);
+    if (p->list == NULL || p->names == NULL || p->copies == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu tensors", p->n);
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        const uint32_t slot = a->loras[i / 2].slot;
+        const bool is_a = i % 2 == 0;
+        p->list[i] = rg_param_tensor(&a->params->list[i]);
+        if (is_gguf) {
+            char matrix[RG_WEIGHT_NAME_MAX - 8];
+            if (!rg_adapter_gguf_name(a->model, slot, matrix, sizeof matrix)) {
+                return rg_fail(err, RG_E_UNSUPPORTED, "GGUF has no name for %s",
+                               a->params->list[i].name);
+            }
+            snprintf(p->names[i], sizeof p->names[i], "%s.lora_%c", matrix, is_a ? 'a' : 'b');
+            p->list[i].name = rg_str_of(p->names[i]);
+        }
+        const uint32_t n_heads = is_a ? 0 : rg_adapter_turned_heads(a->model, slot);
+        if (n_heads != 0 && is_gguf != (a->kind == RG_SOURCE_GGUF)) {
+            const rg_status status = turn_rows(p, i, n_heads, is_gguf, err);
+            if (status != RG_OK) {
+                return status;
+            }
+        }
+    }
+    return RG_OK;
+}
+
+static rg_status write_config(const rg_mem *mem, const char *dir, const rg_adapter_export *a,
+                              rg_error *err) {
     rg_status status = RG_OK;
     char path[4096];
     rg_buf text;
     rg_buf_init(&text, mem, 0);
     rg_buf_str(&text, RG_STR("{\n  \"peft_type\": \"LORA\",\n  \"task_type\": \"CAUSAL_LM\",\n"
                              "  \"base_model_name_or_path\": "));
-    rg_buf_json(&text, rg_str_of(base));
+    rg_buf_json(&text, rg_str_of(a->base));
     rg_buf_format(&text,
                   ",\n  \"r\": %u,\n  \"lora_alpha\": %.9g,\n  \"lora_dropout\": %.9g,\n"
                   "  \"use_rslora\": %s,\n  \"target_modules\": [",
-                  rank, (double)alpha, (double)dropout, is_rslora ? "true" : "false");
-    put_targets(&text, params);
+                  a->rank, (double)a->alpha, (double)a->dropout, a->is_rslora ? "true" : "false");
+    put_targets(&text, a->params);
     rg_buf_str(&text, RG_STR("],\n  \"bias\": \"none\",\n  \"fan_in_fan_out\": false,\n"
                              "  \"inference_mode\": true,\n  \"init_lora_weights\": true,\n"
                              "  \"modules_to_save\": null,\n  \"use_dora\": false\n}\n"));
     RG_TRY(rg_buf_check(&text, "adapter_config.json", err));
-    RG_TRY(rg_make_dir(dir, err));
-    RG_TRY(rg_path_join(path, sizeof path, dir, RG_STR("adapter_model.safetensors"), err));
-    RG_TRY(rg_export_weights(mem, path, params, NULL, err));
     RG_TRY(rg_path_join(path, sizeof path, dir, RG_STR("adapter_config.json"), err));
     RG_TRY(rg_file_write(path, text.data, text.size, err));
 
 done:
     rg_buf_clear(&text);
+    return status;
+}
+
+rg_status rg_export_peft(const rg_mem *mem, const char *dir, const rg_adapter_export *a,
+                         rg_error *err) {
+    const rg_safetensors_note note = {"format", RG_STR("pt")};
+    rg_status status = RG_OK;
+    char path[4096];
+    pages p;
+    RG_TRY(make_pages(mem, a, false, &p, err));
+    RG_TRY(rg_make_dir(dir, err));
+    RG_TRY(rg_path_join(path, sizeof path, dir, RG_STR("adapter_model.safetensors"), err));
+    RG_TRY(rg_safetensors_write(mem, path, p.list, p.n, &note, 1, NULL, NULL, err));
+    RG_TRY(write_config(mem, dir, a, err));
+
+done:
+    clear_pages(&p);
+    return status;
+}
+
+rg_status rg_export_gguf(const rg_mem *mem, const char *path, const rg_adapter_export *a,
+                         rg_error *err) {
+    rg_status status = RG_OK;
+    rg_gguf_writer w;
+    pages p;
+    rg_gguf_writer_init(&w, mem);
+    RG_TRY(make_pages(mem, a, true, &p, err));
+    // readers divide alpha by the rank, whatever it was divided by before
+    const double root = a->is_rslora ? sqrt((double)a->rank) : 1;
+    rg_gguf_put_str(&w, "general.architecture", rg_str_of(a->model->arch->name));
+    rg_gguf_put_str(&w, "general.type", RG_STR("adapter"));
+    rg_gguf_put_str(&w, "adapter.type", RG_STR("lora"));
+    rg_gguf_put_f32(&w, "adapter.lora.alpha", (float)(a->alpha * root));
+    for (size_t i = 0; i < p.n; i++) {
+        rg_gguf_put_tensor(&w, &p.list[i]);
+    }
+    RG_TRY(rg_gguf_write(&w, path, NULL, NULL, err));
+
+done:
+    clear_pages(&p);
+    rg_gguf_writer_clear(&w);
     return status;
 }
 

@@ -10,14 +10,24 @@ rg_status rg_make_dir(const char *path, rg_error *err) RG_MUST_CHECK;
 rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params *params,
                             const float *const *values, rg_error *err) RG_MUST_CHECK;
 
-/**
- * An adapter in PEFT's layout: dir/adapter_config.json and dir/adapter_model.safetensors.
- * @param targets  "all-linear" or a list of names; what the config says is taken from the
- * parameters
- * @param base     name of the model that it belongs to
- */
-rg_status rg_export_peft(const rg_mem *mem, const char *dir, const rg_params *params, uint32_t rank,
-                         float alpha, bool is_rslora, float dropout, const char *base,
+/** An adapter that is to be written. Everything is borrowed. */
+typedef struct rg_adapter_export {
+    const rg_model *model;
+    rg_source_kind kind;     // of the model: the order that rows of B have
+    const rg_params *params; // A and B of each addition
+    const rg_lora *loras;    // slots
+    uint32_t rank;
+    float alpha;
+    bool is_rslora;
+    float dropout;
+    const char *base; // name of the model that it belongs to
+} rg_adapter_export;
+
+/** In PEFT's layout: dir/adapter_config.json and dir/adapter_model.safetensors. */
+rg_status rg_export_peft(const rg_mem *mem, const char *dir, const rg_adapter_export *adapter,
+                         rg_error *err) RG_MUST_CHECK;
+/** As one GGUF file, in the layout that llama.cpp reads. */
+rg_status rg_export_gguf(const rg_mem *mem, const char *path, const rg_adapter_export *adapter,
                          rg_error *err) RG_MUST_CHECK;
 
 #define RG_SETTINGS_FILE_MAX (128u << 20) // bytes of a file that is copied beside the weights

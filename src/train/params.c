@@ -186,6 +186,15 @@ rg_status rg_params_new_lora(const rg_mem *mem, const rg_model *model,
                          options->targets);
         goto done;
     }
+    for (size_t i = 0; i < n; i++) {
+        const rg_tensor *w = &model->weights[slots[i]];
+        if (options->rank > rg_lora_rank_most(w)) {
+            status =
+                rg_fail(err, RG_E_ARG, "a rank of %u is more than a matrix of %zu x %zu can use",
+                        options->rank, w->shape[0], w->shape[1]);
+            goto done;
+        }
+    }
     RG_TRY(begin_loras(mem, n, &p, &list, err));
     for (size_t i = 0; i < n; i++) {
         set_pair(&p, model, i, slots[i], options->rank);

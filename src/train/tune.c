@@ -70,16 +70,27 @@ static rg_status measure(const rg_mem *mem, const rg_sample_reader *reader,
     return status;
 }
 
-static rg_status save_result(const rg_mem *mem, const rg_tune_options *o, rg_trainer *t,
-                             rg_error *err) {
+static rg_status save_result(const rg_mem *mem, const rg_tune_options *o, const rg_run_parts *parts,
+                             rg_trainer *t, rg_error *err) {
     char path[4096];
     rg_status status = RG_OK;
+    size_t n_loras = 0;
+    const rg_adapter_export adapter = {.model = parts->model,
+                                       .kind = parts->kind,
+                                       .params = rg_trainer_params(t),
+                                       .loras = rg_trainer_loras(t, &n_loras),
+                                       .rank = o->lora.rank,
+                                       .alpha = o->lora.alpha,
+                                       .is_rslora = o->lora.is_rslora,
+                                       .dropout = o->lora_drop,
+                                       .base = o->base};
     if (o->is_full) {
         RG_TRY(rg_path_join(path, sizeof path, o->out_dir, RG_STR("model.safetensors"), err));
         RG_TRY(rg_export_weights(mem, path, rg_trainer_params(t), NULL, err));
     } else {
-        RG_TRY(rg_export_peft(mem, o->out_dir, rg_trainer_params(t), o->lora.rank, o->lora.alpha,
-                              o->lora.is_rslora, o->lora_drop, o->base, err));
+        RG_TRY(rg_export_peft(mem, o->out_dir, &adapter, err));
+        RG_TRY(rg_path_join(path, sizeof path, o->out_dir, RG_STR("adapter.gguf"), err));
+        RG_TRY(rg_export_gguf(mem, path, &adapter, err));
     }
 
 done:
@@ -146,7 +157,7 @@ rg_status rg_tune_run(const rg_mem *mem, const rg_run_parts *parts, const rg_tun
     const rg_fit_data batches = rg_data_fit(data);
     RG_TRY(rg_fit(mem, t, &options, &batches, o->n_rows * from.seq_len, resume, tell->step,
                   tell->arg, end, err));
-    RG_TRY(save_result(mem, o, t, err));
+    RG_TRY(save_result(mem, o, parts, t, err));
     if (facts != NULL) {
         *facts = rg_data_get_facts(data);
     }

@@ -12,7 +12,13 @@ static inline __mmask16 first(size_t n) {
 }
 
 static void narrow(float *words, const float *from, size_t n) {
-    for (size_t l = 0; l < n; l += 32, words += 16) {
+    size_t l = 0;
+    for (; l + 32 <= n; l += 32, words += 16) {
+        const __m512 low = _mm512_loadu_ps(from + l);
+        const __m512 high = _mm512_loadu_ps(from + l + 16);
+        _mm512_storeu_si512(words, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+    if (l < n) {
         const size_t left = n - l;
         const __m512 low = _mm512_maskz_loadu_ps(first(left), from + l);
         const __m512 high = _mm512_maskz_loadu_ps(first(left > 16 ? left - 16 : 0), from + l + 16);
