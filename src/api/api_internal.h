@@ -114,6 +114,13 @@ rg_status api_grammar_accept(raga_grammar *g, const raga_model *m, int32_t id, r
 rg_status api_chat_ids(const raga_model *m, const rg_chat_request *request, rg_ids *ids,
                        rg_error *err);
 
+/** Is this the name of the built-in model? */
+bool api_is_builtin(const char *path);
+/** The built-in model's file. Errors: RG_E_NOT_FOUND: this build has none. */
+rg_status api_builtin_bytes(rg_bytes *out, rg_error *err);
+/** rg_source_open, the built-in model by its name too. */
+rg_status api_source_open(const char *path, rg_source **out, rg_error *err);
+
 /** The public twin of an internal failure. */
 raga_status api_fail(raga_error *out, rg_status status, const rg_error *err);
 /** A failure of the caller's. */
