@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "chat/answer.h"
 #include "chat/chat_format.h"
 #include "chat/template_line.h"
 #include "engine/engine.h"
@@ -120,6 +121,9 @@ bool api_is_builtin(const char *path);
 rg_status api_builtin_bytes(rg_bytes *out, rg_error *err);
 /** rg_source_open, the built-in model by its name too. */
 rg_status api_source_open(const char *path, rg_source **out, rg_error *err);
+
+/** The public twin of a piece of an answer. */
+raga_piece api_piece(const rg_piece *piece);
 
 /** The public twin of an internal failure. */
 raga_status api_fail(raga_error *out, rg_status status, const rg_error *err);
