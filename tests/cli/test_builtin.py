@@ -29,6 +29,11 @@ class Without(unittest.TestCase):
             self.assertEqual(out, "", command)
             self.assertRegex(err, "no built-in model|none is built in", command)
 
+    def test_no_model_says_how_to_name_one(self):
+        code, _, err = raga("run")
+        self.assertEqual(code, 2)
+        self.assertIn("raga run MODEL", err)
+
 
 @unittest.skipUnless(HAS_ONE, "this build has no built-in model: models/raga-nano.gguf was absent")
 class With(unittest.TestCase):

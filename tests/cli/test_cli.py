@@ -48,11 +48,6 @@ class Usage(unittest.TestCase):
             self.assertEqual(code, 2, (option, value))
             self.assertIn(value, err)
 
-    def test_no_model_says_how_to_name_one(self):
-        code, _, err = raga("run")
-        self.assertEqual(code, 2)
-        self.assertIn("raga run MODEL", err)
-
     def test_missing_files_are_named(self):
         for command in (["run", "/no/model", "x"], ["show", "/no/model"], ["tokenize", "/no/model", "x"],
                         ["bench", "/no/model"], ["template", "/no/model", "--jsonl"]):
