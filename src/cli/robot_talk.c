@@ -265,7 +265,9 @@ static int carry_out_all(round *r) {
                 status = carry_out(t, name, args, &c);
             }
             if (status == CLI_OK && (!is_apart || pass == 2)) {
-                const char *skipped = "{\"ok\": false, \"error\": \"skipped\"}";
+                const char *skipped = c.n == TALK_CALLS_MAX
+                                          ? "{\"ok\": false, \"error\": \"too many calls at once\"}"
+                                          : "{\"ok\": false, \"error\": \"skipped\"}";
                 has_memory =
                     note_result(t, name, args, i < c.n ? c.results[i] : skipped) && has_memory;
             }

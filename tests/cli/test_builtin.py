@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
@@ -18,12 +19,19 @@ def raga(*args, stdin="", timeout=120):
 HAS_ONE = raga("show", "builtin")[0] == 0
 
 
+class Command(unittest.TestCase):
+    def setUp(self):
+        temp = tempfile.TemporaryDirectory()
+        self.addCleanup(temp.cleanup)
+        self.folder = temp.name
+
+
 @unittest.skipIf(HAS_ONE, "this build has a built-in model")
-class Without(unittest.TestCase):
+class Without(Command):
     def test_each_command_says_that_there_is_none(self):
         for command in (["run", "builtin", "x"], ["run", "--jsonl"], ["show", "builtin"], ["tokenize", "builtin", "x"],
                         ["bench", "builtin"], ["template", "builtin", "--jsonl"], ["robot", "sim:flat", "sit"],
-                        ["inspect", "builtin", "-p", "x"], ["logits", "builtin", "--ids", "1", "-o", "/dev/null"]):
+                        ["inspect", "builtin", "-p", "x"], ["logits", "builtin", "--ids", "1", "-o", os.path.join(self.folder, "l")]):
             code, out, err = raga(*command)
             self.assertNotEqual(code, 0, command)
             self.assertEqual(out, "", command)
@@ -36,7 +44,7 @@ class Without(unittest.TestCase):
 
 
 @unittest.skipUnless(HAS_ONE, "this build has no built-in model: models/raga-nano.gguf was absent")
-class With(unittest.TestCase):
+class With(Command):
     def test_it_is_small_and_of_one_type(self):
         facts = json.loads(raga("show", "builtin", "--json")[1])
         text = json.dumps(facts)
@@ -51,7 +59,7 @@ class With(unittest.TestCase):
         for command, stdin in ((["run", "builtin", "hi", "-n", "4"], ""), (["run", "-n", "4"], "hi"),
                                (["tokenize", "builtin", "hi"], ""), (["template", "builtin", "--jsonl"], said),
                                (["inspect", "builtin", "-p", "hi"], ""), (["bench", "builtin", "-p", "8", "-n", "4", "-r", "1"], ""),
-                               (["logits", "builtin", "--ids", "1,2", "-o", "/dev/null"], "")):
+                               (["logits", "builtin", "--ids", "1,2", "-o", os.path.join(self.folder, "l")], "")):
             code, out, err = raga(*command, stdin=stdin)
             self.assertEqual(code, 0, (command, err))
 
