@@ -165,6 +165,18 @@ static void ill_formed_parts_are_maximal(void **state) {
 
 // ---- files ----
 
+static void a_device_is_not_replaced_by_a_file(void **state) {
+    (void)state;
+    char path[128];
+    rg_error err = {0};
+    rg_file_writer w;
+    snprintf(path, sizeof path, "/tmp/raga-test-fifo-%d", (int)getpid());
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(rg_file_writer_open(&w, path, &err), RG_E_ARG);
+    assert_non_null(strstr(err.text, "FIFO"));
+    unlink(path);
+}
+
 static void a_write_is_whole_or_not_at_all(void **state) {
     (void)state;
     char path[128];
@@ -309,6 +321,7 @@ int main(void) {
         cmocka_unit_test(a_map_finds_what_was_added),
         cmocka_unit_test(every_code_point_round_trips),
         cmocka_unit_test(ill_formed_parts_are_maximal),
+        cmocka_unit_test(a_device_is_not_replaced_by_a_file),
         cmocka_unit_test(a_write_is_whole_or_not_at_all),
         cmocka_unit_test(an_empty_file_maps_to_nothing),
         cmocka_unit_test(every_chunk_runs_once),

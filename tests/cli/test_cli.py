@@ -74,6 +74,15 @@ class Usage(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn('did you mean "bench"', err)
 
+    def test_a_device_is_not_replaced_by_a_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "pipe")
+            os.mkfifo(path)
+            code, _, err = raga("logits", TINY, "--ids", "1", "-o", path)
+            self.assertEqual(code, 1)
+            self.assertIn("no regular file", err)
+            self.assertEqual(os.listdir(folder), ["pipe"])
+
     def test_a_full_disk_is_said(self):
         with open("/dev/full", "wb") as full:
             out = subprocess.run([RAGA, "show", TINY], stdout=full, stderr=subprocess.PIPE, timeout=60)
