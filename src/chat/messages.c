@@ -31,7 +31,7 @@ static rg_json *find_in(const rg_json *object, rg_json *items, const char *key) 
 
 static bool is_texts(const rg_json *json) {
     rg_str text;
-    for (size_t i = 0; i < json->n; i++) {
+    for (size_t i = 0; json->kind == RG_JSON_ARRAY && i < json->n; i++) {
         if (!rg_json_str(rg_json_find(&json->items[i], "text"), &text)) {
             return false;
         }

@@ -1,4 +1,5 @@
-/* The built-in model, with tests/data/tiny in its place: read where it lies, by its name everywhere. */
+/* The built-in model, with tests/data/tiny in its place: read where it lies, by its name
+ * everywhere. */
 #include "api/api_internal.h"
 
 #include <setjmp.h>
