@@ -101,11 +101,25 @@ RAGA_API void raga_responder_free(raga_responder *responder);
 /** The session it works on, for raga_session_cancel. */
 RAGA_API raga_session *raga_responder_session(raga_responder *responder);
 /**
- * One line: {"id", "messages", "tools"?} gives {"id", "calls": [{"name", "arguments"}], "reply"},
- * the likeliest token always being taken; "warnings" stand there when a call was malformed and
- * became part of the reply. What cannot be answered gives {"id", "error"}.
+ * Answer one conversation, {"messages", "tools"?}, the likeliest token always being taken. Calls in
+ * messages may be
+ * {"name", "arguments"} or {"function": {..}}, arguments an object or its text, a tool's content
+ * JSON or its text.
+ * @param fn      told of each part as it comes; may be NULL
+ * @param result  may be NULL; its size set by the caller
+ * Errors: RAGA_E_FORMAT, RAGA_E_LIMIT (the context is too small, both sizes named),
+ * RAGA_E_CANCELLED; those of raga_grammar_of_tools.
+ */
+RAGA_API raga_status raga_respond(raga_responder *responder, const char *conversation, size_t size,
+                                  raga_piece_fn *fn, void *arg, raga_result *result,
+                                  raga_error *err) RAGA_MUST_CHECK;
+/**
+ * One line of the same: {"id", "messages", "tools"?} gives {"id", "calls": [{"name", "arguments"}],
+ * "reply"}, the likeliest token always being taken; "warnings" stand there when a call was
+ * malformed and became part of the reply. What cannot be answered gives {"id", "calls": [],
+ * "reply": "", "error"}.
  * @param out  one JSON object without a newline, owned by the caller: raga_free()
- * Errors: RAGA_E_CANCELLED, RAGA_E_MEMORY.
+ * Errors: RAGA_E_CANCELLED; RAGA_E_MEMORY when not even that could be written.
  */
 RAGA_API raga_status raga_respond_json_line(raga_responder *responder, const char *line,
                                             size_t size, char **out, size_t *out_size,

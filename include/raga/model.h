@@ -10,12 +10,19 @@ extern "C" {
 
 typedef struct raga_model raga_model;
 
+/** The model inside the library goes by this name, wherever a path of a model is asked for; a file
+ * of that name is
+ * "./builtin". */
+#define RAGA_BUILTIN "builtin"
+/** Was the library built with one? */
+RAGA_API bool raga_has_builtin(void);
+
 /** Called now and then during long work, with a share in [0, 1]; a false answer cancels. */
 typedef bool raga_progress_fn(void *arg, double share, const char *what);
 
 typedef struct raga_model_options {
     size_t size;
-    const char *path;          // required
+    const char *path;          // required; or RAGA_BUILTIN
     unsigned n_threads;        // 0: physical cores within the process's quota
     size_t n_ctx;              // most tokens of a session; 0: what model and memory allow
     size_t n_slots;            // sessions of n_ctx tokens that fit at once; 0: 1

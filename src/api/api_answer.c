@@ -17,13 +17,17 @@ _Static_assert((int)RAGA_PIECE_TEXT == (int)RG_PIECE_TEXT &&
                    (int)RAGA_PIECE_BROKEN == (int)RG_PIECE_BROKEN,
                "kinds are handed over as they are");
 
+raga_piece api_piece(const rg_piece *piece) {
+    return (raga_piece){.size = sizeof(raga_piece),
+                        .kind = (raga_piece_kind)piece->kind,
+                        .call = piece->call,
+                        .text = piece->text.data,
+                        .text_size = piece->text.size};
+}
+
 static void relay_piece(void *arg, const rg_piece *piece) {
     const raga_answer *a = arg;
-    const raga_piece out = {.size = sizeof out,
-                            .kind = (raga_piece_kind)piece->kind,
-                            .call = piece->call,
-                            .text = piece->text.data,
-                            .text_size = piece->text.size};
+    const raga_piece out = api_piece(piece);
     a->fn(a->arg, &out);
 }
 

@@ -20,7 +20,7 @@ raga_status raga_container_open(const char *path, raga_container **out, raga_err
         return api_fail(error, rg_fail(&err, RG_E_MEMORY, "no memory for a container"), &err);
     }
     rg_buf_init(&c->warnings, rg_mem_heap(), 0);
-    const rg_status status = rg_source_open(rg_mem_heap(), path, &c->source, &err);
+    const rg_status status = api_source_open(path, &c->source, &err);
     if (status != RG_OK) {
         raga_container_close(c);
         return api_fail(error, status, &err);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "chat/answer.h"
 #include "chat/chat_format.h"
 #include "chat/template_line.h"
 #include "engine/engine.h"
@@ -113,6 +114,16 @@ rg_status api_grammar_accept(raga_grammar *g, const raga_model *m, int32_t id, r
 /** The token ids of a conversation. */
 rg_status api_chat_ids(const raga_model *m, const rg_chat_request *request, rg_ids *ids,
                        rg_error *err);
+
+/** Is this the name of the built-in model? */
+bool api_is_builtin(const char *path);
+/** The built-in model's file. Errors: RG_E_NOT_FOUND: this build has none. */
+rg_status api_builtin_bytes(rg_bytes *out, rg_error *err);
+/** rg_source_open, the built-in model by its name too. */
+rg_status api_source_open(const char *path, rg_source **out, rg_error *err);
+
+/** The public twin of a piece of an answer. */
+raga_piece api_piece(const rg_piece *piece);
 
 /** The public twin of an internal failure. */
 raga_status api_fail(raga_error *out, rg_status status, const rg_error *err);

@@ -176,7 +176,7 @@ done:
 static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error *err) {
     rg_status status = RG_OK;
     RG_TRY(read_options(o, &m->options, err));
-    RG_TRY(rg_source_open(rg_mem_heap(), o->path, &m->source, err));
+    RG_TRY(api_source_open(o->path, &m->source, err));
     if (o->quant != NULL) {
         RG_TRY(quantize(m, o, err));
     }

@@ -2,6 +2,7 @@
 #include "api/api_internal.h"
 
 #include "chat/answer.h"
+#include "chat/messages.h"
 
 enum {
     LINE_BYTES_MAX = 64 << 20,
@@ -21,6 +22,9 @@ struct raga_responder {
 
 /** An answer as it comes. */
 typedef struct reading {
+    raga_piece_fn *fn; // somebody who is told of it; may be NULL
+    void *fn_arg;
+    raga_result result;
     rg_answer *answer;
     rg_buf calls; // JSON objects with commas between
     rg_buf name;
@@ -94,6 +98,10 @@ static void take_call(reading *r, rg_str args) {
 
 static void take_piece(void *arg, const rg_piece *piece) {
     reading *r = arg;
+    if (r->fn != NULL) {
+        const raga_piece out = api_piece(piece);
+        r->fn(r->fn_arg, &out);
+    }
     switch (piece->kind) {
     case RG_PIECE_TEXT:
         rg_buf_str(&r->reply, piece->text);
@@ -214,7 +222,6 @@ static size_t reuse(raga_session *s, const int32_t *ids, size_t n) {
 static rg_status generate(raga_responder *r, const rg_ids *ids, raga_grammar *grammar, reading *in,
                           rg_error *err) {
     raga_error error = {0};
-    raga_result result = {.size = sizeof result};
     const raga_generate_options options = {.size = sizeof options,
                                            .max_tokens = r->options.max_tokens,
                                            .is_greedy = true,
@@ -224,7 +231,7 @@ static rg_status generate(raga_responder *r, const rg_ids *ids, raga_grammar *gr
     const size_t n = rg_ids_count(ids);
     const size_t same = reuse(r->session, rg_ids_data(ids), n);
     const raga_status status = raga_generate(r->session, rg_ids_data(ids) + same, n - same,
-                                             &options, read_step, in, &result, &error);
+                                             &options, read_step, in, &in->result, &error);
     if (status != RAGA_OK) {
         return rg_fail(err, (rg_status)status, "%s", error.text);
     }
@@ -232,51 +239,95 @@ static rg_status generate(raga_responder *r, const rg_ids *ids, raga_grammar *gr
         *err = in->err;
         return in->status;
     }
-    if (strcmp(result.stop, "cancelled") == 0) {
+    if (strcmp(in->result.stop, "cancelled") == 0) {
         return rg_fail(err, RG_E_CANCELLED, "stopped on request");
     }
     return rg_answer_finish(in->answer, err);
 }
 
-static rg_status respond(raga_responder *r, const rg_json *line, rg_buf *out, rg_error *err) {
-    rg_chat_request request = {.messages = rg_json_find(line, "messages"),
-                               .tools = rg_json_find(line, "tools"),
-                               .add_generation_prompt = true};
+static void init_reading(reading *in, raga_piece_fn *fn, void *arg) {
+    *in = (reading){.fn = fn, .fn_arg = arg, .result = {.size = sizeof in->result}};
+    rg_buf_init(&in->calls, rg_mem_heap(), 0);
+    rg_buf_init(&in->name, rg_mem_heap(), 0);
+    rg_buf_init(&in->reply, rg_mem_heap(), 0);
+    rg_buf_init(&in->warnings, rg_mem_heap(), 0);
+}
+
+static void clear_reading(reading *in) {
+    rg_answer_free(in->answer);
+    rg_buf_clear(&in->calls);
+    rg_buf_clear(&in->name);
+    rg_buf_clear(&in->reply);
+    rg_buf_clear(&in->warnings);
+}
+
+// null and an empty list bring no tools
+static const rg_json *tools_of(const rg_json *line) {
+    const rg_json *tools = rg_json_find(line, "tools");
+    const bool is_none = tools == NULL || tools->kind == RG_JSON_NULL ||
+                         (tools->kind == RG_JSON_ARRAY && tools->n == 0);
+    return is_none ? NULL : tools;
+}
+
+static rg_status respond(raga_responder *r, rg_arena *arena, const rg_json *line, reading *in,
+                         rg_error *err) {
+    rg_chat_request request = {.tools = tools_of(line), .add_generation_prompt = true};
     raga_grammar *grammar = NULL;
-    reading in = {0};
     rg_ids ids;
     rg_status status = RG_OK;
     rg_ids_init(&ids, rg_mem_heap());
-    rg_buf_init(&in.calls, rg_mem_heap(), 0);
-    rg_buf_init(&in.name, rg_mem_heap(), 0);
-    rg_buf_init(&in.reply, rg_mem_heap(), 0);
-    rg_buf_init(&in.warnings, rg_mem_heap(), 0);
+    RG_TRY(rg_messages_tidy(arena, rg_json_find(line, "messages"), &request.messages, err));
     if (request.messages == NULL || request.messages->kind != RG_JSON_ARRAY) {
         status = rg_fail(err, RG_E_FORMAT, "the line has no \"messages\", a list");
         goto done;
     }
-    // null and an empty list bring no tools
-    if (request.tools != NULL &&
-        (request.tools->kind == RG_JSON_NULL ||
-         (request.tools->kind == RG_JSON_ARRAY && request.tools->n == 0))) {
-        request.tools = NULL;
-    }
     RG_TRY(api_chat_ids(r->model, &request, &ids, err));
     const bool is_in_thought = opens_thought(r->model, &ids);
     RG_TRY(find_grammar(r, request.tools, is_in_thought, &grammar, err));
-    RG_TRY(rg_answer_new(rg_mem_heap(), rg_dialect_at(0), is_in_thought, take_piece, &in,
-                         &in.answer, err));
-    RG_TRY(generate(r, &ids, grammar, &in, err));
-    write_answer(&in, out);
+    RG_TRY(rg_answer_new(rg_mem_heap(), rg_dialect_at(0), is_in_thought, take_piece, in,
+                         &in->answer, err));
+    RG_TRY(generate(r, &ids, grammar, in, err));
 
 done:
-    rg_answer_free(in.answer);
-    rg_buf_clear(&in.calls);
-    rg_buf_clear(&in.name);
-    rg_buf_clear(&in.reply);
-    rg_buf_clear(&in.warnings);
     rg_ids_clear(&ids);
     return status;
+}
+
+static rg_status read_line(rg_arena *arena, const char *line, size_t size, const rg_json **out,
+                           rg_error *err) {
+    if (size > LINE_BYTES_MAX) {
+        return rg_fail(err, RG_E_LIMIT, "a line of %zu bytes, limit %d", size, LINE_BYTES_MAX);
+    }
+    const rg_status status = rg_json_parse(arena, (rg_str){line, size}, out, err);
+    return status != RG_OK || (*out)->kind == RG_JSON_OBJECT
+               ? status
+               : rg_fail(err, RG_E_FORMAT, "the line is no JSON object");
+}
+
+raga_status raga_respond(raga_responder *r, const char *line, size_t size, raga_piece_fn *fn,
+                         void *arg, raga_result *result, raga_error *error) {
+    rg_error err = {0};
+    rg_arena arena;
+    reading in;
+    const rg_json *root = NULL;
+    rg_status status = RG_OK;
+    if (r == NULL || (line == NULL && size != 0)) {
+        return api_bad(error, "no responder or no conversation");
+    }
+    rg_arena_init(&arena, rg_mem_heap(), TREE_BYTES_MAX);
+    init_reading(&in, fn, arg);
+    RG_TRY(read_line(&arena, line, size, &root, &err));
+    RG_TRY(respond(r, &arena, root, &in, &err));
+    if (result != NULL) {
+        in.result.size = result->size;
+        memcpy(result, &in.result,
+               result->size < sizeof in.result ? result->size : sizeof in.result);
+    }
+
+done:
+    clear_reading(&in);
+    rg_arena_clear(&arena);
+    return api_fail(error, status, &err);
 }
 
 raga_status raga_respond_json_line(raga_responder *r, const char *line, size_t size, char **out,
@@ -284,30 +335,30 @@ raga_status raga_respond_json_line(raga_responder *r, const char *line, size_t s
     rg_error err = {0};
     rg_arena arena;
     rg_buf answer;
+    reading in;
     const rg_json *root = NULL;
-    rg_status status = RG_OK;
     if (r == NULL || (line == NULL && size != 0) || out == NULL || out_size == NULL) {
         return api_bad(error, "no responder, no line or no place for the answer");
     }
     rg_arena_init(&arena, rg_mem_heap(), TREE_BYTES_MAX);
     rg_buf_init(&answer, rg_mem_heap(), 0);
-    status = size > LINE_BYTES_MAX
-                 ? rg_fail(&err, RG_E_LIMIT, "a line of %zu bytes, limit %d", size, LINE_BYTES_MAX)
-                 : rg_json_parse(&arena, (rg_str){line, size}, &root, &err);
-    if (status == RG_OK && root->kind != RG_JSON_OBJECT) {
-        status = rg_fail(&err, RG_E_FORMAT, "the line is no JSON object");
-    }
+    init_reading(&in, NULL, NULL);
+    rg_status status = read_line(&arena, line, size, &root, &err);
     rg_buf_str(&answer, RG_STR("{\"id\":"));
     rg_json_write(&answer, rg_json_find(root, "id"));
     if (status == RG_OK) {
-        status = respond(r, root, &answer, &err);
+        status = respond(r, &arena, root, &in, &err);
     }
-    if (status != RG_OK && status != RG_E_CANCELLED && status != RG_E_MEMORY) {
-        rg_buf_str(&answer, RG_STR(",\"error\":"));
+    if (status == RG_OK) {
+        write_answer(&in, &answer);
+    } else if (status != RG_E_CANCELLED) {
+        // every line gets one, with the fields that a reader counts on
+        rg_buf_str(&answer, RG_STR(",\"calls\":[],\"reply\":\"\",\"error\":"));
         rg_buf_json(&answer, rg_str_of(err.text));
         status = RG_OK;
     }
     rg_buf_char(&answer, '}');
+    clear_reading(&in);
     rg_arena_clear(&arena);
     if (status != RG_OK) {
         rg_buf_clear(&answer);

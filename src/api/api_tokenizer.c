@@ -1,5 +1,24 @@
 #include "api/api_internal.h"
 
+static rg_status open_builtin(rg_tokenizer **out, rg_error *err) {
+    rg_bytes file = {0};
+    rg_gguf *gguf = NULL;
+    rg_status status = RG_OK;
+    RG_TRY(api_builtin_bytes(&file, err));
+    RG_TRY(rg_gguf_parse(rg_mem_heap(), file, &gguf, err));
+    // what its tokens point into lasts as long as the program
+    RG_TRY(rg_tokenizer_of_gguf(rg_mem_heap(), gguf, out, err));
+
+done:
+    rg_gguf_close(gguf);
+    return status;
+}
+
+static rg_status open_tokenizer(const char *path, rg_tokenizer **out, rg_error *err) {
+    return api_is_builtin(path) ? open_builtin(out, err)
+                                : rg_tokenizer_open(rg_mem_heap(), path, out, err);
+}
+
 raga_status raga_tokenizer_open(const char *path, raga_tokenizer **out, raga_error *error) {
     rg_error err = {0};
     if (path == NULL || out == NULL) {
@@ -9,7 +28,7 @@ raga_status raga_tokenizer_open(const char *path, raga_tokenizer **out, raga_err
     if (t == NULL) {
         return api_fail(error, rg_fail(&err, RG_E_MEMORY, "no memory for a tokenizer"), &err);
     }
-    const rg_status status = rg_tokenizer_open(rg_mem_heap(), path, &t->tokenizer, &err);
+    const rg_status status = open_tokenizer(path, &t->tokenizer, &err);
     if (status != RG_OK) {
         raga_tokenizer_close(t);
         return api_fail(error, status, &err);

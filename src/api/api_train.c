@@ -41,7 +41,7 @@ raga_status raga_merge(const char *path, const char *const *names, size_t n, con
     if (path == NULL || names == NULL || n == 0 || out_dir == NULL) {
         return api_bad(error, "a model, adapters and a directory for the result are needed");
     }
-    RG_TRY(rg_source_open(rg_mem_heap(), path, &source, &err));
+    RG_TRY(api_source_open(path, &source, &err));
     RG_TRY(rg_model_load(rg_mem_heap(), source, &model, &err));
     RG_TRY(api_open_adapters(model, rg_source_get_kind(source), names, n, &adapters, &loras,
                              &n_loras, &err));

@@ -129,6 +129,11 @@ rg_status rg_file_writer_open(rg_file_writer *w, const char *path, rg_error *err
     if (size == 0 || size >= sizeof w->path) {
         return rg_fail(err, RG_E_ARG, "a path of %zu bytes cannot be written", size);
     }
+    // the file that is moved here in the end would take the place of a device
+    if (rg_file_kind_of(path) == RG_FILE_OTHER) {
+        return rg_fail(err, RG_E_ARG, "%s is a device, FIFO or socket: it cannot be replaced",
+                       path);
+    }
     memcpy(w->path, path, size + 1);
     snprintf(w->temp_path, sizeof w->temp_path, "%s.XXXXXX", path);
     w->fd = mkostemp(w->temp_path, O_CLOEXEC);

@@ -50,6 +50,7 @@ typedef struct rg_file_writer {
     char temp_path[4096 + 16];
 } rg_file_writer;
 
+/** Errors: RG_E_ARG (no path, or a device, FIFO or socket stands there), RG_E_IO. */
 rg_status rg_file_writer_open(rg_file_writer *w, const char *path, rg_error *err) RG_MUST_CHECK;
 rg_status rg_file_writer_put(rg_file_writer *w, const void *data, size_t size,
                              rg_error *err) RG_MUST_CHECK;

@@ -1,7 +1,7 @@
 /*
  * A pool of threads for one graph at a time: short parallel sections with few microseconds between.
  * Workers spin briefly, then sleep. Work is handed out in chunks from one counter, so a thread that
- * the system slows down costs its share and no more.
+ * the system slows down costs its share and no more, and one that it does not run at all, nothing.
  */
 #pragma once
 

@@ -18,7 +18,7 @@
 enum { HISTORY_LINES = 1000 };
 
 typedef struct loop {
-    cli_chat chat;
+    cli_chat *chat;
 #ifdef RAGA_WITH_EDIT
     EditLine *edit;
     History *history;
@@ -185,7 +185,7 @@ static void cmd_help_text(loop *l, const char *rest) {
 
 static void cmd_reset(loop *l, const char *rest) {
     (void)rest;
-    cli_chat_reset(&l->chat);
+    cli_chat_reset(l->chat);
 }
 
 static void cmd_system(loop *l, const char *rest) {
@@ -198,8 +198,8 @@ static void cmd_system(loop *l, const char *rest) {
     }
     free(l->system_text);
     l->system_text = text;
-    l->chat.system = size == 0 ? NULL : text;
-    cli_chat_reset(&l->chat);
+    l->chat->system = size == 0 ? NULL : text;
+    cli_chat_reset(l->chat);
 }
 
 static void cmd_save(loop *l, const char *rest) {
@@ -208,7 +208,7 @@ static void cmd_save(loop *l, const char *rest) {
         cli_error("cannot write \"%s\": /save FILE", rest);
         return;
     }
-    fprintf(out, "{\"messages\":[%s]}\n", l->chat.messages == NULL ? "" : l->chat.messages);
+    fprintf(out, "{\"messages\":[%s]}\n", l->chat->messages == NULL ? "" : l->chat->messages);
     if (fclose(out) != 0) {
         cli_error("cannot write %s", rest);
     }
@@ -216,8 +216,8 @@ static void cmd_save(loop *l, const char *rest) {
 
 static void cmd_stats(loop *l, const char *rest) {
     (void)rest;
-    const raga_result *r = &l->chat.last;
-    if (!l->chat.has_last) {
+    const raga_result *r = &l->chat->last;
+    if (!l->chat->has_last) {
         printf("no answer yet\n");
         return;
     }
@@ -226,8 +226,8 @@ static void cmd_stats(loop *l, const char *rest) {
            r->n_prompt, r->prompt_s, r->n_generated,
            r->generate_s > 0 ? (double)r->n_generated / r->generate_s : 0,
            (unsigned long long)r->seed, r->stop);
-    printf("%zu of %zu tokens of context used\n", raga_session_count(l->chat.session),
-           raga_model_ctx(l->chat.model));
+    printf("%zu of %zu tokens of context used\n", raga_session_count(l->chat->session),
+           raga_model_ctx(l->chat->model));
 }
 
 static void cmd_quit(loop *l, const char *rest) {
@@ -260,45 +260,40 @@ static bool show_step(void *arg, const raga_step *step) {
     return fflush(stdout) == 0;
 }
 
-static void answer(loop *l, const char *entry, size_t size) {
+static void answer(void *arg, const char *entry, size_t size) {
+    cli_chat *chat = arg;
     raga_error err = {0};
-    const size_t mark = cli_chat_mark(&l->chat);
-    if (!cli_chat_add(&l->chat, "user", entry, size)) {
+    const size_t mark = cli_chat_mark(chat);
+    if (!cli_chat_add(chat, "user", entry, size)) {
         cli_error("no memory for the message");
         return;
     }
-    answering = l->chat.session;
-    const raga_status status = cli_chat_answer(&l->chat, show_step, NULL, &err);
-    answering = NULL;
+    const raga_status status = cli_chat_answer(chat, show_step, NULL, &err);
     printf("\n");
     if (status != RAGA_OK) {
         // a question without an answer would stand in the way of the next one
-        cli_chat_drop(&l->chat, mark);
+        cli_chat_drop(chat, mark);
         if (status != RAGA_E_CANCELLED) {
             cli_failed(&err);
         }
-    } else if (strcmp(l->chat.last.stop, "length") == 0) {
+    } else if (strcmp(chat->last.stop, "length") == 0) {
         fprintf(stderr, "%s(stopped after %zu tokens: --max-tokens allows more)%s\n", cli_dim(),
-                l->chat.last.n_generated, cli_plain());
-    } else if (strcmp(l->chat.last.stop, "context") == 0) {
+                chat->last.n_generated, cli_plain());
+    } else if (strcmp(chat->last.stop, "context") == 0) {
         fprintf(stderr, "%s(the context of %zu tokens is full: /reset, or --ctx)%s\n", cli_dim(),
-                raga_model_ctx(l->chat.model), cli_plain());
+                raga_model_ctx(chat->model), cli_plain());
     }
 }
 
-int cli_chat_loop(raga_model *model, const raga_generate_options *options, const char *system) {
-    raga_error err = {0};
-    loop l = {.chat = {.model = model, .generate = *options, .system = system}};
+void cli_chat_entries(cli_chat *chat, cli_say_fn *say, void *arg) {
+    loop l = {.chat = chat};
     raga_model_facts facts = {.size = sizeof facts};
-    if (raga_session_new(model, &l.chat.session, &err) != RAGA_OK) {
-        return cli_failed(&err);
-    }
-    raga_model_get_facts(model, &facts);
+    raga_model_get_facts(chat->model, &facts);
     fprintf(stderr,
             "%s%s: %s, context %zu tokens, %u threads. /help lists commands, Ctrl-D leaves.%s\n",
-            cli_dim(), facts.name, facts.file_type, raga_model_ctx(model),
-            raga_model_threads(model), cli_plain());
-    cli_chat_reset(&l.chat);
+            cli_dim(), facts.name, facts.file_type, raga_model_ctx(chat->model),
+            raga_model_threads(chat->model), cli_plain());
+    cli_chat_reset(chat);
     struct sigaction action = {.sa_handler = on_interrupt};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
@@ -325,13 +320,24 @@ int cli_chat_loop(raga_model *model, const raga_generate_options *options, const
         if (entry[0] == '/') {
             run_command(&l, entry);
         } else if (strspn(entry, " \t\n") != size) {
-            answer(&l, entry, size);
+            answering = chat->session;
+            say(arg, entry, size);
+            answering = NULL;
         }
         free(entry);
     }
     close_lines(&l);
-    cli_chat_clear(&l.chat);
     free(l.system_text);
-    raga_session_free(l.chat.session);
+}
+
+int cli_chat_loop(raga_model *model, const raga_generate_options *options, const char *system) {
+    raga_error err = {0};
+    cli_chat chat = {.model = model, .generate = *options, .system = system};
+    if (raga_session_new(model, &chat.session, &err) != RAGA_OK) {
+        return cli_failed(&err);
+    }
+    cli_chat_entries(&chat, answer, &chat);
+    cli_chat_clear(&chat);
+    raga_session_free(chat.session);
     return CLI_OK;
 }

@@ -19,6 +19,11 @@ void cli_chat_reset(cli_chat *chat) {
 }
 
 bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t size) {
+    return cli_chat_add_calls(chat, role, text, size, NULL, 0);
+}
+
+bool cli_chat_add_calls(cli_chat *chat, const char *role, const char *text, size_t size,
+                        const char *calls, size_t calls_size) {
     char *grown = NULL;
     size_t grown_size = 0;
     FILE *out = open_memstream(&grown, &grown_size);
@@ -26,8 +31,13 @@ bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t siz
         return false;
     }
     fprintf(out, "%s%s{\"role\":\"%s\",\"content\":", chat->messages == NULL ? "" : chat->messages,
-            chat->messages == NULL ? "" : ",", role);
+            chat->messages == NULL ? "" : ",\n", role);
     cli_json_text(out, text, size);
+    if (calls_size != 0) {
+        fputs(",\"tool_calls\":[", out);
+        fwrite(calls, 1, calls_size, out);
+        fputc(']', out);
+    }
     fputc('}', out);
     if (fclose(out) != 0) {
         free(grown);
@@ -48,6 +58,25 @@ void cli_chat_drop(cli_chat *chat, size_t mark) {
     } else if (chat->messages != NULL && mark < strlen(chat->messages)) {
         chat->messages[mark] = '\0';
     }
+}
+
+size_t cli_chat_drop_oldest(cli_chat *chat) {
+    static const char system[] = "{\"role\":\"system\"";
+    // a line break stands between messages only, so this is where a turn begins and no text in one
+    static const char user[] = "\n{\"role\":\"user\"";
+    char *begin = chat->messages == NULL ? "" : chat->messages;
+    if (strncmp(begin, system, sizeof system - 1) == 0) {
+        char *end = strchr(begin, '\n');
+        begin = end == NULL ? begin : end + 1;
+    }
+    const char *next = strstr(begin, user);
+    if (next == NULL) {
+        return 0;
+    }
+    next++;
+    const size_t n = (size_t)(next - begin);
+    memmove(begin, next, strlen(next) + 1);
+    return n;
 }
 
 /** Collects the answer while it is shown. */

@@ -10,7 +10,7 @@ typedef struct cli_chat {
     raga_model *model;
     raga_session *session;
     raga_generate_options generate;
-    char *messages; // JSON objects with commas between, without the brackets; free()
+    char *messages; // JSON objects, a comma and a line break between them, no brackets; free()
     const char *system;
     raga_result last;
     bool has_last;
@@ -22,6 +22,15 @@ void cli_chat_clear(cli_chat *chat);
 
 /** Add a message; false when memory is short. */
 bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t size);
+
+/** The same with calls of tools: the items of its "tool_calls" as JSON without line breaks, commas
+ * between. */
+bool cli_chat_add_calls(cli_chat *chat, const char *role, const char *text, size_t size,
+                        const char *calls, size_t calls_size);
+
+/** Drop the oldest question with all that followed it, but never the last one. @return bytes of
+ * messages that are gone: marks move by as many */
+size_t cli_chat_drop_oldest(cli_chat *chat);
 
 /** Take back the last message added, which began at this mark; see cli_chat_mark. */
 void cli_chat_drop(cli_chat *chat, size_t mark);

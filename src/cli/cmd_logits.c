@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool write_row(void *arg, size_t pos, const float *logits, size_t n_vocab) {
@@ -47,6 +48,12 @@ static int write_logits(raga_model *model, const int32_t *ids, long n, const int
     raga_session *session = NULL;
     if (snprintf(temp, sizeof temp, "%s.%ld.part", path, (long)getpid()) >= (int)sizeof temp) {
         cli_error("the path %s is too long", path);
+        return CLI_FAILED;
+    }
+    // what is renamed to the path would take the place of a device or pipe
+    struct stat there;
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+        cli_error("cannot write %s: it is no regular file", path);
         return CLI_FAILED;
     }
     FILE *out = fopen(temp, "wbe");

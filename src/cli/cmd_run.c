@@ -286,11 +286,13 @@ int cmd_run(int argc, char **argv) {
     };
     // clang-format on
     const cli_spec spec = {
-        .usage = "raga run MODEL [PROMPT]",
+        .usage = "raga run [MODEL] [PROMPT]",
         .about =
-            "Chat with a model. With a prompt, or text on standard input, it answers once. With "
-            "--jsonl each line of\nstandard input is a conversation and gets one line: the "
-            "calls of its tools, and the reply.",
+            "Chat with a model: a GGUF file, a Hugging Face directory, or the built-in one (also "
+            "by "
+            "the name builtin).\nWith a prompt, or text on standard input, it answers once. With "
+            "--jsonl each line of standard input is a\nconversation and gets one line: the calls "
+            "of its tools, and the reply.",
         .options = options,
         .n_options = sizeof options / sizeof *options,
         .words = words,
@@ -315,19 +317,19 @@ int cmd_run(int argc, char **argv) {
         return CLI_USAGE;
     }
     r.top_k = has_top_k && r.top_k == 0 ? -1 : r.top_k;
-    r.m.path = r.m.path == NULL && r.is_jsonl ? CLI_BUILTIN : r.m.path;
-    if (r.m.path == NULL) {
-        cli_error("no model named: raga run MODEL, a GGUF file or a Hugging Face directory "
-                  "(https://huggingface.co has both)");
+    if (r.m.path == NULL && !raga_has_builtin()) {
+        cli_error("no model named, and none is built in: raga run MODEL, a GGUF file or a Hugging "
+                  "Face directory (https://huggingface.co has both)");
         return CLI_USAGE;
     }
+    r.m.path = r.m.path == NULL ? RAGA_BUILTIN : r.m.path;
     raga_model *model = cli_open_model(&r.m);
     if (model == NULL) {
         return CLI_FAILED;
     }
     int exit_status = CLI_FAILED;
     if (r.is_jsonl) {
-        const bool is_builtin = strcmp(r.m.path, CLI_BUILTIN) == 0;
+        const bool is_builtin = strcmp(r.m.path, RAGA_BUILTIN) == 0;
         exit_status = cli_run_lines(model, (size_t)r.max_tokens, r.is_unheld, is_builtin);
     } else if (read_schema(&r, model)) {
         exit_status = answer(&r, model);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 static raga_session *working; // set before the handler is, cleared after
+static struct sigaction before;
 
 static void on_interrupt(int signo) {
     (void)signo;
@@ -13,13 +14,16 @@ static void on_interrupt(int signo) {
 }
 
 void cli_interrupt_cancels(raga_session *session) {
-    if (session == NULL) {
-        signal(SIGINT, SIG_DFL);
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    if (session == NULL && working != NULL) {
+        sigaction(SIGINT, &before, NULL);
+    }
+    if (session != NULL && working == NULL) {
+        working = session;
+        sigaction(SIGINT, &action, &before);
     }
     working = session;
-    if (session != NULL) {
-        signal(SIGINT, on_interrupt);
-    }
 }
 
 static volatile sig_atomic_t was_pressed;

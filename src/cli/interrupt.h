@@ -3,7 +3,7 @@
 
 #include "raga/session.h"
 
-/** From now on Ctrl-C cancels this session; NULL gives Ctrl-C its usual meaning back. */
+/** From now on Ctrl-C cancels this session; NULL gives Ctrl-C the meaning back that it had. */
 void cli_interrupt_cancels(raga_session *session);
 
 /** For work that looks at a flag: true begins to watch for Ctrl-C; the answer is whether it was

@@ -13,7 +13,7 @@ static const struct {
     const char *help;
 } commands[] = {
     {"run", cmd_run, "chat with a model, or answer one prompt"},
-    {"robot", cmd_robot, "drive a robot by its skills"},
+    {"robot", cmd_robot, "drive a robot, by words or by its skills"},
     {"show", cmd_show, "what a model is, and what running it takes"},
     {"tokenize", cmd_tokenize, "text to token ids and back"},
     {"template", cmd_template, "render a chat template"},
@@ -37,9 +37,10 @@ static int help(void) {
     for (size_t i = 0; i < N_COMMANDS; i++) {
         printf("  %-10s %s\n", commands[i].name, commands[i].help);
     }
-    printf(
-        "\n`raga COMMAND --help` says more. A model is a GGUF file or a Hugging Face directory:\n"
-        "  raga run model.gguf \"Why is the sky blue?\"\n");
+    printf("\n`raga COMMAND --help` says more. A model is a GGUF file, a Hugging Face directory, "
+           "or \"builtin\":\n"
+           "  raga run model.gguf \"Why is the sky blue?\"\n"
+           "  raga robot sim:flat \"go to the red ball, then sit\"\n");
     return CLI_OK;
 }
 

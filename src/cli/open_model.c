@@ -2,7 +2,6 @@
 
 #include "cli/output.h"
 
-#include <string.h>
 #include <unistd.h>
 
 static bool show_progress(void *arg, double share, const char *what) {
@@ -37,11 +36,6 @@ raga_model *cli_open_model(const cli_model *m) {
                                         .is_facts_only = m->is_facts_only};
     if (m->steer_layers.n > 0 && m->steers.n == 0) {
         cli_error("--steer-layers says where, --steer FILE says what: give both");
-        return NULL;
-    }
-    // the one place where the name of the built-in model is resolved
-    if (strcmp(m->path, CLI_BUILTIN) == 0) {
-        cli_error("this build has no built-in model: name a GGUF file or a Hugging Face directory");
         return NULL;
     }
     if (raga_model_open(&options, &model, &err) != RAGA_OK) {

@@ -55,9 +55,5 @@ typedef struct cli_model {
             "quantize a model directory on load: q8_0, q4_k, ...", 0, 0, NULL                      \
     }
 
-/** The name of the model inside the program. */
-#define CLI_BUILTIN "builtin"
-
-/** Open by path, or the built-in model by its name; on failure the sentence is on stderr and NULL
- * comes back. */
+/** Open by path or RAGA_BUILTIN; on failure the sentence is on stderr and NULL comes back. */
 raga_model *cli_open_model(const cli_model *m);

@@ -74,6 +74,12 @@ void cli_json_text(FILE *out, const char *text, size_t size) {
     fputc('"', out);
 }
 
+void cli_json_line(FILE *out, const char *json, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        fputc(json[i] == '\n' || json[i] == '\r' ? ' ' : json[i], out);
+    }
+}
+
 void cli_print_safe(const char *text, size_t size) {
     const unsigned char *p = (const unsigned char *)text;
     for (size_t i = 0; i < size;) {

@@ -17,6 +17,8 @@ const char *cli_plain(void);
 
 /** A JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */
 void cli_json_text(FILE *out, const char *text, size_t size);
+/** JSON from elsewhere on one line: outside of its texts a line break is white space. */
+void cli_json_line(FILE *out, const char *json, size_t size);
 /** Print text from elsewhere (a file, a model) for people: what could steer a terminal becomes "?".
  */
 void cli_print_safe(const char *text, size_t size);

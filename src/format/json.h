@@ -91,3 +91,5 @@ rg_status rg_json_skip(rg_json_reader *r, rg_error *err) RG_MUST_CHECK;
 
 /** Append a tree as JSON text, numbers as they were written; NULL is null. */
 void rg_json_write(rg_buf *out, const rg_json *json);
+/** The same with a blank behind commas and colons, as chat templates and training data have it. */
+void rg_json_write_spaced(rg_buf *out, const rg_json *json);

@@ -22,7 +22,7 @@ static bool is_container(const rg_json *json) {
     return json != NULL && (json->kind == RG_JSON_ARRAY || json->kind == RG_JSON_OBJECT);
 }
 
-void rg_json_write(rg_buf *out, const rg_json *json) {
+static void write(rg_buf *out, const rg_json *json, const char *comma, const char *colon) {
     // trees come from the reader, so they are no deeper than it allows
     frame stack[RG_JSON_DEPTH_MAX];
     size_t depth = 0;
@@ -43,12 +43,20 @@ void rg_json_write(rg_buf *out, const rg_json *json) {
         }
         frame *top = &stack[depth - 1];
         if (top->next != 0) {
-            rg_buf_char(out, ',');
+            rg_buf_str(out, rg_str_of(comma));
         }
         if (top->json->kind == RG_JSON_OBJECT) {
             rg_buf_json(out, top->json->keys[top->next]);
-            rg_buf_char(out, ':');
+            rg_buf_str(out, rg_str_of(colon));
         }
         value = &top->json->items[top->next++];
     }
+}
+
+void rg_json_write(rg_buf *out, const rg_json *json) {
+    write(out, json, ",", ":");
+}
+
+void rg_json_write_spaced(rg_buf *out, const rg_json *json) {
+    write(out, json, ", ", ": ");
 }

@@ -2,19 +2,43 @@
 
 #include <stdio.h>
 
-rg_status rg_source_open(const rg_mem *mem, const char *path, rg_source **out, rg_error *err) {
-    rg_status status = RG_OK;
-    rg_source *source = NULL;
+static rg_status new_source(const rg_mem *mem, const char *path, rg_source **out, rg_error *err) {
     const size_t size = strlen(path);
-    if (size == 0 || size >= sizeof source->path) {
+    if (size == 0 || size >= sizeof(*out)->path) {
         return rg_fail(err, RG_E_ARG, "a path of %zu bytes names no model", size);
     }
-    source = rg_new(mem, sizeof *source);
+    rg_source *source = rg_new(mem, sizeof *source);
     if (source == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory for a model");
     }
     source->mem = mem;
     memcpy(source->path, path, size + 1);
+    *out = source;
+    return RG_OK;
+}
+
+rg_status rg_source_of_gguf(const rg_mem *mem, const char *name, rg_bytes file, rg_source **out,
+                            rg_error *err) {
+    rg_source *source = NULL;
+    rg_status status = RG_OK;
+    RG_TRY(new_source(mem, name, &source, err));
+    status = rg_gguf_parse(mem, file, &source->gguf, err);
+    if (status != RG_OK) {
+        rg_error_prefix(err, "%s", name);
+        goto done;
+    }
+    *out = source;
+    source = NULL;
+
+done:
+    rg_source_close(source);
+    return status;
+}
+
+rg_status rg_source_open(const rg_mem *mem, const char *path, rg_source **out, rg_error *err) {
+    rg_status status = RG_OK;
+    rg_source *source = NULL;
+    RG_TRY(new_source(mem, path, &source, err));
     switch (rg_file_kind_of(path)) {
     case RG_FILE_DIRECTORY:
         RG_TRY(rg_hf_dir_open(mem, path, &source->hf, err));

@@ -19,6 +19,9 @@ struct rg_hf_dir;
  */
 rg_status rg_source_open(const rg_mem *mem, const char *path, rg_source **out,
                          rg_error *err) RG_MUST_CHECK;
+/** The same of a GGUF file that is in memory, borrowed. @param name  what errors call it */
+rg_status rg_source_of_gguf(const rg_mem *mem, const char *name, rg_bytes file, rg_source **out,
+                            rg_error *err) RG_MUST_CHECK;
 void rg_source_close(rg_source *source);
 
 /** Told now and then during long work, with a share in [0, 1]; a false answer cancels. */

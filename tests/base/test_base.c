@@ -14,9 +14,11 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -163,6 +165,18 @@ static void ill_formed_parts_are_maximal(void **state) {
 
 // ---- files ----
 
+static void a_device_is_not_replaced_by_a_file(void **state) {
+    (void)state;
+    char path[128];
+    rg_error err = {0};
+    rg_file_writer w;
+    snprintf(path, sizeof path, "/tmp/raga-test-fifo-%d", (int)getpid());
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(rg_file_writer_open(&w, path, &err), RG_E_ARG);
+    assert_non_null(strstr(err.text, "FIFO"));
+    unlink(path);
+}
+
 static void a_write_is_whole_or_not_at_all(void **state) {
     (void)state;
     char path[128];
@@ -237,6 +251,37 @@ static void every_chunk_runs_once(void **state) {
     assert_int_equal(rg_pool_new(rg_mem_heap(), 100000, &pool, &err), RG_E_ARG);
 }
 
+// two threads on one core: the owner must not sleep until the other has had its turn
+static void a_thread_that_does_not_run_is_not_waited_for(void **state) {
+    (void)state;
+    enum { SECTIONS = 2000 };
+    rg_error err = {0};
+    rg_pool *pool = NULL;
+    cpu_set_t all;
+    cpu_set_t one;
+    struct rusage before;
+    struct rusage after;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++) {
+        if (CPU_ISSET(i, &all)) {
+            CPU_SET(i, &one);
+        }
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    assert_int_equal(rg_pool_new(rg_mem_heap(), 2, &pool, &err), RG_OK);
+    assert_int_equal(getrusage(RUSAGE_THREAD, &before), 0);
+    for (size_t i = 0; i < SECTIONS; i++) {
+        count c = {0};
+        rg_pool_run(pool, 8, add_chunk, &c);
+        assert_int_equal(atomic_load(&c.sum), 36);
+    }
+    assert_int_equal(getrusage(RUSAGE_THREAD, &after), 0);
+    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+    rg_pool_free(pool);
+    assert_in_range(after.ru_nvcsw - before.ru_nvcsw, 0, SECTIONS / 10);
+}
+
 // ---- processor ----
 
 static void a_mask_takes_what_lies_above(void **state) {
@@ -276,9 +321,11 @@ int main(void) {
         cmocka_unit_test(a_map_finds_what_was_added),
         cmocka_unit_test(every_code_point_round_trips),
         cmocka_unit_test(ill_formed_parts_are_maximal),
+        cmocka_unit_test(a_device_is_not_replaced_by_a_file),
         cmocka_unit_test(a_write_is_whole_or_not_at_all),
         cmocka_unit_test(an_empty_file_maps_to_nothing),
         cmocka_unit_test(every_chunk_runs_once),
+        cmocka_unit_test(a_thread_that_does_not_run_is_not_waited_for),
         cmocka_unit_test(a_mask_takes_what_lies_above),
         cmocka_unit_test(the_environment_forces_a_path),
     };

@@ -48,11 +48,6 @@ class Usage(unittest.TestCase):
             self.assertEqual(code, 2, (option, value))
             self.assertIn(value, err)
 
-    def test_no_model_says_how_to_name_one(self):
-        code, _, err = raga("run")
-        self.assertEqual(code, 2)
-        self.assertIn("raga run MODEL", err)
-
     def test_missing_files_are_named(self):
         for command in (["run", "/no/model", "x"], ["show", "/no/model"], ["tokenize", "/no/model", "x"],
                         ["bench", "/no/model"], ["template", "/no/model", "--jsonl"]):
@@ -78,6 +73,15 @@ class Usage(unittest.TestCase):
         code, _, err = raga("help", "bnch")
         self.assertEqual(code, 2)
         self.assertIn('did you mean "bench"', err)
+
+    def test_a_device_is_not_replaced_by_a_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "pipe")
+            os.mkfifo(path)
+            code, _, err = raga("logits", TINY, "--ids", "1", "-o", path)
+            self.assertEqual(code, 1)
+            self.assertIn("no regular file", err)
+            self.assertEqual(os.listdir(folder), ["pipe"])
 
     def test_a_full_disk_is_said(self):
         with open("/dev/full", "wb") as full:
