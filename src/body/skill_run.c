@@ -258,7 +258,7 @@ static void put_sights(const rg_skill_run *run, rg_buf *out) {
     bool is_taken[RG_SIGHTS_MAX] = {false};
     rg_buf_str(out, RG_STR(", \"objects\": ["));
     // nearest first
-    for (size_t k = 0; k < run->n_sights; k++) {
+    for (size_t k = 0; k < run->n_sights && k < RG_SKILL_LOOK_MAX; k++) {
         const rg_sight *best = NULL;
         double nearest = 0;
         for (size_t i = 0; i < run->n_sights; i++) {

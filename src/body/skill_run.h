@@ -11,6 +11,7 @@
 #include "body/robot.h"
 #include "body/skill.h"
 
+#define RG_SKILL_LOOK_MAX  6 // things that a look tells of: what a small language model reads well
 #define RG_SKILL_ERROR_MAX 256 // bytes of a failure's sentence, the end included
 
 /** Where in the vectors the numbers lie that skills use; -1: the robot has none. */

@@ -132,6 +132,31 @@ static void look_lists_the_nearest_first(void **state) {
     rg_drive_close(d);
 }
 
+static void look_tells_of_no_more_than_its_limit(void **state) {
+    (void)state;
+    char world[1024] = "{\"objects\":[";
+    // "thing 0" is the farthest
+    for (int i = 0; i < RG_SKILL_LOOK_MAX + 2; i++) {
+        const size_t at = strlen(world);
+        snprintf(world + at, sizeof world - at,
+                 "%s{\"name\":\"thing %d\",\"x\":%d,\"y\":3,\"radius\":0.1}", i == 0 ? "" : ",", i,
+                 10 - i);
+    }
+    const size_t end = strlen(world);
+    snprintf(world + end, sizeof world - end, "]}");
+    rg_drive *d = open_world(world);
+    const char *got = call(d, "look", "{}");
+    size_t n = 0;
+    for (const char *p = got; (p = strstr(p, "\"name\"")) != NULL; p++) {
+        n++;
+    }
+    assert_int_equal(n, RG_SKILL_LOOK_MAX);
+    assert_non_null(strstr(got, "\"thing 2\""));
+    assert_null(strstr(got, "\"thing 1\""));
+    assert_null(strstr(got, "\"thing 0\""));
+    rg_drive_close(d);
+}
+
 // ---- where it ends ----
 
 static void motions_end_where_they_should(void **state) {
@@ -539,6 +564,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_skill_answers_as_agreed),
         cmocka_unit_test(look_lists_the_nearest_first),
+        cmocka_unit_test(look_tells_of_no_more_than_its_limit),
         cmocka_unit_test(motions_end_where_they_should),
         cmocka_unit_test(slip_is_made_good),
         cmocka_unit_test(a_sitting_robot_stands_up_to_walk),
