@@ -97,6 +97,9 @@ RAGA_API raga_status raga_records_step(raga_records *records, int64_t run,
 RAGA_API raga_status raga_records_evaluation(raga_records *records, int64_t run,
                                              const raga_run_evaluation *e,
                                              raga_error *err) RAGA_MUST_CHECK;
+/** The run made a model, or turned out to be about this one. Errors: RAGA_E_NOT_FOUND. */
+RAGA_API raga_status raga_records_model(raga_records *records, int64_t run, const char *model,
+                                        const char *model_hash, raga_error *err) RAGA_MUST_CHECK;
 /** The run is over. @param state  "done", "stopped", "failed", ... @param reason  NULL or why */
 RAGA_API raga_status raga_records_end(raga_records *records, int64_t run, const char *state,
                                       const char *reason, raga_error *err) RAGA_MUST_CHECK;

@@ -79,6 +79,15 @@ raga_status raga_records_evaluation(raga_records *r, int64_t run, const raga_run
     return api_fail(error, rg_records_evaluation(inner(r), run, &one, &err), &err);
 }
 
+raga_status raga_records_model(raga_records *r, int64_t run, const char *model,
+                               const char *model_hash, raga_error *error) {
+    rg_error err = {0};
+    if (r == NULL) {
+        return api_bad(error, "no records");
+    }
+    return api_fail(error, rg_records_model(inner(r), run, model, model_hash, &err), &err);
+}
+
 raga_status raga_records_end(raga_records *r, int64_t run, const char *state, const char *reason,
                              raga_error *error) {
     rg_error err = {0};

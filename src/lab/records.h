@@ -103,6 +103,9 @@ rg_status rg_records_step(rg_records *records, int64_t run, const rg_run_step *s
 /** Add a measured number; written at once. */
 rg_status rg_records_evaluation(rg_records *records, int64_t run, const rg_run_evaluation *e,
                                 rg_error *err) RG_MUST_CHECK;
+/** The run made a model, or turned out to be about this one. Errors: RG_E_NOT_FOUND. */
+rg_status rg_records_model(rg_records *records, int64_t run, const char *model,
+                           const char *model_hash, rg_error *err) RG_MUST_CHECK;
 /** Write what is pending. */
 rg_status rg_records_flush(rg_records *records, rg_error *err) RG_MUST_CHECK;
 /** The run is over. @param state  "done", "stopped", "failed", ... @param reason  NULL or why */

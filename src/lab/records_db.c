@@ -343,6 +343,24 @@ done:
     return status;
 }
 
+rg_status rg_records_model(rg_records *r, int64_t run, const char *model, const char *model_hash,
+                           rg_error *err) {
+    sqlite3_stmt *s = NULL;
+    rg_status status = RG_OK;
+    RG_TRY(rg_records_flush(r, err));
+    RG_TRY(rg_db_prepare(r, "UPDATE runs SET model = ?, model_hash = ? WHERE id = ?", &s, err));
+    bind_text(s, 1, model);
+    bind_text(s, 2, model_hash);
+    sqlite3_bind_int64(s, 3, run);
+    RG_TRY(finish(r, s, err));
+    if (sqlite3_changes(r->db) == 0) {
+        status = not_recorded(r, run, err);
+    }
+
+done:
+    return status;
+}
+
 rg_status rg_records_end(rg_records *r, int64_t run, const char *state, const char *reason,
                          rg_error *err) {
     sqlite3_stmt *s = NULL;

@@ -487,6 +487,24 @@ static void hashes_tell_files_apart(void **state) {
     assert_int_equal(rg_records_hash("/no/such/file", one, NULL), RG_E_NOT_FOUND);
 }
 
+static bool see_model(void *arg, const rg_run_facts *facts) {
+    seen *s = arg;
+    snprintf(s->name, sizeof s->name, "%s %s", facts->model, facts->model_hash);
+    return true;
+}
+
+static void a_run_learns_which_model_it_made(void **state) {
+    (void)state;
+    seen s = {0};
+    rg_records *r = open_db();
+    const int64_t run = begin(r, "train");
+    assert_int_equal(rg_records_model(r, run, "m", "0123456789abcdef", NULL), RG_OK);
+    assert_int_equal(rg_records_model(r, run + 1, "m", NULL, NULL), RG_E_NOT_FOUND);
+    assert_int_equal(rg_records_get(r, run, see_model, &s, NULL), RG_OK);
+    assert_string_equal(s.name, "m 0123456789abcdef");
+    rg_records_close(r);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, drop_folder)
 
 int main(void) {
@@ -502,6 +520,7 @@ int main(void) {
         IN_FOLDER(refuses_files_that_are_not_ours),
         IN_FOLDER(survives_a_damaged_database),
         IN_FOLDER(says_when_there_are_no_records),
+        IN_FOLDER(a_run_learns_which_model_it_made),
         IN_FOLDER(hashes_tell_files_apart),
         cmocka_unit_test(finds_its_place),
     };
