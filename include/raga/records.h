@@ -126,6 +126,13 @@ RAGA_API raga_status raga_records_evaluations(raga_records *records, int64_t run
                                               raga_run_evaluation_fn *fn, void *arg,
                                               raga_error *err) RAGA_MUST_CHECK;
 
+/** A setting: where it lies, "model.layers", and its value, a text without quotes or JSON. */
+typedef bool raga_setting_fn(void *arg, const char *path, const char *value);
+
+/** The settings of a run, one by one. Errors: RAGA_E_FORMAT (no JSON object), RAGA_E_MEMORY. */
+RAGA_API raga_status raga_records_settings(const char *recipe, raga_setting_fn *fn, void *arg,
+                                           raga_error *err) RAGA_MUST_CHECK;
+
 /** A short hash of a file or of a folder's files, 16 hexadecimal digits; large files by pieces. */
 RAGA_API raga_status raga_records_hash(const char *path, char out[17],
                                        raga_error *err) RAGA_MUST_CHECK;

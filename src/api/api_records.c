@@ -201,6 +201,15 @@ raga_status raga_records_evaluations(raga_records *r, int64_t run, raga_run_eval
                     &err);
 }
 
+raga_status raga_records_settings(const char *recipe, raga_setting_fn *fn, void *arg,
+                                  raga_error *error) {
+    rg_error err = {0};
+    if (recipe == NULL || fn == NULL) {
+        return api_bad(error, "no settings or nobody to tell");
+    }
+    return api_fail(error, rg_records_settings(rg_mem_heap(), recipe, fn, arg, &err), &err);
+}
+
 raga_status raga_records_hash(const char *path, char out[17], raga_error *error) {
     rg_error err = {0};
     if (path == NULL || out == NULL) {

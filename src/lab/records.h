@@ -133,6 +133,14 @@ rg_status rg_records_series(rg_records *records, int64_t run, rg_run_step_fn *fn
 rg_status rg_records_evaluations(rg_records *records, int64_t run, rg_run_evaluation_fn *fn,
                                  void *arg, rg_error *err) RG_MUST_CHECK;
 
+/** A setting: where it lies, "model.layers", and its value, a text without quotes or JSON. A false
+ * answer ends the walk. */
+typedef bool rg_setting_fn(void *arg, const char *path, const char *value);
+
+/** The settings of a run, one by one. Errors: RG_E_FORMAT (no JSON object), RG_E_MEMORY. */
+rg_status rg_records_settings(const rg_mem *mem, const char *recipe, rg_setting_fn *fn, void *arg,
+                              rg_error *err) RG_MUST_CHECK;
+
 /**
  * A short hash of a file, or of a folder's files, as 16 hexadecimal digits: names and sizes, and of
  * each file all of it up to 16 MiB, else 64 pieces of 64 KiB spread over it. It tells versions of a

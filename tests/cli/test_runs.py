@@ -3,13 +3,14 @@
 import json
 import os
 import random
-import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 RAGA, ROOT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 TINY = os.path.join(ROOT, "tests/data/tiny")
@@ -162,6 +163,110 @@ class Recorded(Base):
                                               "data": [self.path("d.jsonl")]})
         self.assertEqual(self.sql("SELECT count(*) FROM steps")[0][0], 6)
         self.assertEqual(self.sql("SELECT name, metric FROM evaluations"), [("validation", "loss")])
+
+
+class Runs(Base):
+    @classmethod
+    def setUpClass(cls):
+        """Three runs, once: two trainings that differ and one that failed."""
+        cls.kept = tempfile.TemporaryDirectory()
+        home = Base()
+        home.temp, home.dir = cls.kept, cls.kept.name
+        os.environ["RAGA_DATA_DIR"] = home.path("records")
+        with open(home.path("d.jsonl"), "w") as file:
+            file.write("".join(json.dumps({"text": f"{i} and {i * i}"}) + "\n" for i in range(200)))
+        home.recipe()
+        assert home.train("one", "--name", "first <one> & \x1b[31m")[0] == 0
+        home.recipe(lr=1e-3, steps=40)
+        assert home.train("two")[0] == 0
+        home.recipe(lr=10, warmup=0, clip=0, steps=4000)
+        assert home.train("three")[0] == 1
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kept.cleanup()
+
+    def setUp(self):
+        super().setUp()
+        os.environ["RAGA_DATA_DIR"] = os.path.join(self.kept.name, "records")
+
+    def test_the_list_shows_every_run(self):
+        code, out, err = raga("runs")
+        self.assertEqual(code, 0, err)
+        lines = out.splitlines()
+        self.assertEqual(len(lines), 4)
+        self.assertRegex(lines[1], r"^ +1  train  first <one> & \?\[31m +done .* 60 .*validation loss \S+ \(of 3\)$")
+        self.assertRegex(lines[2], r"^ +2  train  two +done .* 40 ")
+        self.assertRegex(lines[3], r"^ +3  train  three +failed ")
+        self.assertNotIn("\x1b", out)
+        runs = json.loads(raga("runs", "--json")[1])
+        self.assertEqual([(r["id"], r["kind"], r["state"], r["n_steps"]) for r in runs[:2]],
+                         [(1, "train", "done", 60), (2, "train", "done", 40)])
+        self.assertEqual(runs[0]["recipe"], RECIPE)
+
+    def test_one_run_is_shown_with_its_curve(self):
+        code, out, err = raga("runs", "show", "1", env={"LC_ALL": "C.UTF-8"})
+        self.assertEqual(code, 0, err)
+        self.assertIn("model.layers = 1", out)
+        self.assertIn("validation loss", out)
+        self.assertTrue(any("\u2801" <= c <= "\u28ff" for c in out))
+        self.assertNotIn("\x1b", out)
+        for args, env in ((("--ascii",), {"LC_ALL": "C.UTF-8"}), ((), {"LC_ALL": "C"})):
+            plain = raga("runs", "show", "1", *args, env=env)[1].split("steps: first loss")[1]
+            self.assertNotRegex(plain, "[\u2500-\u28ff]")
+            self.assertIn("*", plain)
+        shown = json.loads(raga("runs", "show", "1", "--json")[1])
+        self.assertEqual([s["step"] for s in shown["steps"]], list(range(1, 61)))
+        self.assertEqual([e["step"] for e in shown["evaluations"]], [20, 40, 60])
+        self.assertEqual(json.loads(raga("runs", "show", "last", "--json")[1])["id"], 3)
+
+    def test_a_comparison_tells_what_differs(self):
+        out = json.loads(raga("runs", "compare", "1", "2", "--json")[1])
+        self.assertEqual(out["differ"]["lr"], ["0.005", "0.001"])
+        self.assertEqual(out["differ"]["steps"], ["60", "40"])
+        self.assertNotIn("seed", out["differ"])
+        self.assertNotIn("model.hidden", out["differ"])
+        code, text, err = raga("runs", "compare", "1", "2", "--ascii")
+        self.assertEqual(code, 0, err)
+        self.assertRegex(text, r"(?m)^lr +0.005 +0.001")
+        self.assertIn("*", text)
+        self.assertIn("+", text)
+
+    def test_curves_become_well_formed_svg(self):
+        for args in (("1",), ("1", "2", "3"), ("1", "2", "--log"), ("1", "--of", "lr"), ("2", "--smooth", "0")):
+            code, _, err = raga("runs", "svg", *args, "-o", self.path("x.svg"))
+            self.assertEqual(code, 0, err)
+            root = xml.etree.ElementTree.parse(self.path("x.svg")).getroot()
+            self.assertEqual(root.tag, "{http://www.w3.org/2000/svg}svg")
+            with open(self.path("x.svg")) as file:
+                text = file.read()
+            self.assertIn("prefers-color-scheme:dark", text)
+            self.assertNotRegex(text, "nan|inf|https?://(?!www.w3.org/2000/svg)")
+        dots = [e for e in root.iter() if e.tag.endswith("circle")]
+        self.assertEqual(len(dots), 3)  # the legend's, and two validations
+        self.assertEqual(json.loads(raga("runs", "svg", "1", "-o", self.path("x.svg"), "--json")[1]), {"file": self.path("x.svg")})
+
+    def test_mistakes_are_said(self):
+        for args, code, words in ((("show", "77"), 1, "no run 77"), (("show", "x"), 1, '"x" is no run'), (("show",), 2, "needs"),
+                                  (("compare", "1"), 2, "two runs"), (("svg", "1"), 2, "-o"), (("paint", "1"), 2, "paint"),
+                                  (("show", "1", "--of", "love"), 2, "love"), (("svg", "1", "-o", "/no/such/x"), 1, "/no/such/x"),
+                                  (("rm", "77"), 1, "no run 77"), (("svg", "1", "--width", "50", "-o", "x"), 1, "50")):
+            got, _, err = raga("runs", *args)
+            self.assertEqual(got, code, args)
+            self.assertIn(words, err, args)
+
+    def test_runs_are_forgotten(self):
+        shutil.copytree(os.path.join(self.kept.name, "records"), self.path("copy"))
+        env = {"RAGA_DATA_DIR": self.path("copy")}
+        self.assertEqual(json.loads(raga("runs", "rm", "1", "3", "--json", env=env)[1]), {"removed": [1, 3]})
+        self.assertEqual([r["id"] for r in json.loads(raga("runs", "--json", env=env)[1])], [2])
+
+    def test_no_records_are_an_empty_list(self):
+        env = {"RAGA_DATA_DIR": self.path("none")}
+        self.assertEqual(raga("runs", env=env)[:2], (0, "no runs are recorded yet\n"))
+        self.assertEqual(raga("runs", "--json", env=env)[:2], (0, "[]\n"))
+        self.assertFalse(os.path.exists(self.path("none")))
+        self.assertEqual(raga("runs", "show", "1", env=env)[0], 1)
 
 
 if __name__ == "__main__":
