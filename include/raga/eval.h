@@ -117,10 +117,6 @@ typedef struct raga_task_result {
 RAGA_API raga_status raga_eval_task(raga_model *model, const raga_task_options *options,
                                     raga_task_result *result, raga_error *err) RAGA_MUST_CHECK;
 
-/** A share and the interval that holds the true one with 95 %: Wilson's. */
-RAGA_API void raga_eval_share(uint64_t n_right, uint64_t n, double *share, double *low,
-                              double *high);
-
 #ifdef __cplusplus
 }
 #endif

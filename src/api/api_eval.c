@@ -285,10 +285,3 @@ done:
     rg_samples_clear(&e.samples);
     return api_fail(error, status, &err);
 }
-
-void raga_eval_share(uint64_t n_right, uint64_t n, double *share, double *low, double *high) {
-    const rg_share s = rg_wilson(n_right, n);
-    *share = s.value;
-    *low = s.low;
-    *high = s.high;
-}

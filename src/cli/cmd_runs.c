@@ -107,7 +107,7 @@ static int list(const runs_command *c, raga_records *records) {
         char id[32];
         cli_run run;
         snprintf(id, sizeof id, "%" PRId64, l.ids[i]);
-        if (!cli_run_load(records, id, &run)) {
+        if (!cli_run_load(records, id, false, &run)) {
             return CLI_FAILED;
         }
         if (c->is_json) {
@@ -257,7 +257,7 @@ static int forget(const runs_command *c, raga_records *records, size_t n) {
     fputs(c->is_json ? "{\"removed\":[" : "", stdout);
     for (size_t i = 0; i < n; i++) {
         cli_run run;
-        if (!cli_run_load(records, c->words[i + 1], &run)) {
+        if (!cli_run_load(records, c->words[i + 1], false, &run)) {
             return CLI_FAILED;
         }
         const int64_t id = run.facts.id;
@@ -296,7 +296,7 @@ static int act(const runs_command *c, raga_records *records, const struct action
         return forget(c, records, n);
     }
     while (n_loaded < n && status == CLI_OK) {
-        if (cli_run_load(records, c->words[n_loaded + 1], &runs[n_loaded])) {
+        if (cli_run_load(records, c->words[n_loaded + 1], true, &runs[n_loaded])) {
             n_loaded++;
         } else {
             status = CLI_FAILED;

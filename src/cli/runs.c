@@ -105,7 +105,7 @@ static bool find_id(raga_records *records, const char *text, int64_t *id, raga_e
     return true;
 }
 
-bool cli_run_load(raga_records *records, const char *text, cli_run *out) {
+bool cli_run_load(raga_records *records, const char *text, bool has_steps, cli_run *out) {
     raga_error err = {0};
     int64_t id = 0;
     size_t size = 0;
@@ -122,8 +122,9 @@ bool cli_run_load(raga_records *records, const char *text, cli_run *out) {
     for (size_t i = 0; i < 2 && status == RAGA_OK; i++) {
         l.rows = open_memstream(&rows[i], &size);
         status = l.rows == NULL ? RAGA_E_MEMORY
-                 : i == 0       ? raga_records_series(records, id, see_step, &l, &err)
-                                : raga_records_evaluations(records, id, see_evaluation, &l, &err);
+                 : i == 1       ? raga_records_evaluations(records, id, see_evaluation, &l, &err)
+                 : has_steps    ? raga_records_series(records, id, see_step, &l, &err)
+                                : RAGA_OK;
         if (l.rows != NULL && fclose(l.rows) != 0) {
             status = RAGA_E_MEMORY;
         }

@@ -17,8 +17,9 @@ typedef struct cli_run {
 
 enum { CLI_RUNS_MAX = 32 }; // compared at once
 
-/** @param id  a number, or "last". False with a message. */
-bool cli_run_load(raga_records *records, const char *id, cli_run *out);
+/** @param id  a number, or "last"; @param has_steps  false: they are left out. False with a
+ * message. */
+bool cli_run_load(raga_records *records, const char *id, bool has_steps, cli_run *out);
 void cli_run_clear(cli_run *run);
 
 /** "2026-01-31 17:05", the time of the place. */

@@ -91,7 +91,7 @@ static bool differs(const row *r, size_t n) {
     return false;
 }
 
-static void print_cell(const char *text, size_t width) {
+static void print_cell(const char *text, size_t width, bool is_last) {
     char cut[VALUE_BYTES];
     size_t n = 0; // characters
     size_t end = 0;
@@ -103,7 +103,7 @@ static void print_cell(const char *text, size_t width) {
     }
     snprintf(cut, sizeof cut, "%.*s", (int)end, text);
     cli_print_safe(cut, strlen(cut));
-    printf("%*s", (int)(width - n) + 2, "");
+    printf("%*s", is_last ? 0 : (int)(width - n) + 2, "");
 }
 
 static void print_table(const table *t, const cli_run *runs, size_t n) {
@@ -122,22 +122,22 @@ static void print_table(const table *t, const cli_run *runs, size_t n) {
             }
         }
     }
-    print_cell("run", width > CELL_MAX ? CELL_MAX : width);
+    print_cell("run", width > CELL_MAX ? CELL_MAX : width, false);
     for (size_t k = 0; k < n; k++) {
         char id[32];
         snprintf(id, sizeof id, "%" PRId64, runs[k].facts.id);
         widths[k] = widths[k] > CELL_MAX ? CELL_MAX : widths[k];
-        print_cell(id, widths[k]);
+        print_cell(id, widths[k], k + 1 == n);
     }
     putchar('\n');
     for (size_t i = 0; i < t->n_rows; i++) {
         if (!differs(&t->rows[i], n)) {
             continue;
         }
-        print_cell(t->rows[i].path, width > CELL_MAX ? CELL_MAX : width);
+        print_cell(t->rows[i].path, width > CELL_MAX ? CELL_MAX : width, false);
         for (size_t k = 0; k < n; k++) {
             const char *value = t->rows[i].values[k];
-            print_cell(value[0] == '\0' ? "-" : value, widths[k]);
+            print_cell(value[0] == '\0' ? "-" : value, widths[k], k + 1 == n);
         }
         putchar('\n');
     }

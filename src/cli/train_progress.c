@@ -129,6 +129,9 @@ void cli_train_end(cli_train_progress *p, const raga_train_result *r, const char
                (unsigned long long)r->n_cut, (unsigned long long)r->epochs,
                (unsigned long long)r->data_hash);
         cli_json_text(stdout, out_dir, strlen(out_dir));
+        if (p->record->run != 0) {
+            printf(",\"run\":%lld", (long long)p->record->run);
+        }
         printf("}\n");
         return;
     }
@@ -143,6 +146,9 @@ void cli_train_end(cli_train_progress *p, const raga_train_result *r, const char
     printf("\n%s\n", out_dir);
     if (r->end == RAGA_TRAIN_STOPPED) {
         printf("the run goes on from its checkpoint with --resume\n");
+    }
+    if (p->record->run != 0) {
+        printf("raga runs show %lld\n", (long long)p->record->run);
     }
 }
 

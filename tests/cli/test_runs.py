@@ -68,6 +68,7 @@ class Recorded(Base):
         self.assertEqual((kind, name, state, seed), ("train", "m", "done", 3))
         self.assertEqual(json.loads(recipe), RECIPE)
         self.assertEqual(data_hash, told[-1]["data_hash"])
+        self.assertEqual(told[-1]["run"], 1)
         self.assertEqual(model, self.path("m"))
         self.assertRegex(model_hash, "^[0-9a-f]{16}$")
         steps = self.sql("SELECT step, loss, lr, grad_norm, tokens_s, memory_bytes FROM steps WHERE run = 1 ORDER BY step")
@@ -228,7 +229,7 @@ class Runs(Base):
         self.assertNotIn("model.hidden", out["differ"])
         code, text, err = raga("runs", "compare", "1", "2", "--ascii")
         self.assertEqual(code, 0, err)
-        self.assertRegex(text, r"(?m)^lr +0.005 +0.001")
+        self.assertRegex(text, r"(?m)^lr +0.005 +0.001$")
         self.assertIn("*", text)
         self.assertIn("+", text)
 
