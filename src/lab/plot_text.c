@@ -133,13 +133,17 @@ static void put_color(rg_buf *out, const rg_plot *plot, size_t color) {
     }
 }
 
-static void put_cell(rg_buf *out, const canvas *c, size_t cell) {
+// @param color  that is set now
+static void put_cell(rg_buf *out, const canvas *c, size_t cell, uint8_t *color) {
     const rg_plot *plot = c->f->plot;
     if (c->color[cell] == 0) {
         rg_buf_char(out, ' ');
         return;
     }
-    put_color(out, plot, c->color[cell]);
+    if (c->color[cell] != *color) {
+        put_color(out, plot, c->color[cell]);
+        *color = c->color[cell];
+    }
     if (c->over[cell] == 'o' && !plot->is_plain) {
         rg_buf_str(out, RG_STR("●"));
     } else if (c->over[cell] != 0) {
@@ -150,7 +154,6 @@ static void put_cell(rg_buf *out, const canvas *c, size_t cell) {
                                  (char)(0x80 + (c->dots[cell] & 63)), 0};
         rg_buf_put(out, braille, 3);
     }
-    put_color(out, plot, 0);
 }
 
 // the label of the tick on this row of cells, or nothing
@@ -235,8 +238,12 @@ static void print(rg_buf *out, const canvas *c, unsigned margin) {
         while (n > 0 && c->color[row * c->columns + n - 1] == 0) {
             n--;
         }
+        uint8_t color = 0;
         for (size_t i = 0; i < n; i++) {
-            put_cell(out, c, row * c->columns + i);
+            put_cell(out, c, row * c->columns + i, &color);
+        }
+        if (color != 0) {
+            put_color(out, plot, 0);
         }
         rg_buf_char(out, '\n');
     }
