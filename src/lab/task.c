@@ -54,21 +54,29 @@ static bool is_space(char c) {
 static rg_status weigh(job *j, rg_str choice, bool has_template, double *sum) {
     rg_status status = RG_OK;
     const size_t n = rg_ids_count(&j->prompt);
-    const int32_t *ids = NULL;
     rg_buf text;
     rg_buf_init(&text, j->mem, 0);
-    j->ids.buf.size = 0;
-    rg_buf_put(&j->ids.buf, rg_ids_data(&j->prompt) + n - 1, sizeof *ids);
     // words stand apart; what a template writes ends where the answer begins
     const rg_str last = rg_tokenizer_bytes(j->o->tokenizer, rg_ids_data(&j->prompt)[n - 1]);
     const bool is_apart = (last.size > 0 && is_space(last.data[last.size - 1])) ||
                           (choice.size > 0 && is_space(choice.data[0]));
-    rg_buf_str(&text, has_template || is_apart ? RG_STR("") : RG_STR(" "));
+    // behind a text, where no space is added by the tokenizer: behind this line end
+    rg_token_cut cut = {.at = 1};
+    rg_buf_str(&text, has_template || is_apart ? RG_STR("\n") : RG_STR("\n "));
     rg_buf_str(&text, choice);
     RG_TRY(rg_buf_check(&text, "a choice", j->err));
-    RG_TRY(rg_tokenizer_encode(j->o->tokenizer, rg_buf_view(&text), 0, &j->ids, j->err));
-    const size_t n_ids = rg_ids_count(&j->ids);
-    ids = rg_ids_data(&j->ids);
+    j->ids.buf.size = 0;
+    RG_TRY(rg_tokenizer_encode_chat(j->o->tokenizer, rg_buf_view(&text), NULL, 0, &cut, 1, &j->ids,
+                                    j->err));
+    RG_TRY(rg_buf_check(&j->ids.buf, "token ids", j->err));
+    if (cut.n_ids == 0) {
+        status = rg_fail(j->err, RG_E_UNSUPPORTED, "the tokenizer has no token for a line end");
+        goto done;
+    }
+    // the prompt's last token in front: its logits speak of the choice's first
+    int32_t *ids = (int32_t *)(void *)j->ids.buf.data + cut.n_ids - 1;
+    const size_t n_ids = rg_ids_count(&j->ids) - cut.n_ids + 1;
+    ids[0] = rg_ids_data(&j->prompt)[n - 1];
     choice_sum c = {.targets = ids + 1, .first = n - 1};
     rg_session_truncate(j->session, n - 1);
     RG_TRY(rg_session_eval(j->session, ids, n_ids - 1, add_logprob, &c, j->err));

@@ -4,11 +4,13 @@ import json
 import math
 import os
 import shutil
+import signal
 import sqlite3
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 RAGA, ROOT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
@@ -253,6 +255,32 @@ class Broken(Base):
             self.assertIn(words, err, args)
 
 
+class Stopped(Base):
+    def stop(self, *args):
+        """Interrupt a run as soon as it is in the records; the exit status."""
+        run = subprocess.Popen([RAGA, "eval", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(1000):
+            try:
+                if self.sql("SELECT state FROM runs") == [("running",)]:
+                    break
+            except sqlite3.OperationalError:
+                pass
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=60)
+        self.assertIn(b"stopped", err)
+        return run.returncode
+
+    def test_a_measure_can_be_stopped(self):
+        self.assertEqual(self.stop(TINY, self.write("long.txt", TEXT * 4000)), 130)
+        self.assertEqual(self.sql("SELECT state FROM runs"), [("stopped",)])
+
+    def test_a_task_can_be_stopped(self):
+        items = [{"prompt": TEXT, "choices": [TEXT, "c"], "answer": 0}] * 20000
+        self.assertEqual(self.stop(TINY, self.write("c.jsonl", items), "--task", "choice"), 130)
+        self.assertEqual(self.sql("SELECT state FROM runs"), [("stopped",)])
+
+
 class Tasks(Base):
     def test_choices_are_weighed_by_their_logits(self):
         items = [{"prompt": "The fox", "choices": ["sleeps", "jumps over", "is"], "answer": 0},
@@ -279,6 +307,36 @@ class Tasks(Base):
         self.assertEqual(out["accuracy"]["n"], 4)
         self.assertAlmostEqual(out["accuracy"]["value"], right / 4)
         self.assertAlmostEqual(out["accuracy_by_length"]["value"], by_length / 4)
+
+    def test_a_tokenizer_that_adds_a_space_adds_none_before_a_choice(self):
+        vocab = ["<unk>"] + [f"<0x{b:02X}>" for b in range(256)] + ["\u2581"] + list("abcdefghijklmnopqrstuv")
+        model = self.path("spm")
+        shutil.copytree(TINY, model)
+        with open(os.path.join(model, "tokenizer.json"), "w", encoding="utf-8") as file:
+            json.dump({"version": "1.0", "added_tokens": [{"id": 280, "content": "<|im_end|>", "special": True}],
+                       "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\u2581"},
+                                      {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]},
+                       "pre_tokenizer": None, "decoder": None,
+                       "model": {"type": "BPE", "vocab": {text: i for i, text in enumerate(vocab)}, "merges": [],
+                                 "unk_token": "<unk>", "byte_fallback": True}}, file)
+
+        def encode(text):
+            return json.loads(raga("tokenize", model, "--jsonl", stdin=json.dumps({"text": text}).encode() + b"\n")[1])["ids"]
+
+        letters = "defghijk"
+        space, ids = [257], [[258 + ord(c) - ord("a")] for c in letters]
+        self.assertEqual(encode("abc"), [257, 258, 259, 260])
+        items = []
+        for text in ("abc", "bca", "cab", "q", "tuv", "onm", "a", "r", "lll", "pq"):
+            prompt = encode(text)
+            rows = logprobs(prompt + space + space, model)
+            first = max(range(len(ids)), key=lambda i: rows[len(prompt)][ids[i][0]])
+            twice = max(range(len(ids)), key=lambda i: rows[len(prompt) + 1][ids[i][0]])
+            if first != twice:
+                items.append({"prompt": text, "choices": list(letters), "answer": first})
+        self.assertGreater(len(items), 0, "the two ways must be told apart")
+        out = self.eval(model, self.write("c.jsonl", items), "--task", "choice", "--exact")
+        self.assertEqual((out["accuracy"]["value"], out["accuracy"]["n"]), (1, len(items)))
 
     def answer(self, item):
         """What the model says to a line's messages."""

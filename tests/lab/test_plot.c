@@ -1,6 +1,7 @@
 /* Plots: scales that fit, curves where they belong, odd values that do no harm. */
 #include "base/rng.h"
 #include "lab/plot.h"
+#include "support/torture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -240,6 +241,30 @@ static void odd_values_do_no_harm(void **state) {
     }
 }
 
+static void survives_every_failed_allocation(void **state) {
+    (void)state;
+    const rg_plot_series s[2] = {line_of(N),
+                                 {.name = "dots", .x = xs, .y = ys, .n = 5, .is_points = true}};
+    const rg_plot plot = {.series = s, .n_series = 2, .title = "title"};
+    for (size_t k = 0; k < 2; k++) {
+        rg_status status = RG_E_MEMORY;
+        size_t n_failed = 0;
+        for (size_t fail_at = 1; status != RG_OK; fail_at++) {
+            torture t;
+            rg_buf out;
+            torture_init(&t, fail_at);
+            rg_buf_init(&out, &t.mem, 0);
+            status = k == 0 ? rg_plot_svg(&t.mem, &plot, &out, NULL)
+                            : rg_plot_text(&t.mem, &plot, &out, NULL);
+            assert_true(status == RG_OK || status == RG_E_MEMORY);
+            n_failed += status == RG_E_MEMORY;
+            rg_buf_clear(&out);
+            assert_int_equal(t.n_live, 0);
+        }
+        assert_true(n_failed >= 3);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_running_mean_is_one),
@@ -250,6 +275,7 @@ int main(void) {
         cmocka_unit_test(a_long_run_stays_a_small_file),
         cmocka_unit_test_setup(nothing_to_draw_is_said, fill),
         cmocka_unit_test(odd_values_do_no_harm),
+        cmocka_unit_test_setup(survives_every_failed_allocation, fill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
