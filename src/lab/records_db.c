@@ -181,13 +181,19 @@ static rg_status check_schema(const rg_records *r, rg_error *err) {
     int64_t application = 0;
     int64_t version = 0;
     int64_t n_tables = 0;
-    rg_status status = read_number(r, "PRAGMA application_id", &application, err);
+    // all three of one moment: another process may be making the schema
+    rg_status status = run_sql(r, "BEGIN", err);
+    if (status != RG_OK) {
+        return status;
+    }
+    status = read_number(r, "SELECT count(*) FROM sqlite_master", &n_tables, err);
+    if (status == RG_OK) {
+        status = read_number(r, "PRAGMA application_id", &application, err);
+    }
     if (status == RG_OK) {
         status = read_number(r, "PRAGMA user_version", &version, err);
     }
-    if (status == RG_OK) {
-        status = read_number(r, "SELECT count(*) FROM sqlite_master", &n_tables, err);
-    }
+    (void)run_sql(r, "COMMIT", NULL);
     if (status != RG_OK) {
         return status;
     }

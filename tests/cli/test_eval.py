@@ -156,6 +156,11 @@ class Perplexity(Base):
         self.assertEqual(code, 1)
         self.assertIn("nothing to count in " + self.path("e.jsonl"), err)
 
+    def test_threads_change_no_digit(self):
+        runs = [self.eval(TINY, self.path("t.txt"), "--ctx", "64", "--quant", "q8_0", "--reference", TINY, "-t", n) for n in "123"]
+        self.assertEqual(runs[0], runs[1])
+        self.assertEqual(runs[0], runs[2])
+
     def test_results_are_recorded(self):
         out = self.eval(TINY, self.path("t.txt"), "--ctx", "64", "--name", "a measure")
         self.assertEqual(self.sql("SELECT kind, name, state, model FROM runs"), [("eval", "a measure", "done", TINY)])
