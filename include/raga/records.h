@@ -97,6 +97,9 @@ RAGA_API raga_status raga_records_step(raga_records *records, int64_t run,
 RAGA_API raga_status raga_records_evaluation(raga_records *records, int64_t run,
                                              const raga_run_evaluation *e,
                                              raga_error *err) RAGA_MUST_CHECK;
+/** The run made a model, or turned out to be about this one. Errors: RAGA_E_NOT_FOUND. */
+RAGA_API raga_status raga_records_model(raga_records *records, int64_t run, const char *model,
+                                        const char *model_hash, raga_error *err) RAGA_MUST_CHECK;
 /** The run is over. @param state  "done", "stopped", "failed", ... @param reason  NULL or why */
 RAGA_API raga_status raga_records_end(raga_records *records, int64_t run, const char *state,
                                       const char *reason, raga_error *err) RAGA_MUST_CHECK;
@@ -122,6 +125,13 @@ RAGA_API raga_status raga_records_series(raga_records *records, int64_t run, rag
 RAGA_API raga_status raga_records_evaluations(raga_records *records, int64_t run,
                                               raga_run_evaluation_fn *fn, void *arg,
                                               raga_error *err) RAGA_MUST_CHECK;
+
+/** A setting: where it lies, "model.layers", and its value, a text without quotes or JSON. */
+typedef bool raga_setting_fn(void *arg, const char *path, const char *value);
+
+/** The settings of a run, one by one. Errors: RAGA_E_FORMAT (no JSON object), RAGA_E_MEMORY. */
+RAGA_API raga_status raga_records_settings(const char *recipe, raga_setting_fn *fn, void *arg,
+                                           raga_error *err) RAGA_MUST_CHECK;
 
 /** A short hash of a file or of a folder's files, 16 hexadecimal digits; large files by pieces. */
 RAGA_API raga_status raga_records_hash(const char *path, char out[17],

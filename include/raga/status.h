@@ -6,7 +6,10 @@
  *   tokenizer.h  text to token ids and back
  *   chat.h       chat templates: messages to a prompt
  *   session.h    run a model: evaluate, sample, generate, save, fork, cancel
+ *   train.h      train, tune and merge models
+ *   eval.h       perplexity, distance from a reference, tasks with known answers
  *   records.h    runs, their losses and measurements
+ *   plot.h       their curves: SVG, or characters
  *   calls.h      tool calls: reading them, holding answers to them or to a JSON Schema
  *   robot.h      robots, skills and their results
  *   system.h     version, processor, measured limits

@@ -29,18 +29,21 @@ typedef enum raga_train_kind {
     RAGA_TRAIN_STEP,       // a step was done
     RAGA_TRAIN_VALID,      // the validation was run
     RAGA_TRAIN_CHECKPOINT, // a checkpoint was written
+    RAGA_TRAIN_BEGIN,      // all is ready, the first step follows
 } raga_train_kind;
 
 typedef struct raga_train_event {
     raga_train_kind kind;
-    uint64_t step; // done so far
+    uint64_t step; // done so far; BEGIN: those of the run that is gone on with
     uint64_t n_steps;
     double loss;
     double lr;
     double grad_norm;
-    uint64_t n_tokens; // of the step
-    double seconds;    // of the step
-    bool is_best;      // VALID: the lowest so far
+    uint64_t n_tokens;  // of the step
+    double seconds;     // of the step
+    bool is_best;       // VALID: the lowest so far
+    uint64_t data_hash; // BEGIN: of all lines, whatever their order
+    uint64_t seed;      // BEGIN: of the run
 } raga_train_event;
 
 /** Told after each; a false answer stops the run cleanly, with a checkpoint. */

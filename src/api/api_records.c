@@ -79,6 +79,15 @@ raga_status raga_records_evaluation(raga_records *r, int64_t run, const raga_run
     return api_fail(error, rg_records_evaluation(inner(r), run, &one, &err), &err);
 }
 
+raga_status raga_records_model(raga_records *r, int64_t run, const char *model,
+                               const char *model_hash, raga_error *error) {
+    rg_error err = {0};
+    if (r == NULL) {
+        return api_bad(error, "no records");
+    }
+    return api_fail(error, rg_records_model(inner(r), run, model, model_hash, &err), &err);
+}
+
 raga_status raga_records_end(raga_records *r, int64_t run, const char *state, const char *reason,
                              raga_error *error) {
     rg_error err = {0};
@@ -190,6 +199,15 @@ raga_status raga_records_evaluations(raga_records *r, int64_t run, raga_run_eval
     }
     return api_fail(error, rg_records_evaluations(inner(r), run, tell_evaluation, &walk, &err),
                     &err);
+}
+
+raga_status raga_records_settings(const char *recipe, raga_setting_fn *fn, void *arg,
+                                  raga_error *error) {
+    rg_error err = {0};
+    if (recipe == NULL || fn == NULL) {
+        return api_bad(error, "no settings or nobody to tell");
+    }
+    return api_fail(error, rg_records_settings(rg_mem_heap(), recipe, fn, arg, &err), &err);
 }
 
 raga_status raga_records_hash(const char *path, char out[17], raga_error *error) {

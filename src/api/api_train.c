@@ -74,7 +74,9 @@ static bool on_step(void *arg, const rg_fit_event *e) {
                                     .grad_norm = e->grad_norm,
                                     .n_tokens = e->n_tokens,
                                     .seconds = e->seconds,
-                                    .is_best = e->is_best};
+                                    .is_best = e->is_best,
+                                    .data_hash = e->data_hash,
+                                    .seed = e->seed};
     return l->tell == NULL || l->tell(l->arg, &event);
 }
 
@@ -90,7 +92,7 @@ static bool on_progress(void *arg, double share, const char *what) {
     return l->progress == NULL || l->progress(l->arg, share, what);
 }
 
-_Static_assert((int)RAGA_TRAIN_CHECKPOINT == (int)RG_FIT_CHECKPOINT &&
+_Static_assert((int)RAGA_TRAIN_BEGIN == (int)RG_FIT_BEGIN &&
                    (int)RAGA_TRAIN_EARLY == (int)RG_FIT_EARLY,
                "events");
 

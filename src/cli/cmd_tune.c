@@ -21,6 +21,7 @@ typedef struct tune {
     int64_t rank, n_steps, batch, seq_len, accumulate, valid_every, patience, checkpoint_every,
         seed, n_threads;
     double alpha, dropout, epochs, lr, valid_share;
+    cli_record record;
 } tune;
 
 static raga_tune_options options_of(const tune *t, cli_train_progress *progress) {
@@ -109,17 +110,17 @@ static int show_batch(const raga_tune_options *o, bool is_json) {
     return CLI_OK;
 }
 
-static int run(const tune *t) {
+static int run(tune *t) {
     raga_error err = {0};
     cli_train_progress progress;
     raga_train_result result = {.size = sizeof result};
-    cli_train_begin(&progress, t->is_json);
+    cli_train_begin(&progress, t->is_json, t->resume, &t->record);
     const raga_tune_options options = options_of(t, &progress);
     if (t->shows_batch) {
         return show_batch(&options, t->is_json);
     }
     if (raga_tune(&options, &result, &err) != RAGA_OK) {
-        return cli_failed(&err);
+        return cli_train_failed(&progress, &err);
     }
     cli_train_end(&progress, &result, t->out_dir);
     if (!t->is_json && !t->is_full) {
@@ -128,8 +129,35 @@ static int run(const tune *t) {
     return result.end == RAGA_TRAIN_STOPPED ? CLI_INTERRUPTED : CLI_OK;
 }
 
+// the settings as they were given, and the files of data
+static void describe(tune *t, const cli_option *options, size_t n) {
+    size_t size = 0;
+    FILE *out = open_memstream(&t->record.recipe, &size);
+    if (out != NULL) {
+        fputc('{', out);
+        const bool has_any = cli_write_options(
+            out, options, n, " --output --resume --show-batch --json --name --no-record ");
+        fputs(has_any ? ",\"data\":[" : "\"data\":[", out);
+        for (size_t i = 1; i < WORDS_MAX && t->words[i] != NULL; i++) {
+            fputs(i == 1 ? "" : ",", out);
+            cli_json_text(out, t->words[i], strlen(t->words[i]));
+        }
+        fputs("]}", out);
+        fclose(out);
+    }
+    t->record.start.recipe = t->record.recipe;
+    t->record.start.model = t->words[0];
+    t->record.out_dir = t->out_dir;
+    if (t->record.start.name == NULL) {
+        t->record.start.name = cli_base_name(t->out_dir);
+    }
+}
+
 int cmd_tune(int argc, char **argv) {
-    tune t = {.out_dir = "raga-adapter", .valid_share = 0.05, .seed = 1};
+    tune t = {.out_dir = "raga-adapter",
+              .valid_share = 0.05,
+              .seed = 1,
+              .record = {.start = {.kind = "tune"}}};
     // clang-format off
     const cli_option options[] = {
         {"--output,-o", CLI_TEXT, &t.out_dir, "DIR", "where the result goes (raga-adapter)", 0, 0, NULL},
@@ -156,14 +184,17 @@ int cmd_tune(int argc, char **argv) {
         {"--threads,-t", CLI_INT, &t.n_threads, "N", "threads (physical cores)", 1, 1024, NULL},
         {"--resume", CLI_FLAG, &t.resume, NULL, "go on from the checkpoint in DIR", 0, 0, NULL},
         {"--show-batch", CLI_FLAG, &t.shows_batch, NULL, "show what would be learnt and what is masked", 0, 0, NULL},
+        CLI_RECORD_OPTIONS(t.record),
         {"--json", CLI_FLAG, &t.is_json, NULL, "a line of JSON a step", 0, 0, NULL},
     };
     // clang-format on
     const cli_spec spec = {
         .usage = "raga tune MODEL DATA...",
-        .about = "Tune a model on your data: lines of JSON with \"text\", \"prompt\" and "
-                 "\"completion\", or \"messages\" (with \"tools\"). Messages are written by the "
-                 "model's own chat template; only the assistant's words are learnt.",
+        .about =
+            "Tune a model on your data: lines of JSON with \"text\", \"prompt\" and "
+            "\"completion\", or \"messages\" (with \"tools\"). Messages are written by the "
+            "model's own chat template; only the assistant's words are learnt. `raga runs` shows "
+            "how the loss went.",
         .options = options,
         .n_options = sizeof options / sizeof *options,
         .words = t.words,
@@ -173,5 +204,11 @@ int cmd_tune(int argc, char **argv) {
                     "  raga tune model.gguf dialogues.jsonl --show-batch\n"
                     "  raga run model.gguf --adapter raga-adapter"};
     const int status = cli_parse(&spec, argc, argv);
-    return status == CLI_GO_ON ? run(&t) : status;
+    if (status != CLI_GO_ON) {
+        return status;
+    }
+    describe(&t, options, spec.n_options);
+    const int ended = run(&t);
+    cli_record_close(&t.record);
+    return ended;
 }

@@ -21,6 +21,8 @@ static const struct {
     {"bench", cmd_bench, "measure prefill and decode against the machine's limits"},
     {"train", cmd_train, "train a model from nothing, by a recipe"},
     {"tune", cmd_tune, "tune a model on your data: LoRA, or all weights"},
+    {"eval", cmd_eval, "measure a model: perplexity, distance from another, tasks"},
+    {"runs", cmd_runs, "recorded runs: list, curves, comparison"},
     {"inspect", cmd_inspect, "look inside a model while it reads a text"},
     {"steer", cmd_steer, "make a direction that steers a model"},
     {"merge", cmd_merge, "merge adapters into a model"},

@@ -3,9 +3,11 @@
 #include "cli/options.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 void cli_error(const char *format, ...) {
@@ -35,6 +37,25 @@ const char *cli_plain(void) {
     return has_color() ? "\033[0m" : "";
 }
 
+bool cli_has_utf8(void) {
+    const char *names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && value[0] != '\0') {
+            return strstr(value, "UTF-8") != NULL || strstr(value, "utf8") != NULL;
+        }
+    }
+    return false;
+}
+
+unsigned cli_columns(void) {
+    struct winsize size = {0};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+        return 80;
+    }
+    return size.ws_col;
+}
+
 // length of a well-formed UTF-8 character at p, 0 when it is none
 static size_t character(const unsigned char *p, size_t n) {
     const size_t size = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
@@ -49,6 +70,14 @@ static size_t character(const unsigned char *p, size_t n) {
     const bool is_bad = (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
                         (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F);
     return is_bad ? 0 : size;
+}
+
+void cli_json_number(FILE *out, double value) {
+    if (isfinite(value)) {
+        fprintf(out, "%.9g", value);
+    } else {
+        fputs("null", out);
+    }
 }
 
 void cli_json_text(FILE *out, const char *text, size_t size) {

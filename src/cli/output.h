@@ -15,6 +15,13 @@ int cli_failed(const raga_error *err);
 const char *cli_dim(void);
 const char *cli_plain(void);
 
+/** Can the terminal show more than ASCII? By the locale's name. */
+bool cli_has_utf8(void);
+/** Columns of the terminal on stdout; 80 where there is none. */
+unsigned cli_columns(void);
+
+/** A JSON number; null for what is none. */
+void cli_json_number(FILE *out, double value);
 /** A JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */
 void cli_json_text(FILE *out, const char *text, size_t size);
 /** JSON from elsewhere on one line: outside of its texts a line break is white space. */

@@ -28,22 +28,11 @@ typedef struct canvas {
     const char *color[ROWS_MAX][COLUMNS]; // its color, or NULL
 } canvas;
 
-static bool terminal_has_utf8(void) {
-    const char *names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && value[0] != '\0') {
-            return strstr(value, "UTF-8") != NULL || strstr(value, "utf8") != NULL;
-        }
-    }
-    return false;
-}
-
 void cli_map_init(cli_map *map, raga_robot *robot) {
     const char *no_color = getenv("NO_COLOR");
     const bool wants_color = no_color == NULL || no_color[0] == '\0';
     map->robot = robot;
-    map->is_plain = !terminal_has_utf8();
+    map->is_plain = !cli_has_utf8();
     map->has_color = wants_color && isatty(STDOUT_FILENO);
     map->n_trail = 0;
     map->next_trail = 0;

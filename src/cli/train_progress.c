@@ -3,6 +3,7 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,8 +20,11 @@ static uint64_t memory_bytes(void) {
     return (uint64_t)use.ru_maxrss * 1024;
 }
 
-void cli_train_begin(cli_train_progress *p, bool is_json) {
-    *p = (cli_train_progress){.is_json = is_json, .is_terminal = isatty(STDERR_FILENO) != 0};
+void cli_train_begin(cli_train_progress *p, bool is_json, bool resumes, cli_record *record) {
+    *p = (cli_train_progress){.is_json = is_json,
+                              .is_terminal = isatty(STDERR_FILENO) != 0,
+                              .resumes = resumes,
+                              .record = record};
     cli_interrupt_flag(true);
 }
 
@@ -36,6 +40,8 @@ static void show_step(cli_train_progress *p, const raga_train_event *e) {
     p->smooth_loss = p->n_shown == 0 ? e->loss : p->smooth_loss + (e->loss - p->smooth_loss) / 20;
     p->smooth_rate = p->n_shown == 0 ? rate : p->smooth_rate + (rate - p->smooth_rate) / 10;
     p->n_shown++;
+    const raga_run_step step = {e->step, e->loss, e->lr, e->grad_norm, rate, memory_bytes()};
+    cli_record_step(p->record, &step);
     const double left = p->smooth_rate > 0
                             ? (double)(e->n_steps - e->step) * (double)e->n_tokens / p->smooth_rate
                             : 0;
@@ -46,7 +52,7 @@ static void show_step(cli_train_progress *p, const raga_train_event *e) {
         return;
     }
     const int done = (int)((double)e->step / (double)e->n_steps * WIDTH);
-    if (!p->is_terminal && e->step % LINE_EVERY != 0 && e->step != 1 && e->step != e->n_steps) {
+    if (!p->is_terminal && e->step % LINE_EVERY != 0 && p->n_shown != 1 && e->step != e->n_steps) {
         return;
     }
     fprintf(stderr,
@@ -57,15 +63,35 @@ static void show_step(cli_train_progress *p, const raga_train_event *e) {
             (int)left % 60, p->is_terminal ? "\033[K" : "\n");
 }
 
+static void begin_run(cli_train_progress *p, const raga_train_event *e) {
+    snprintf(p->record->data_hash, sizeof p->record->data_hash, "%016llx",
+             (unsigned long long)e->data_hash);
+    p->record->start.data_hash = p->record->data_hash;
+    p->record->start.has_seed = true;
+    p->record->start.seed = e->seed;
+    cli_record_begin(p->record, p->resumes, e->step);
+}
+
 bool cli_train_tell(void *arg, const raga_train_event *e) {
     cli_train_progress *p = arg;
+    const raga_run_evaluation valid = {.has_step = true,
+                                       .step = e->step,
+                                       .name = "validation",
+                                       .metric = "loss",
+                                       .value = e->loss,
+                                       .std_error = NAN,
+                                       .n = e->n_tokens};
     switch (e->kind) {
+    case RAGA_TRAIN_BEGIN:
+        begin_run(p, e);
+        break;
     case RAGA_TRAIN_STEP:
         show_step(p, e);
         break;
     case RAGA_TRAIN_VALID:
         p->first_valid = p->first_valid == 0 ? e->loss : p->first_valid;
         p->last_valid = e->loss;
+        cli_record_evaluation(p->record, &valid);
         if (p->is_json) {
             printf("{\"step\":%llu,\"valid_loss\":%.6g}\n", (unsigned long long)e->step, e->loss);
         } else {
@@ -92,6 +118,8 @@ void cli_train_warn(void *arg, const char *file, size_t line, const char *why) {
 
 void cli_train_end(cli_train_progress *p, const raga_train_result *r, const char *out_dir) {
     static const char *const words[] = {"done", "stopped", "stopped early"};
+    cli_record_end(p->record, r->end == RAGA_TRAIN_STOPPED ? "stopped" : "done",
+                   r->end == RAGA_TRAIN_EARLY ? "validation got no better" : NULL);
     clear_line(p);
     if (p->is_json) {
         printf("{\"end\":\"%s\",\"loss\":%.6g,\"tokens\":%llu,\"lines\":%llu,\"bad_lines\":%llu,"
@@ -101,6 +129,9 @@ void cli_train_end(cli_train_progress *p, const raga_train_result *r, const char
                (unsigned long long)r->n_cut, (unsigned long long)r->epochs,
                (unsigned long long)r->data_hash);
         cli_json_text(stdout, out_dir, strlen(out_dir));
+        if (p->record->run != 0) {
+            printf(",\"run\":%lld", (long long)p->record->run);
+        }
         printf("}\n");
         return;
     }
@@ -116,4 +147,13 @@ void cli_train_end(cli_train_progress *p, const raga_train_result *r, const char
     if (r->end == RAGA_TRAIN_STOPPED) {
         printf("the run goes on from its checkpoint with --resume\n");
     }
+    if (p->record->run != 0) {
+        printf("raga runs show %lld\n", (long long)p->record->run);
+    }
+}
+
+int cli_train_failed(cli_train_progress *p, const raga_error *err) {
+    cli_record_end(p->record, "failed", err->text);
+    clear_line(p);
+    return cli_failed(err);
 }

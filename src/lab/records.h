@@ -103,6 +103,9 @@ rg_status rg_records_step(rg_records *records, int64_t run, const rg_run_step *s
 /** Add a measured number; written at once. */
 rg_status rg_records_evaluation(rg_records *records, int64_t run, const rg_run_evaluation *e,
                                 rg_error *err) RG_MUST_CHECK;
+/** The run made a model, or turned out to be about this one. Errors: RG_E_NOT_FOUND. */
+rg_status rg_records_model(rg_records *records, int64_t run, const char *model,
+                           const char *model_hash, rg_error *err) RG_MUST_CHECK;
 /** Write what is pending. */
 rg_status rg_records_flush(rg_records *records, rg_error *err) RG_MUST_CHECK;
 /** The run is over. @param state  "done", "stopped", "failed", ... @param reason  NULL or why */
@@ -129,6 +132,14 @@ rg_status rg_records_series(rg_records *records, int64_t run, rg_run_step_fn *fn
 /** Its evaluations in the order they were made. */
 rg_status rg_records_evaluations(rg_records *records, int64_t run, rg_run_evaluation_fn *fn,
                                  void *arg, rg_error *err) RG_MUST_CHECK;
+
+/** A setting: where it lies, "model.layers", and its value, a text without quotes or JSON. A false
+ * answer ends the walk. */
+typedef bool rg_setting_fn(void *arg, const char *path, const char *value);
+
+/** The settings of a run, one by one. Errors: RG_E_FORMAT (no JSON object), RG_E_MEMORY. */
+rg_status rg_records_settings(const rg_mem *mem, const char *recipe, rg_setting_fn *fn, void *arg,
+                              rg_error *err) RG_MUST_CHECK;
 
 /**
  * A short hash of a file, or of a folder's files, as 16 hexadecimal digits: names and sizes, and of

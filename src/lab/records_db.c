@@ -181,13 +181,19 @@ static rg_status check_schema(const rg_records *r, rg_error *err) {
     int64_t application = 0;
     int64_t version = 0;
     int64_t n_tables = 0;
-    rg_status status = read_number(r, "PRAGMA application_id", &application, err);
+    // all three of one moment: another process may be making the schema
+    rg_status status = run_sql(r, "BEGIN", err);
+    if (status != RG_OK) {
+        return status;
+    }
+    status = read_number(r, "SELECT count(*) FROM sqlite_master", &n_tables, err);
+    if (status == RG_OK) {
+        status = read_number(r, "PRAGMA application_id", &application, err);
+    }
     if (status == RG_OK) {
         status = read_number(r, "PRAGMA user_version", &version, err);
     }
-    if (status == RG_OK) {
-        status = read_number(r, "SELECT count(*) FROM sqlite_master", &n_tables, err);
-    }
+    (void)run_sql(r, "COMMIT", NULL);
     if (status != RG_OK) {
         return status;
     }
@@ -338,6 +344,24 @@ rg_status rg_records_resume(rg_records *r, int64_t run, uint64_t n_steps, rg_err
     sqlite3_bind_int64(s, 1, run);
     sqlite3_bind_int64(s, 2, (int64_t)n_steps);
     RG_TRY(finish(r, s, err));
+
+done:
+    return status;
+}
+
+rg_status rg_records_model(rg_records *r, int64_t run, const char *model, const char *model_hash,
+                           rg_error *err) {
+    sqlite3_stmt *s = NULL;
+    rg_status status = RG_OK;
+    RG_TRY(rg_records_flush(r, err));
+    RG_TRY(rg_db_prepare(r, "UPDATE runs SET model = ?, model_hash = ? WHERE id = ?", &s, err));
+    bind_text(s, 1, model);
+    bind_text(s, 2, model_hash);
+    sqlite3_bind_int64(s, 3, run);
+    RG_TRY(finish(r, s, err));
+    if (sqlite3_changes(r->db) == 0) {
+        status = not_recorded(r, run, err);
+    }
 
 done:
     return status;

@@ -48,6 +48,12 @@ rg_status rg_records_flush(rg_records *r, rg_error *err) {
     return missing(err);
 }
 
+rg_status rg_records_model(rg_records *r, int64_t run, const char *model, const char *model_hash,
+                           rg_error *err) {
+    (void)r, (void)run, (void)model, (void)model_hash;
+    return missing(err);
+}
+
 rg_status rg_records_end(rg_records *r, int64_t run, const char *state, const char *reason,
                          rg_error *err) {
     (void)r, (void)run, (void)state, (void)reason;

@@ -572,7 +572,9 @@ rg_fit_data rg_data_fit(rg_data *data) {
                          .next = next_pass,
                          .valid = data->n_valid == 0 ? NULL : valid_pass,
                          .save = save,
-                         .restore = restore};
+                         .restore = restore,
+                         .hash = data->facts.hash,
+                         .seed = data->options.seed};
 }
 
 rg_data_facts rg_data_get_facts(const rg_data *data) {

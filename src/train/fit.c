@@ -266,6 +266,15 @@ rg_status rg_fit(const rg_mem *mem, rg_trainer *t, const rg_fit_options *options
         RG_TRY(load(&r));
     }
     const uint64_t n_steps = options->schedule.n_steps;
+    const rg_fit_event begin = {.kind = RG_FIT_BEGIN,
+                                .step = rg_trainer_steps(t),
+                                .n_steps = n_steps,
+                                .data_hash = data->hash,
+                                .seed = data->seed};
+    goes_on = tell(arg, &begin);
+    if (!goes_on) {
+        RG_TRY(checkpoint(&r));
+    }
     while (goes_on && !is_early && rg_trainer_steps(t) < n_steps) {
         RG_TRY(one_step(&r, &goes_on));
         const uint64_t done = rg_trainer_steps(t);

@@ -42,6 +42,8 @@ typedef struct rg_fit_data {
     /** Append what `restore` needs to go on after the pass given last. */
     void (*save)(void *self, rg_buf *out);
     rg_status (*restore)(void *self, rg_str saved, rg_error *err);
+    uint64_t hash; // of all that may be given out
+    uint64_t seed; // of its order
 } rg_fit_data;
 
 typedef struct rg_fit_options {
@@ -55,7 +57,12 @@ typedef struct rg_fit_options {
     const char *best_path;       // a checkpoint of the best validation; NULL: none
 } rg_fit_options;
 
-typedef enum rg_fit_kind { RG_FIT_STEP, RG_FIT_VALID, RG_FIT_CHECKPOINT } rg_fit_kind;
+typedef enum rg_fit_kind {
+    RG_FIT_STEP,
+    RG_FIT_VALID,
+    RG_FIT_CHECKPOINT,
+    RG_FIT_BEGIN, // all is ready, the first step follows; `step`: where a run is gone on from
+} rg_fit_kind;
 
 /** What happened. */
 typedef struct rg_fit_event {
@@ -65,9 +72,11 @@ typedef struct rg_fit_event {
     double loss; // STEP: of the step; VALID: of the validation
     double lr;
     double grad_norm;
-    uint64_t n_tokens; // of the step, counted ones
-    double seconds;    // of the step
-    bool is_best;      // VALID
+    uint64_t n_tokens;  // of the step, counted ones
+    double seconds;     // of the step
+    bool is_best;       // VALID
+    uint64_t data_hash; // BEGIN
+    uint64_t seed;      // BEGIN
 } rg_fit_event;
 
 /** Told after each step; a false answer stops the run after a checkpoint. */

@@ -14,7 +14,7 @@ RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
 TINY = os.path.join(ROOT, "tests/data/tiny")
 SHARED = os.environ.get("RAGA_SHARED", os.path.join(ROOT, "../shared"))
 COMMANDS = ["run", "robot", "show", "tokenize", "template", "logits", "bench", "doctor", "version", "train",
-            "merge", "tune"]
+            "merge", "tune", "runs", "eval"]
 
 
 def raga(*args, stdin="", env=None, timeout=300):

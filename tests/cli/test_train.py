@@ -44,6 +44,7 @@ class Base(unittest.TestCase):
     def setUp(self):
         self.temp = tempfile.TemporaryDirectory()
         self.dir = self.temp.name
+        os.environ["RAGA_DATA_DIR"] = self.path("records")
         rng = random.Random(1)
         with open(self.path("d.jsonl"), "w") as file:
             for _ in range(300):

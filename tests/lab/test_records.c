@@ -284,6 +284,39 @@ static void two_writers_at_once_lose_nothing(void **state) {
     rg_records_close(r);
 }
 
+// a database that is not there yet, opened by several at the same moment
+static void several_may_make_the_database_at_once(void **state) {
+    (void)state;
+    enum { WRITERS = 4 };
+    const int n_rounds = getenv("RAGA_TEST_LONG") != NULL ? 400 : 40;
+    for (int round = 0; round < n_rounds; round++) {
+        int gate[2];
+        int how = 0;
+        pid_t pids[WRITERS];
+        snprintf(db_path, sizeof db_path, "%s/deep/%d.db", folder, round);
+        assert_int_equal(pipe(gate), 0);
+        for (size_t i = 0; i < WRITERS; i++) {
+            pids[i] = fork();
+            if (pids[i] == 0) {
+                char c;
+                rg_records *r = NULL;
+                close(gate[1]);
+                const bool is_open =
+                    read(gate[0], &c, 1) == 0 &&
+                    rg_records_open(rg_mem_heap(), db_path, true, &r, NULL) == RG_OK;
+                rg_records_close(r);
+                _exit(is_open ? 0 : 1);
+            }
+        }
+        close(gate[0]);
+        close(gate[1]);
+        for (size_t i = 0; i < WRITERS; i++) {
+            assert_int_equal(waitpid(pids[i], &how, 0), pids[i]);
+            assert_int_equal(how, 0);
+        }
+    }
+}
+
 static void a_killed_writer_leaves_whole_records(void **state) {
     (void)state;
     for (int64_t round = 1; round <= 5; round++) {
@@ -487,6 +520,24 @@ static void hashes_tell_files_apart(void **state) {
     assert_int_equal(rg_records_hash("/no/such/file", one, NULL), RG_E_NOT_FOUND);
 }
 
+static bool see_model(void *arg, const rg_run_facts *facts) {
+    seen *s = arg;
+    snprintf(s->name, sizeof s->name, "%s %s", facts->model, facts->model_hash);
+    return true;
+}
+
+static void a_run_learns_which_model_it_made(void **state) {
+    (void)state;
+    seen s = {0};
+    rg_records *r = open_db();
+    const int64_t run = begin(r, "train");
+    assert_int_equal(rg_records_model(r, run, "m", "0123456789abcdef", NULL), RG_OK);
+    assert_int_equal(rg_records_model(r, run + 1, "m", NULL, NULL), RG_E_NOT_FOUND);
+    assert_int_equal(rg_records_get(r, run, see_model, &s, NULL), RG_OK);
+    assert_string_equal(s.name, "m 0123456789abcdef");
+    rg_records_close(r);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, drop_folder)
 
 int main(void) {
@@ -497,11 +548,13 @@ int main(void) {
         IN_FOLDER(removal_spares_what_is_at_work),
         IN_FOLDER(bad_arguments_are_refused),
         IN_FOLDER(two_writers_at_once_lose_nothing),
+        IN_FOLDER(several_may_make_the_database_at_once),
         IN_FOLDER(a_killed_writer_leaves_whole_records),
         IN_FOLDER(a_locked_database_does_not_hold_up_the_work),
         IN_FOLDER(refuses_files_that_are_not_ours),
         IN_FOLDER(survives_a_damaged_database),
         IN_FOLDER(says_when_there_are_no_records),
+        IN_FOLDER(a_run_learns_which_model_it_made),
         IN_FOLDER(hashes_tell_files_apart),
         cmocka_unit_test(finds_its_place),
     };
