@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RECIPE_VERSION = 1, CHUNK_ROWS = 64 };
+enum { RECIPE_VERSION = 2, CHUNK_ROWS = 64 };
 
 typedef struct work {
     const rg_source *source;
