@@ -50,7 +50,7 @@ static rg_status cut_choice(const char *text, rg_quant_choice *out, rg_error *er
     return type_of(text, rg_str_of(equals + 1), &out->dtype, err);
 }
 
-static void hand_over(rg_quant_report *from, raga_quantize_report *to) {
+static raga_status hand_over(rg_quant_report *from, raga_quantize_report *to, raga_error *error) {
     raga_quantize_report r = {.size = to->size,
                               .bytes_before = from->bytes_before,
                               .n_by_importance = from->n_by_importance,
@@ -65,15 +65,18 @@ static void hand_over(rg_quant_report *from, raga_quantize_report *to) {
         }
     }
     size_t size = 0;
-    (void)rg_buf_cstr(&from->notes);
-    r.notes = rg_buf_take(&from->notes, &size);
-    memcpy(to, &r, to->size < sizeof r ? to->size : sizeof r);
+    const raga_status status = api_hand_over(&from->notes, &r.notes, &size, error);
+    if (status == RAGA_OK) {
+        memcpy(to, &r, to->size < sizeof r ? to->size : sizeof r);
+    }
+    return status;
 }
 
 raga_status raga_quantize(const raga_quantize_options *options, raga_quantize_report *report,
                           raga_error *error) {
     rg_error err = {0};
     rg_status status = RG_OK;
+    raga_status answer = RAGA_OK;
     raga_quantize_options o = {0};
     rg_quant_report made = {0};
     rg_source *source = NULL;
@@ -108,13 +111,13 @@ raga_status raga_quantize(const raga_quantize_options *options, raga_quantize_re
     }
     RG_TRY(rg_source_open(rg_mem_heap(), o.path, &source, &err));
     RG_TRY(rg_quant_file(rg_mem_heap(), source, &how, o.out, &made, &err));
-    hand_over(&made, report);
+    answer = hand_over(&made, report, error);
 
 done:
     rg_buf_clear(&made.notes);
     rg_source_close(source);
     rg_imatrix_close(imatrix);
-    return status == RG_OK ? RAGA_OK : api_fail(error, status, &err);
+    return status == RG_OK ? answer : api_fail(error, status, &err);
 }
 
 bool raga_quantize_type(size_t i, const char **name, const char **dtype) {
