@@ -142,13 +142,50 @@ static float largest_magnitude(const float *v, int n) {
     return top;
 }
 
-static sums add_up_table(const float *x, const float *w, int n, float inverse,
-                         const int8_t *table) {
+/** A table as steps: its lowest value, and what is added above the middle of each two neighbors. */
+typedef struct steps {
+    float lowest;
+    float middle[15];
+    float rise[15];
+} steps;
+
+static void make_steps(const int8_t *table, steps *out) {
+    out->lowest = table[0];
+    for (int i = 0; i < 15; i++) {
+        out->middle[i] = 0.5f * (float)(table[i] + table[i + 1]);
+        out->rise[i] = (float)(table[i + 1] - table[i]);
+    }
+}
+
+// the values of the table nearest to x * inverse: without a branch, so that lanes go together
+static inline void climb(const steps *s, const float *x, float inverse, float q[LANES]) {
+    float v[LANES];
+    for (int l = 0; l < LANES; l++) {
+        v[l] = x[l] * inverse;
+        q[l] = s->lowest;
+    }
+    for (int i = 0; i < 15; i++) {
+        for (int l = 0; l < LANES; l++) {
+            q[l] += v[l] > s->middle[i] ? s->rise[i] : 0;
+        }
+    }
+}
+
+static sums add_up_table(const float *x, const float *w, int n, float inverse, const steps *table) {
+    float sqq[LANES] = {0}, sqx[LANES] = {0};
     sums s = {0};
-    for (int i = 0; i < n; i++) {
-        const double q = table[rg_fit_nearest16(table, x[i] * inverse)];
-        s.qq += w[i] * q * q;
-        s.qx += w[i] * q * x[i];
+    for (int i = 0; i < n; i += LANES) {
+        float q[LANES];
+        climb(table, x + i, inverse, q);
+        for (int l = 0; l < LANES; l++) {
+            const float wq = w[i + l] * q[l];
+            sqq[l] += wq * q[l];
+            sqx[l] += wq * x[i + l];
+        }
+    }
+    for (int l = 0; l < LANES; l++) {
+        s.qq += sqq[l];
+        s.qx += sqx[l];
     }
     return s;
 }
@@ -163,11 +200,15 @@ typedef struct search {
 static double try_scales(const search *how, const float *x, const float *w, int n, int top,
                          const int8_t *table, double gain, float *best) {
     const float extreme = largest_magnitude(x, n);
+    steps rungs;
+    if (table != NULL) {
+        make_steps(table, &rungs);
+    }
     for (int i = -how->n_steps; i <= how->n_steps && extreme != 0; i++) {
         float inverse = (how->reach + how->step * (float)i) / extreme;
         for (int round = 0; round < 2 && isfinite(inverse); round++) {
             const sums s = table != NULL
-                               ? add_up_table(x, w, n, inverse, table)
+                               ? add_up_table(x, w, n, inverse, &rungs)
                                : add_up(x, w, n, inverse, 0, (float)(-top - 1), (float)top);
             // with the best scale for these levels the error falls by (x.q)^2 / q.q
             if (s.qq > 0 && s.qx * s.qx / s.qq > gain) {
@@ -351,10 +392,18 @@ static double levels_symmetric(const rg_block_form *form, const float *x, const 
             sum[l] += w[i + l] * off * off;
         }
     }
-    for (int i = 0; i < n && form->table != NULL; i++) {
-        q[i] = form->table[rg_fit_nearest16(form->table, x[i] * inverse)];
-        const float off = scale * (float)q[i] - x[i];
-        sum[i % LANES] += w[i] * off * off;
+    steps rungs;
+    if (form->table != NULL) {
+        make_steps(form->table, &rungs);
+    }
+    for (int i = 0; i < n && form->table != NULL; i += LANES) {
+        float v[LANES];
+        climb(&rungs, x + i, inverse, v);
+        for (int l = 0; l < LANES; l++) {
+            const float off = scale * v[l] - x[i + l];
+            q[i + l] = (int8_t)v[l];
+            sum[l] += w[i + l] * off * off;
+        }
     }
     for (int l = 0; l < LANES; l++) {
         error += sum[l];
