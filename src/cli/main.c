@@ -25,6 +25,8 @@ static const struct {
     {"runs", cmd_runs, "recorded runs: list, curves, comparison"},
     {"inspect", cmd_inspect, "look inside a model while it reads a text"},
     {"steer", cmd_steer, "make a direction that steers a model"},
+    {"quantize", cmd_quantize, "write a model as a GGUF file of a smaller type"},
+    {"imatrix", cmd_imatrix, "measure which columns matter, for quantize"},
     {"merge", cmd_merge, "merge adapters into a model"},
     {"doctor", cmd_doctor, "what this machine has, and what is missing"},
     {"version", cmd_version, "the version"},

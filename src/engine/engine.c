@@ -175,7 +175,8 @@ static rg_status show_taps(rg_engine *engine, const rg_exec_slot *slot, size_t p
     for (uint32_t layer = 0; layer < engine->model->h.n_layer && status == RG_OK; layer++) {
         const float *values[RG_TAPS];
         for (size_t t = 0; t < RG_TAPS; t++) {
-            values[t] = rg_exec_value(slot->exec, engine->arena, slot->taps[layer * RG_TAPS + t]);
+            const rg_val v = slot->taps[layer * RG_TAPS + t];
+            values[t] = v == RG_VAL_NONE ? NULL : rg_exec_value(slot->exec, engine->arena, v);
         }
         status =
             engine->options.taps(engine->options.taps_arg, layer, values, pos, slot->n_tok, err);

@@ -20,7 +20,8 @@ typedef struct rg_session rg_session;
 
 /**
  * Values inside one layer of the tokens [pos, pos + n_tok) of a session: values[t] is [n_tok,
- * width] f32, widths as rg_tap says; borrowed during the call. Called once a layer after each step,
+ * width] f32, widths as rg_tap says, or NULL when extras.tap_set leaves t out; borrowed during the
+ * call. Called once a layer after each step,
  * in order, before the logits are given. Returning an error stops the evaluation with it.
  */
 typedef rg_status rg_taps_fn(void *arg, uint32_t layer, const float *const values[RG_TAPS],

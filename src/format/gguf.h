@@ -93,12 +93,15 @@ void rg_gguf_put_str(rg_gguf_writer *w, const char *key, rg_str value);
 void rg_gguf_put_strs(rg_gguf_writer *w, const char *key, const rg_str *values, size_t n);
 void rg_gguf_put_i32s(rg_gguf_writer *w, const char *key, const int32_t *values, size_t n);
 void rg_gguf_put_f32s(rg_gguf_writer *w, const char *key, const float *values, size_t n);
+/** A pair of another file, as it is. */
+void rg_gguf_put_pair(rg_gguf_writer *w, const rg_gguf_pair *pair);
 /** Name and data are borrowed until the file is written. Data NULL: rg_gguf_write asks for it. */
 void rg_gguf_put_tensor(rg_gguf_writer *w, const rg_tensor *tensor);
 
-/** Make the data of tensor i, in the order they were put: tensor->bytes at out. */
-typedef rg_status rg_gguf_fill_fn(void *arg, size_t i, const rg_tensor *tensor, void *out,
-                                  rg_error *err);
-/** @param fill  for tensors without data, so that only one of them is in memory; may be NULL */
+/** Make rows [row, row + n) of tensor i, in the order they were put: n equal shares of
+ * tensor->bytes at out. Called in order. */
+typedef rg_status rg_gguf_fill_fn(void *arg, size_t i, const rg_tensor *tensor, size_t row,
+                                  size_t n, void *out, rg_error *err);
+/** @param fill  for tensors without data, so that few of their rows are in memory; may be NULL */
 rg_status rg_gguf_write(rg_gguf_writer *w, const char *path, rg_gguf_fill_fn *fill, void *arg,
                         rg_error *err) RG_MUST_CHECK;

@@ -1,6 +1,6 @@
 #include "format/gguf.h"
 
-enum { ALIGN = 32 };
+enum { ALIGN = 32, SLICE_BYTES = 16 << 20 };
 
 void rg_gguf_writer_init(rg_gguf_writer *w, const rg_mem *mem) {
     *w = (rg_gguf_writer){.mem = mem};
@@ -76,6 +76,19 @@ void rg_gguf_put_f32s(rg_gguf_writer *w, const char *key, const float *values, s
     rg_buf_put(&w->pairs, values, n * sizeof *values);
 }
 
+void rg_gguf_put_pair(rg_gguf_writer *w, const rg_gguf_pair *pair) {
+    put_str(&w->pairs, pair->key);
+    put_u32(&w->pairs, pair->type);
+    if (pair->type == RG_GGUF_ARRAY) {
+        put_u32(&w->pairs, pair->item_type);
+        put_u64(&w->pairs, pair->n_items);
+    } else if (pair->type == RG_GGUF_STRING) {
+        put_u64(&w->pairs, pair->value.size);
+    }
+    rg_buf_put(&w->pairs, pair->value.data, pair->value.size);
+    w->n_pairs++;
+}
+
 void rg_gguf_put_tensor(rg_gguf_writer *w, const rg_tensor *tensor) {
     rg_buf_put(&w->tensors, tensor, sizeof *tensor);
 }
@@ -113,21 +126,29 @@ static rg_status write_head(rg_gguf_writer *w, size_t n, rg_buf *head, rg_error 
     return rg_buf_check(head, "the head of a GGUF file", err);
 }
 
-// one tensor, from where it lies or from the one who makes it
+// one tensor, from where it lies or from the one who makes it, some rows at a time
 static rg_status write_tensor(const rg_gguf_writer *w, rg_file_writer *file, size_t i,
                               rg_gguf_fill_fn *fill, void *arg, rg_error *err) {
     const rg_tensor t = tensor_at(w, i);
     if (t.data != NULL || t.bytes == 0) {
         return rg_file_writer_put(file, t.data, t.bytes, err);
     }
-    void *data = fill == NULL ? NULL : rg_alloc(w->mem, t.bytes);
+    const size_t n_rows = rg_tensor_rows(&t);
+    const size_t row_bytes = t.bytes / n_rows;
+    const size_t fit = SLICE_BYTES / row_bytes;
+    const size_t most = fit == 0 ? 1 : fit < n_rows ? fit : n_rows;
+    void *data = fill == NULL ? NULL : rg_alloc(w->mem, most * row_bytes);
     if (data == NULL) {
-        return rg_fail(err, RG_E_MEMORY, "no memory for the %zu bytes of tensor %.*s", t.bytes,
+        return rg_fail(err, RG_E_MEMORY, "no memory for %zu bytes of tensor %.*s", most * row_bytes,
                        RG_FMT(t.name));
     }
-    rg_status status = fill(arg, i, &t, data, err);
-    if (status == RG_OK) {
-        status = rg_file_writer_put(file, data, t.bytes, err);
+    rg_status status = RG_OK;
+    for (size_t row = 0; row < n_rows && status == RG_OK; row += most) {
+        const size_t n = n_rows - row < most ? n_rows - row : most;
+        status = fill(arg, i, &t, row, n, data, err);
+        if (status == RG_OK) {
+            status = rg_file_writer_put(file, data, n * row_bytes, err);
+        }
     }
     rg_free(w->mem, data);
     return status;

@@ -37,6 +37,16 @@ rg_val rg_build_linear(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg
     return y;
 }
 
+void rg_weight_name(const char *pattern, uint32_t layer, char out[RG_WEIGHT_NAME_MAX]) {
+    const char *mark = strstr(pattern, "%u");
+    if (mark == NULL) {
+        snprintf(out, RG_WEIGHT_NAME_MAX, "%s", pattern);
+    } else {
+        snprintf(out, RG_WEIGHT_NAME_MAX, "%.*s%u%s", (int)(mark - pattern), pattern, layer,
+                 mark + 2);
+    }
+}
+
 bool rg_model_weight_name(const rg_model *model, uint32_t slot, char out[RG_WEIGHT_NAME_MAX]) {
     const bool is_layer = slot >= RG_ROLE_FIRST_LAYER;
     const uint32_t layer = is_layer ? (slot - RG_ROLE_FIRST_LAYER) / RG_LAYER_ROLES : 0;
@@ -45,13 +55,7 @@ bool rg_model_weight_name(const rg_model *model, uint32_t slot, char out[RG_WEIG
         if (rule->hf == NULL || rg_model_slot(rule->role, layer) != slot) {
             continue;
         }
-        const char *mark = strstr(rule->hf, "%u");
-        if (mark == NULL) {
-            snprintf(out, RG_WEIGHT_NAME_MAX, "%s", rule->hf);
-        } else {
-            snprintf(out, RG_WEIGHT_NAME_MAX, "%.*s%u%s", (int)(mark - rule->hf), rule->hf, layer,
-                     mark + 2);
-        }
+        rg_weight_name(rule->hf, layer, out);
         return true;
     }
     return false;
@@ -83,8 +87,12 @@ static rg_val normalize(rg_build *b, rg_role role, uint32_t layer, rg_val x) {
 
 void rg_build_tap(rg_build *b, uint32_t layer, rg_tap tap, rg_val v) {
     if (b->extras.taps != NULL) {
-        rg_graph_keep(b->g, v);
-        b->extras.taps[(size_t)layer * RG_TAPS + tap] = v;
+        const unsigned set = b->extras.tap_set == 0 ? RG_TAPS_SHOWN : b->extras.tap_set;
+        const bool is_kept = (set & RG_TAP_BIT(tap)) != 0;
+        if (is_kept) {
+            rg_graph_keep(b->g, v);
+        }
+        b->extras.taps[(size_t)layer * RG_TAPS + tap] = is_kept ? v : RG_VAL_NONE;
     }
 }
 
@@ -138,6 +146,8 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
         const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);
         const rg_val ffn = rg_block_swiglu(&b, layer, f);
         x = add_steer(&b, layer, rg_add(g, x, ffn));
+        rg_build_tap(&b, layer, RG_TAP_ATTN_IN, a);
+        rg_build_tap(&b, layer, RG_TAP_FFN_IN, f);
         rg_build_tap(&b, layer, RG_TAP_ATTN, attn);
         rg_build_tap(&b, layer, RG_TAP_FFN, ffn);
         rg_build_tap(&b, layer, RG_TAP_RESIDUAL, x);

@@ -226,18 +226,12 @@ static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, con
 }
 
 static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t layer) {
-    char name[256];
+    char name[RG_WEIGHT_NAME_MAX];
     const char *pattern = rg_source_get_kind(l->source) == RG_SOURCE_GGUF ? rule->gguf : rule->hf;
     if (pattern == NULL) {
         return RG_OK;
     }
-    // the one %u of a pattern is the layer
-    const char *mark = strstr(pattern, "%u");
-    if (mark == NULL) {
-        snprintf(name, sizeof name, "%s", pattern);
-    } else {
-        snprintf(name, sizeof name, "%.*s%u%s", (int)(mark - pattern), pattern, layer, mark + 2);
-    }
+    rg_weight_name(pattern, layer, name);
     const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
     if (t != NULL) {
         return take(l, rule, layer, name, t);

@@ -46,8 +46,20 @@ typedef enum rg_tap {
     RG_TAP_ATTN,     // [n_embd] what attention adds to the residual
     RG_TAP_FFN,      // [n_embd] what the feed-forward part adds
     RG_TAP_RESIDUAL, // [n_embd] after the layer, steering included
+    // what weight matrices are multiplied with
+    RG_TAP_ATTN_IN,  // [n_embd] of q, k and v: normalized
+    RG_TAP_ATTN_MIX, // [n_head * head_dim] of the projection back: what the heads gathered
+    RG_TAP_FFN_IN,   // [n_embd] of gate and up: normalized
+    RG_TAP_FFN_MIX,  // [n_ff] of down: gated
     RG_TAPS
 } rg_tap;
+
+/** A tap as a member of a set; the sets in use. */
+#define RG_TAP_BIT(tap) (1u << (tap))
+#define RG_TAPS_SHOWN   (RG_TAP_BIT(RG_TAP_ATTN_IN) - 1)
+#define RG_TAPS_OF_WEIGHTS                                                                         \
+    (RG_TAP_BIT(RG_TAP_ATTN_IN) | RG_TAP_BIT(RG_TAP_ATTN_MIX) | RG_TAP_BIT(RG_TAP_FFN_IN) |        \
+     RG_TAP_BIT(RG_TAP_FFN_MIX))
 
 /**
  * What a graph may have beside the model itself; zeros: nothing. Borrowed while graphs are built.
@@ -62,6 +74,7 @@ typedef struct rg_graph_extras {
     const rg_tensor *steers; // [n_layer] f32 [n_embd]: added to the residual after the layer; data
                              // NULL: nothing is. NULL: no layer is steered
     rg_val *taps;            // receives [n_layer][RG_TAPS] values, which are kept; NULL: none are
+    unsigned tap_set;        // those that are; the others are RG_VAL_NONE. 0: RG_TAPS_SHOWN
 } rg_graph_extras;
 
 /** What a graph gives. */
@@ -92,6 +105,9 @@ static inline uint32_t rg_model_slot(rg_role role, uint32_t layer) {
 uint32_t rg_weight_shape(const rg_hparams *h, const char *text, size_t shape[RG_DIMS_MAX]);
 
 #define RG_WEIGHT_NAME_MAX 256 // bytes of a weight's name, the end included
+
+/** A weight's name from its rule's pattern, whose one %u is the layer. */
+void rg_weight_name(const char *pattern, uint32_t layer, char out[RG_WEIGHT_NAME_MAX]);
 
 /** The Hugging Face name of a weight; false: it has none (frequencies). */
 bool rg_model_weight_name(const rg_model *model, uint32_t slot, char out[RG_WEIGHT_NAME_MAX]);

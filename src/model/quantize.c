@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RECIPE_VERSION = 1, CHUNK_ROWS = 64 };
+enum { RECIPE_VERSION = 2, CHUNK_ROWS = 64 };
 
 typedef struct work {
     const rg_source *source;
@@ -19,6 +19,8 @@ typedef struct work {
     // of the tensor at work
     const rg_tensor *from;
     const rg_tensor *to;
+    size_t first_row; // of the rows at work
+    size_t n_rows;
     uint8_t *out;
     float *rows; // CHUNK_ROWS rows of floats for each thread
 } work;
@@ -42,20 +44,24 @@ static void encode_rows(void *arg, size_t chunk, unsigned thread) {
     const size_t n = w->from->shape[1];
     const rg_dtype_info *from = rg_dtype_get(w->from->dtype);
     const rg_dtype_info *to = rg_dtype_get(w->to->dtype);
+    const size_t from_bytes = n * from->block_bytes;
     const size_t to_bytes = n / to->block * to->block_bytes;
     float *row = w->rows + thread * n;
     const size_t first = chunk * CHUNK_ROWS;
-    for (size_t r = first; r < first + CHUNK_ROWS && r < w->from->shape[0]; r++) {
-        from->to_float(row, (const char *)w->from->data + r * n * from->block_bytes, n);
+    for (size_t r = first; r < first + CHUNK_ROWS && r < w->n_rows; r++) {
+        from->to_float(row, (const char *)w->from->data + (w->first_row + r) * from_bytes, n);
         to->from_float(w->out + r * to_bytes, row, n);
     }
 }
 
-static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, void *out, rg_error *err) {
+static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, size_t row, size_t n, void *out,
+                      rg_error *err) {
     (void)i;
     work *w = arg;
     w->from = rg_safetensors_find(w->source->hf->weights, tensor->name);
     w->to = tensor;
+    w->first_row = row;
+    w->n_rows = n;
     w->out = out;
     if (w->progress != NULL &&
         !w->progress(w->arg, (double)w->done_bytes / (double)w->all_bytes, "quantizing")) {
@@ -66,9 +72,9 @@ static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, void *out, r
     if (w->rows == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory to quantize %.*s", RG_FMT(tensor->name));
     }
-    rg_pool_run(w->pool, (w->from->shape[0] + CHUNK_ROWS - 1) / CHUNK_ROWS, encode_rows, w);
+    rg_pool_run(w->pool, (n + CHUNK_ROWS - 1) / CHUNK_ROWS, encode_rows, w);
     rg_free(w->source->mem, w->rows);
-    w->done_bytes += w->from->bytes;
+    w->done_bytes += n * (w->from->bytes / w->from->shape[0]);
     return RG_OK;
 }
 

@@ -39,23 +39,35 @@ static double scale_yarn(const rg_rope_params *rope, double freq, uint32_t i) {
     return freq / rope->factor * ramp + freq * (1 - ramp);
 }
 
+static double plain_freq(const rg_rope_params *rope, uint32_t i) {
+    return pow(rope->base, -2.0 * i / rope->n_rot);
+}
+
+static double scaled_freq(const rg_rope_params *rope, uint32_t i) {
+    const double freq = plain_freq(rope, i);
+    switch (rope->scaling) {
+    case RG_ROPE_PLAIN:
+        break;
+    case RG_ROPE_LINEAR:
+        return freq / rope->factor;
+    case RG_ROPE_LLAMA3:
+        return scale_llama3(rope, freq);
+    case RG_ROPE_YARN:
+        return scale_yarn(rope, freq, i);
+    }
+    return freq;
+}
+
 void rg_rope_inv_freq(const rg_rope_params *rope, const float *divisors, float *inv_freq) {
     for (uint32_t i = 0; i < rope->n_rot / 2; i++) {
-        double freq = pow(rope->base, -2.0 * i / rope->n_rot);
-        switch (rope->scaling) {
-        case RG_ROPE_PLAIN:
-            break;
-        case RG_ROPE_LINEAR:
-            freq /= rope->factor;
-            break;
-        case RG_ROPE_LLAMA3:
-            freq = scale_llama3(rope, freq);
-            break;
-        case RG_ROPE_YARN:
-            freq = scale_yarn(rope, freq, i);
-            break;
-        }
+        const double freq = scaled_freq(rope, i);
         inv_freq[i] = (float)(divisors == NULL ? freq : freq / divisors[i]);
+    }
+}
+
+void rg_rope_divisors(const rg_rope_params *rope, float *divisors) {
+    for (uint32_t i = 0; i < rope->n_rot / 2; i++) {
+        divisors[i] = (float)(plain_freq(rope, i) / scaled_freq(rope, i));
     }
 }
 

@@ -1,4 +1,5 @@
-/* The codecs behind the table of dtype.c: rg_decode_TYPE and rg_encode_TYPE. Blocks may lie at any
+/* The codecs behind the table of dtype.c: rg_decode_TYPE and rg_encode_TYPE, or
+ * rg_encode_TYPE_by where the importance of columns counts. Blocks may lie at any
  * address. */
 #pragma once
 
@@ -13,8 +14,10 @@ rg_to_float_fn rg_decode_q2_k, rg_decode_q3_k, rg_decode_q4_k, rg_decode_q5_k, r
     rg_decode_tq2_0;
 rg_to_float_fn rg_decode_iq2_xxs, rg_decode_iq2_xs, rg_decode_iq2_s, rg_decode_iq3_xxs, rg_decode_iq3_s, rg_decode_iq1_s,
     rg_decode_iq1_m;
-rg_from_float_fn rg_encode_f32, rg_encode_f16, rg_encode_bf16, rg_encode_q4_0, rg_encode_q4_1, rg_encode_q5_0, rg_encode_q5_1,
-    rg_encode_q8_0, rg_encode_q2_k, rg_encode_q3_k, rg_encode_q4_k, rg_encode_q5_k, rg_encode_q6_k, rg_encode_iq4_nl;
+rg_from_float_fn rg_encode_f32, rg_encode_f16, rg_encode_bf16;
+rg_from_float_by_fn rg_encode_q4_0_by, rg_encode_q4_1_by, rg_encode_q5_0_by, rg_encode_q5_1_by, rg_encode_q8_0_by,
+    rg_encode_q2_k_by, rg_encode_q3_k_by, rg_encode_q4_k_by, rg_encode_q5_k_by, rg_encode_q6_k_by, rg_encode_iq4_nl_by,
+    rg_encode_iq4_xs_by, rg_encode_mxfp4_by;
 // clang-format on
 
 /** The 16 values of IQ4_NL and IQ4_XS; the doubled E2M1 values of MXFP4 and NVFP4. */

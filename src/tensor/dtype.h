@@ -63,14 +63,22 @@ typedef enum rg_dtype {
 typedef void rg_to_float_fn(float *dst, const void *src, size_t n);
 /** n finite f32 values to blocks. */
 typedef void rg_from_float_fn(void *dst, const float *src, size_t n);
+/**
+ * The same where errors of some values count more: values of which the weighted squared error is
+ * small.
+ * @param importance  [n], finite and not negative, one a value: how much an error of it counts;
+ *                    NULL: columns are equal
+ */
+typedef void rg_from_float_by_fn(void *dst, const float *src, const float *importance, size_t n);
 
 typedef struct rg_dtype_info {
     const char *name;
     int gguf_id;    // -1: not a GGUF type
     uint32_t block; // values per block
     uint32_t block_bytes;
-    rg_to_float_fn *to_float;     // NULL: not a type that holds numbers for us
-    rg_from_float_fn *from_float; // NULL: we cannot write this type
+    rg_to_float_fn *to_float;           // NULL: not a type that holds numbers for us
+    rg_from_float_fn *from_float;       // NULL: we cannot write this type
+    rg_from_float_by_fn *from_float_by; // NULL: importance cannot change what is written
 } rg_dtype_info;
 
 /** The row of a type; never NULL for a value of the enum. */

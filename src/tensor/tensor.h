@@ -26,3 +26,12 @@ static inline size_t rg_tensor_count(const rg_tensor *t) {
     }
     return n;
 }
+
+/** Rows of the last dimension; a vector is one. */
+static inline size_t rg_tensor_rows(const rg_tensor *t) {
+    size_t n = 1;
+    for (uint32_t i = 0; i + 1 < t->n_dims; i++) {
+        n *= t->shape[i];
+    }
+    return n;
+}

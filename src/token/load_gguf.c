@@ -179,7 +179,9 @@ static rg_status read_model(loader *l) {
         return rg_fail(l->err, RG_E_UNSUPPORTED, "tokenizer.ggml.pre \"%.*s\" is not known",
                        RG_FMT(pre));
     }
-    l->tok->ignore_merges = l->tok->pretok == RG_PRETOK_LLAMA3;
+    // the one name of this cut without Llama 3's ways around it
+    l->tok->ignore_merges =
+        l->tok->pretok == RG_PRETOK_LLAMA3 && !rg_str_is(pre, RG_TOKENIZER_PLAIN_LLAMA3);
     l->tok->is_nfc = rg_pretok_is_nfc(l->tok->pretok);
     return RG_OK;
 }
@@ -188,7 +190,7 @@ static rg_status read_specials(loader *l) {
     rg_tokenizer *tok = l->tok;
     rg_status status = RG_OK;
     int32_t id = -1;
-    bool adds_bos = tok->is_spm || tok->pretok == RG_PRETOK_LLAMA3;
+    bool adds_bos = tok->is_spm || tok->ignore_merges;
     bool adds_eos = false;
     RG_TRY(read_id(l, "tokenizer.ggml.bos_token_id", &tok->bos));
     RG_TRY(read_id(l, "tokenizer.ggml.eos_token_id", &tok->eos));

@@ -368,7 +368,7 @@ static const struct {
 } kinds[] = {
     {RG_PRETOK_NONE, "none", ""},
     {RG_PRETOK_GPT2, "gpt2", " gpt-2 gpt2 default phi-2 mpt olmo jais "},
-    {RG_PRETOK_LLAMA3, "llama3", " llama-bpe llama3 llama-v3 falcon3 pixtral "},
+    {RG_PRETOK_LLAMA3, "llama3", " llama-bpe llama3 llama-v3 falcon3 pixtral smaug-bpe "},
     {RG_PRETOK_QWEN2, "qwen2", " qwen2 deepseek-r1-qwen "},
     {RG_PRETOK_QWEN35, "qwen35", " qwen35 "},
     {RG_PRETOK_GPT4O, "gpt4o", " gpt-4o llama4 "},
@@ -379,6 +379,12 @@ static const struct {
 
 const char *rg_pretok_name(rg_pretok kind) {
     return (unsigned)kind < RG_PRETOK_COUNT ? kinds[kind].name : "unknown";
+}
+
+rg_str rg_pretok_gguf_name(rg_pretok kind) {
+    const rg_str names = rg_str_of((unsigned)kind < RG_PRETOK_COUNT ? kinds[kind].gguf : "");
+    const char *end = names.size == 0 ? NULL : memchr(names.data + 1, ' ', names.size - 1);
+    return end == NULL ? (rg_str){0} : (rg_str){names.data + 1, (size_t)(end - names.data) - 1};
 }
 
 rg_pretok rg_pretok_of_gguf(rg_str name) {

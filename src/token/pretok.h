@@ -22,6 +22,8 @@ typedef enum rg_pretok {
 const char *rg_pretok_name(rg_pretok kind);
 /** The kind of a GGUF "tokenizer.ggml.pre"; RG_PRETOK_COUNT when unknown. */
 rg_pretok rg_pretok_of_gguf(rg_str name);
+/** The "tokenizer.ggml.pre" of a kind; empty: it has none. */
+rg_str rg_pretok_gguf_name(rg_pretok kind);
 /** The kind of a list of Split patterns; RG_PRETOK_REGEX when it is none of the known. */
 rg_pretok rg_pretok_of_patterns(const rg_str *patterns, size_t n);
 /** The one pattern that a kind goes by, as files spell it; NULL: it has none, or several. */

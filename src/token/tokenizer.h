@@ -44,6 +44,14 @@ rg_status rg_tokenizer_of_pieces(const rg_mem *mem, rg_bytes model, rg_tokenizer
 /** From the metadata of a GGUF file; RG_E_NOT_FOUND when it holds no tokenizer. */
 rg_status rg_tokenizer_of_gguf(const rg_mem *mem, const rg_gguf *gguf, rg_tokenizer **out,
                                rg_error *err) RG_MUST_CHECK;
+/**
+ * Write a tokenizer as the metadata of a GGUF file: the keys that rg_tokenizer_of_gguf reads.
+ * @param n_rows  rows of the model's embedding; those beyond the vocabulary are written as unused
+ * Errors: RG_E_UNSUPPORTED (a pre-tokenizer that GGUF has no name for), RG_E_FORMAT (more tokens
+ * than rows), RG_E_MEMORY.
+ */
+rg_status rg_tokenizer_put_gguf(const rg_tokenizer *tok, size_t n_rows, rg_gguf_writer *w,
+                                rg_error *err) RG_MUST_CHECK;
 /** From a path: a tokenizer.json, tokenizer.model, ranks file, GGUF, or a directory that holds one
  * of them. */
 rg_status rg_tokenizer_open(const rg_mem *mem, const char *path, rg_tokenizer **out,

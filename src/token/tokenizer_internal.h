@@ -6,6 +6,8 @@
 
 #define RG_SPACE_MARK "\xE2\x96\x81" // U+2581, a space in SentencePiece vocabularies
 
+#define RG_TOKENIZER_PLAIN_LLAMA3 "smaug-bpe" // in GGUF: Llama 3's cut, and all merges
+
 typedef struct rg_merge_slot {
     uint64_t pair; // left id << 32 | right id; UINT64_MAX: free
     uint32_t rank;

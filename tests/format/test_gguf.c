@@ -570,6 +570,59 @@ static void reads_back_what_it_writes(void **state) {
     unlink(path);
 }
 
+enum { STREAM_ROWS = 5, STREAM_COLS = 1 << 21 };
+
+/** What the writer asked for. */
+typedef struct stream {
+    size_t next_row;
+    size_t most_rows;
+    size_t n_calls;
+} stream;
+
+static rg_status fill_rows(void *arg, size_t i, const rg_tensor *tensor, size_t row, size_t n,
+                           void *out, rg_error *err) {
+    stream *s = arg;
+    (void)err;
+    assert_int_equal(i, 0);
+    assert_int_equal(row, s->next_row);
+    assert_int_equal(tensor->bytes, (size_t)STREAM_ROWS * STREAM_COLS * sizeof(float));
+    s->next_row += n;
+    s->most_rows = n > s->most_rows ? n : s->most_rows;
+    s->n_calls++;
+    for (size_t k = 0; k < n * STREAM_COLS; k++) {
+        ((float *)out)[k] = (float)(row + k / STREAM_COLS) + (float)(k % STREAM_COLS) / STREAM_COLS;
+    }
+    return RG_OK;
+}
+
+// rows of 8 MiB: two at a time
+static void rows_stream_into_the_file(void **state) {
+    (void)state;
+    rg_error err = {0};
+    rg_gguf_writer w;
+    rg_gguf *g = NULL;
+    stream s = {0};
+    const char *path = temp("streamed.gguf");
+    const rg_tensor t = {.name = RG_STR("t"),
+                         .dtype = RG_DTYPE_F32,
+                         .n_dims = 2,
+                         .shape = {STREAM_ROWS, STREAM_COLS},
+                         .bytes = (size_t)STREAM_ROWS * STREAM_COLS * sizeof(float)};
+    rg_gguf_writer_init(&w, rg_mem_heap());
+    rg_gguf_put_tensor(&w, &t);
+    assert_int_equal(rg_gguf_write(&w, path, fill_rows, &s, &err), RG_OK);
+    rg_gguf_writer_clear(&w);
+    assert_int_equal(s.n_calls, 3);
+    assert_int_equal(s.most_rows, 2);
+    assert_int_equal(rg_gguf_open(rg_mem_heap(), path, &g, &err), RG_OK);
+    const float *back = rg_gguf_find(g, RG_STR("t"))->data;
+    for (size_t k = 0; k < (size_t)STREAM_ROWS * STREAM_COLS; k += 4097) {
+        assert_true(back[k] == (float)(k / STREAM_COLS) + (float)(k % STREAM_COLS) / STREAM_COLS);
+    }
+    rg_gguf_close(g);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_what_a_good_file_holds),
@@ -590,6 +643,7 @@ int main(void) {
         cmocka_unit_test(survives_every_flipped_byte),
         cmocka_unit_test(survives_every_failed_allocation),
         cmocka_unit_test(reads_back_what_it_writes),
+        cmocka_unit_test(rows_stream_into_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,7 @@ rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
     p.seq_len = b->extras.seq_len;
     const rg_val state =
         b->purpose == RG_PURPOSE_TRAIN ? b->positions : rg_graph_state(b->g, layer);
-    return rg_build_linear(b, layer, rg_attention(b->g, q, k, v, state, &p), RG_ROLE_ATTN_O,
-                           RG_ROLE_ATTN_O_BIAS);
+    const rg_val mix = rg_attention(b->g, q, k, v, state, &p);
+    rg_build_tap(b, layer, RG_TAP_ATTN_MIX, mix);
+    return rg_build_linear(b, layer, mix, RG_ROLE_ATTN_O, RG_ROLE_ATTN_O_BIAS);
 }
