@@ -68,6 +68,12 @@ void rg_file_map_close(rg_file_map *map) {
     *map = (rg_file_map){0};
 }
 
+void rg_file_map_forget(const rg_file_map *map) {
+    if (map->bytes.data != NULL) {
+        (void)madvise((void *)map->bytes.data, map->bytes.size, MADV_DONTNEED);
+    }
+}
+
 bool rg_file_is_intact(const rg_file_map *map) {
     return map->bytes.data == NULL || rg_map_guard_is_intact(map->bytes.data);
 }

@@ -20,6 +20,8 @@ typedef struct rg_file_map {
  */
 rg_status rg_file_map_open(const char *path, rg_file_map *out, rg_error *err) RG_MUST_CHECK;
 void rg_file_map_close(rg_file_map *map);
+/** Give the memory of the pages back to the system; they are read again when they are looked at. */
+void rg_file_map_forget(const rg_file_map *map);
 /** False once any page of the mapping was found missing. Threads: any thread. */
 bool rg_file_is_intact(const rg_file_map *map);
 

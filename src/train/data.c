@@ -10,6 +10,8 @@
 
 enum {
     WAITING_MAX = 64,           // samples that wait for a row that they fit in
+    AROUND = 64 << 10,          // bytes that the system brings in when one is looked at
+    RESIDENT = 64 << 20,        // bytes of files that stay in memory, about
     BAD_IN_A_ROW_MAX = 1000000, // lines without a sample before an end is called
 };
 
@@ -47,6 +49,7 @@ struct rg_data {
     uint64_t shuffled; // epochs whose order is in `places`
     packer train;
     packer valid;
+    size_t n_resident;  // bytes looked at since pages were given back
     rg_samples samples; // of the line read last
     rg_data_facts facts;
 };
@@ -120,6 +123,17 @@ static rg_str line_at(const rg_data *d, uint64_t place) {
                     end == NULL ? file.size - at : (size_t)(end - (file.data + at))};
 }
 
+// files may be larger than memory: what was looked at is given back
+static void count_resident(const rg_data *d, size_t *n_resident, size_t bytes) {
+    *n_resident += bytes;
+    if (*n_resident > RESIDENT) {
+        for (size_t i = 0; i < d->n_files; i++) {
+            rg_file_map_forget(&d->maps[i]);
+        }
+        *n_resident = 0;
+    }
+}
+
 static bool is_blank(rg_str line) {
     for (size_t i = 0; i < line.size; i++) {
         if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r') {
@@ -136,6 +150,7 @@ static void walk_file(rg_data *d, size_t file, uint64_t *train, uint64_t *valid)
         const uint64_t place = (uint64_t)file << (64 - RG_DATA_FILE_BITS) | at;
         const rg_str line = line_at(d, place);
         at += line.size + 1;
+        count_resident(d, &d->n_resident, line.size + 1);
         if (is_blank(line)) {
             continue;
         }
@@ -214,17 +229,16 @@ static void drop(const rg_data *d, waiting *w) {
 
 static rg_status bad_line(rg_data *d, uint64_t place, bool is_first_epoch, rg_error *err) {
     const char *file = d->names[place >> (64 - RG_DATA_FILE_BITS)];
-    const size_t line = line_number(d, place);
     if (err->status == RG_E_MEMORY) {
         return err->status;
     }
     if (d->options.is_strict) {
-        rg_error_prefix(err, "%s:%zu", file, line);
+        rg_error_prefix(err, "%s:%zu", file, line_number(d, place));
         return err->status;
     }
     d->facts.n_bad += is_first_epoch ? 1 : 0;
     if (is_first_epoch && d->options.warn != NULL) {
-        d->options.warn(d->options.warn_arg, file, line, err->text);
+        d->options.warn(d->options.warn_arg, file, line_number(d, place), err->text);
     }
     return RG_OK;
 }
@@ -286,7 +300,9 @@ static rg_status cut_samples(rg_data *d, packer *p, uint64_t place, uint32_t onl
 
 static rg_status read_line(rg_data *d, uint64_t place, rg_error *err) {
     rg_samples_reset(&d->samples);
-    rg_status status = rg_samples_read(d->reader, line_at(d, place), &d->samples, err);
+    const rg_str line = line_at(d, place);
+    rg_status status = rg_samples_read(d->reader, line, &d->samples, err);
+    count_resident(d, &d->n_resident, line.size + AROUND);
     const size_t n = rg_samples_count(&d->samples);
     size_t from = 0;
     for (size_t i = 0; i < n && status == RG_OK && d->options.refuses_long; i++) {
@@ -582,12 +598,14 @@ rg_data_facts rg_data_get_facts(const rg_data *data) {
 }
 
 void rg_data_each_line(const rg_data *d, bool (*fn)(void *arg, rg_str line), void *arg) {
+    size_t n_resident = 0;
     for (size_t f = 0; f < d->n_files; f++) {
         const rg_bytes bytes = d->maps[f].bytes;
         for (size_t at = 0; at < bytes.size;) {
             const uint64_t place = (uint64_t)f << (64 - RG_DATA_FILE_BITS) | at;
             const rg_str line = line_at(d, place);
             at += line.size + 1;
+            count_resident(d, &n_resident, line.size + 1);
             if (!is_blank(line) && !fn(arg, line)) {
                 return;
             }

@@ -1,6 +1,7 @@
 /*
- * Batches from files of JSON lines. Files are mapped and tokenized as they are needed; what is kept
- * in memory is the place of each line (8 bytes) and a few samples that wait for a row they fit in.
+ * Batches from files of JSON lines, which may be larger than memory: they are mapped, read as they
+ * are needed, and their pages given back. What is kept is the place of each line (8 bytes) and a
+ * few samples that wait for a row they fit in.
  *
  * Rows are packed: samples lie one behind the other, each with positions from 0, and do not see
  * each other. A sample longer than a row is cut; running text is cut into rows without a loss. The
@@ -57,5 +58,5 @@ void rg_data_close(rg_data *data);
 /** The functions that rg_fit asks, on this data. */
 rg_fit_data rg_data_fit(rg_data *data);
 rg_data_facts rg_data_get_facts(const rg_data *data);
-/** Each line of training, in the order of the files; false stops. For counting and vocabularies. */
+/** Each line, in the order of the files; false stops. For counting and vocabularies. */
 void rg_data_each_line(const rg_data *data, bool (*fn)(void *arg, rg_str line), void *arg);

@@ -102,6 +102,10 @@ static rg_status make_tokenizer(const rg_mem *mem, const rg_recipe *r, const cha
                                  .eos = r->eos,
                                  .pad = r->pad};
     if (r->tokenizer_dir != NULL) {
+        if (rg_file_kind_of(r->tokenizer_dir) != RG_FILE_DIRECTORY) {
+            return rg_fail(err, RG_E_NOT_FOUND, "\"tokenizer.path\": there is no directory %s",
+                           r->tokenizer_dir);
+        }
         return rg_copy_settings(mem, r->tokenizer_dir, out_dir, err);
     }
     const rg_data_options options = data_options(r, tell);

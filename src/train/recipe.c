@@ -325,7 +325,11 @@ static rg_status read_root(const reader *x) {
     rg_status status = RG_OK;
     const rg_json *root = NULL;
     rg_recipe *r = x->r;
-    RG_TRY(rg_json_parse(&r->arena, r->text, &root, x->err));
+    status = rg_json_parse(&r->arena, r->text, &root, x->err);
+    if (status != RG_OK) {
+        rg_error_prefix(x->err, "%s", x->path);
+        goto done;
+    }
     if (root->kind != RG_JSON_OBJECT) {
         status = rg_fail(x->err, RG_E_FORMAT, "%s: a recipe is an object", x->path);
         goto done;

@@ -406,6 +406,24 @@ static rg_status norm(rg_trainer *t, double *out, rg_error *err) {
     return RG_OK;
 }
 
+// what made a loss that is no number: a weight, or sums inside the model
+static rg_status bad_loss(const rg_trainer *t, rg_error *err) {
+    for (size_t i = 0; i < t->params.n; i++) {
+        const rg_param *p = &t->params.list[i];
+        for (size_t k = 0; k < p->n; k++) {
+            if (!isfinite(p->w[k])) {
+                return rg_fail(err, RG_E_NUMERIC,
+                               "step %llu: the loss is not finite: value %zu of %s is not",
+                               (unsigned long long)t->n_steps, k, p->name);
+            }
+        }
+    }
+    return rg_fail(err, RG_E_NUMERIC,
+                   "step %llu: the loss is not finite, though all trained weights are: values "
+                   "inside the model became too large",
+                   (unsigned long long)t->n_steps);
+}
+
 rg_status rg_trainer_gradients(rg_trainer *t, const rg_pass *passes, size_t n_passes, rg_step *out,
                                rg_error *err) {
     rg_status status = RG_OK;
@@ -436,8 +454,7 @@ rg_status rg_trainer_gradients(rg_trainer *t, const rg_pass *passes, size_t n_pa
     }
     step.loss /= (double)step.n_counted;
     if (!isfinite(step.loss)) {
-        status = rg_fail(err, RG_E_NUMERIC, "step %llu: the loss is not finite",
-                         (unsigned long long)t->n_steps);
+        status = bad_loss(t, err);
         goto done;
     }
     for (size_t i = 0; i < t->params.n; i++) {

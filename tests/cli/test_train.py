@@ -123,7 +123,7 @@ class Train(Base):
         self.assertLess(abs(sum(f32[-20:]) - sum(bf16[-20:])) / 20, 0.05)
 
     def test_bf16_products_give_the_same_bytes_whatever_threads_processor_and_interruptions(self):
-        self.recipe(compute="bf16", steps=60)
+        self.recipe(compute="bf16", steps=30)
         self.assertEqual(self.train("a", "--threads", "1")[0], 0)
         whole = read(self.path("a/model.safetensors"))
         for name, more, env in (("b", ("--threads", "2"), {}), ("c", (), {"RAGA_CPU": "avx2"}),
@@ -178,6 +178,57 @@ class Train(Base):
             code, _, err = self.train("bad")
             self.assertEqual(code, 1, change)
             self.assertIn(word, err, change)
+
+    def test_recipes_that_cannot_be_read_are_named(self):
+        for raw, word in ((b"", "r.json"), (b"{", "r.json"), (b"[]", "object"), (b"{}", "steps"), (b"\xff\xfe", "r.json"),
+                          (b'{"steps": 1e999}', "r.json"), (b'{"steps": 5, "model": 3}', "model"),
+                          (b'{"steps": 5, "clip": -1}', "clip"), (b'{"steps": 2.5}', "steps"), (b"[" * 100000, "r.json")):
+            with open(self.path("r.json"), "wb") as file:
+                file.write(raw)
+            code, _, err = self.train("bad")
+            self.assertEqual(code, 1, raw[:20])
+            self.assertIn(word, err, raw[:20])
+        for change, word in (({"data": []}, "data"), ({"data": [3]}, "data"), ({"tokenizer": {"vocab": 256}}, "vocab"),
+                             ({"tokenizer": {"path": "nowhere"}}, "nowhere"),
+                             ({"model": {**RECIPE["model"], "layers": -1}}, "layers"), ({"recompute": 1}, "recompute"),
+                             ({"model": {**RECIPE["model"], "depth": 2}}, "depth")):
+            self.recipe(**change)
+            code, _, err = self.train("bad")
+            self.assertEqual(code, 1, change)
+            self.assertIn(word, err, change)
+
+    def test_a_validation_that_gets_no_better_stops_the_run(self):
+        rng = random.Random(3)
+        with open(self.path("d.jsonl"), "w") as file:  # nothing to learn but by heart
+            for _ in range(60):
+                file.write(json.dumps({"text": "".join(rng.choice("abcdefgh") for _ in range(40))}) + "\n")
+        self.recipe(valid=0.3, valid_every=10, patience=2, steps=2000, lr=1e-2)
+        code, out, err = self.train("m", "--json")
+        self.assertEqual(code, 0, err)
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(lines[-1]["end"], "stopped early")
+        valid = [e["valid_loss"] for e in lines if "valid_loss" in e]
+        self.assertLess(len(valid), 200)
+        self.assertGreaterEqual(min(valid[-2:]), min(valid[:-2]))  # two in a row were no better
+        self.assertTrue(os.path.exists(self.path("m/checkpoint.safetensors")))
+
+    def test_data_is_streamed(self):
+        def peak(name, n_lines):
+            with open(self.path("d.jsonl"), "w") as file:
+                for i in range(n_lines):
+                    file.write('{"text": "' + f"line {i} " * 400 + '"}\n')
+            self.recipe(steps=3, valid=0, tokenizer={**RECIPE["tokenizer"], "lines": 50})
+            run = subprocess.Popen([RAGA, "train", self.path("r.json"), "-o", self.path(name)], stderr=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL)
+            _, status, use = os.wait4(run.pid, 0)
+            run.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(run.returncode, 0)
+            return use.ru_maxrss / 1024, os.path.getsize(self.path("d.jsonl")) / 1048576
+
+        small, _ = peak("a", 50)
+        large, size = peak("b", 60000)
+        self.assertGreater(size, 240)
+        self.assertLess(large - small, 130)
 
     def test_a_run_that_diverges_says_so(self):
         self.recipe(lr=10, warmup=0, clip=0, steps=400)
@@ -242,6 +293,40 @@ class Tune(Base):
         masked = "".join(json.loads(text) for _, flag, _, text in rows if flag == "0")
         self.assertEqual(learnt.replace("forty-two, of course<|im_end|>", ""), "")
         self.assertIn("the answer?", masked)
+
+    def test_an_interrupted_tuning_with_dropout_ends_as_if_it_had_not_been(self):
+        command = ("tune", self.path("m"), self.path("d.jsonl"), "--dropout", "0.3", "--steps", "40", "--checkpoint-every", "7",
+                   "--accumulate", "2", "--batch", "2")
+        code, _, err = raga(*command, "-o", self.path("whole"), "--threads", "1")
+        self.assertEqual(code, 0, err)
+        self.interrupted("cut", *command)
+        for name in ("adapter_model.safetensors", "adapter.gguf"):
+            self.assertEqual(read(self.path("whole/" + name)), read(self.path("cut/" + name)))
+
+    def test_recompute_and_low_rank_take_less_memory(self):
+        def peak(name, *more):
+            run = subprocess.Popen([RAGA, "tune", self.path("m"), self.path("d.jsonl"), "-o", self.path(name), "--steps", "2",
+                                    "--batch", "256", "--seq-len", "64", *more], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            _, status, use = os.wait4(run.pid, 0)
+            run.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(run.returncode, 0)
+            return use.ru_maxrss
+
+        plain, recomputed = peak("a"), peak("b", "--recompute")
+        self.assertLess(recomputed, 0.85 * plain)
+        self.assertEqual(read(self.path("a/adapter.gguf")), read(self.path("b/adapter.gguf")))
+
+    def test_what_makes_a_loss_no_number_is_named(self):
+        path = self.path("m/model.safetensors")
+        data = bytearray(read(path))
+        n = struct.unpack("<Q", data[:8])[0]
+        at = 8 + n + json.loads(data[8:8 + n])["model.layers.1.mlp.down_proj.weight"]["data_offsets"][0]
+        data[at:at + 256] = struct.pack("<f", 3e38) * 64
+        with open(path, "wb") as file:
+            file.write(data)
+        code, _, err = raga("tune", self.path("m"), self.path("d.jsonl"), "-o", self.path("ad"), "--steps", "3")
+        self.assertEqual(code, 1)
+        self.assertRegex(err, "step 0: the loss is not finite.*too large|step 0: the gradient of .*lora_.* is not finite")
 
     def test_bad_lines_are_named_and_left_out_or_fatal(self):
         with open(self.path("fact.jsonl"), "a") as file:
