@@ -323,8 +323,36 @@ class Written(unittest.TestCase):
         flat, nested = self.render([{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "",
             "tool_calls": [c]}] + tail} for c in (call, {"type": "function", "function": call})])
         self.assertEqual(flat, nested)
-        self.assertIn("<|im_start|>assistant\n<tool_call>\n{\"name\": \"walk\", \"arguments\": {\"distance\": -1.5}}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\n{\"ok\": true}\n</tool_response><|im_end|>\n",
+        self.assertIn("<|im_start|>assistant\n<tool_call>\n{\"name\": \"walk\", \"arguments\": {\"distance\": -1.5}}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\nok true\n</tool_response><|im_end|>\n",
             flat["rendered"])
+
+    def result(self, content, tools=None):
+        """What the template makes of a tool's result."""
+        messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "tool_calls": [{"name": "look", "arguments": {}}]},
+            {"role": "tool", "content": content}]
+        got = self.render([{"messages": messages, **({"tools": tools} if tools else {})}])[0]["rendered"]
+        return got.split("<tool_response>\n")[1].split("\n</tool_response>")[0]
+
+    def test_the_template_says_of_things_seen_which_is_where(self):
+        seen = {"ok": True, "objects": [{"name": "plant", "x": 1.4, "y": 1.3, "distance": 1.9, "bearing": 43},
+            {"name": "red ball", "x": -4, "y": -2.5, "distance": 12.5, "bearing": -148.5}, {"name": "box", "x": 1, "y": 0, "distance": 1.0, "bearing": 0}]}
+        want = ("nearest box, farthest red ball, leftmost plant, rightmost red ball\n box 1.0 m, plant 1.9 m, red ball 12.5 m\n"
+            " plant left 43, box ahead 0, red ball right -148.5\n box x 1 y 0, plant x 1.4 y 1.3, red ball x -4 y -2.5")
+        self.assertEqual(self.result(json.dumps(seen)), want)
+        self.assertEqual(self.result(json.dumps(seen, separators=(",", ":"))), want)
+
+    def test_the_template_writes_other_results_without_marks(self):
+        for content, want in (('{"ok": true, "x": 1.5, "heading": 90, "fallen": false}', "ok true, x 1.5, heading 90, fallen false"),
+                ('{"ok":true,"distance":2.0}', "ok true, distance 2.0"), ('{"ok": true, "objects": []}', "ok true, objects []"), ("plain", "plain"),
+                ('{"ok": false, "error": "path blocked"}', "ok false, error path blocked")):
+            self.assertEqual(self.result(content), want)
+        other = [{"type": "function", "function": {"name": "bake", "parameters": {"type": "object", "properties": {}}}}]
+        self.assertEqual(self.result('{"ok": true}', other), '{"ok": true}')
+
+    def test_odd_results_break_no_template(self):
+        for content in ('{"ok": true, "objects": [{"name": "a\\"b"}]}', '{"name"}', '{"objects": [{"name": "a", "x": "q", "y": null, "distance": "zz", "bearing": [1]}]}',
+                '{"name": "x" "x" "y" "distance" "bearing"}', "{", "}", "{}", '{"name":"distance""bearing""x""y"}'):
+            self.result(content)
 
 
 if __name__ == "__main__":
