@@ -109,7 +109,7 @@ raga_status raga_quantize(const raga_quantize_options *options, raga_quantize_re
         RG_TRY(rg_imatrix_open(rg_mem_heap(), o.imatrix, &imatrix, &err));
         how.imatrix = imatrix;
     }
-    RG_TRY(rg_source_open(rg_mem_heap(), o.path, &source, &err));
+    RG_TRY(api_source_open(o.path, &source, &err));
     RG_TRY(rg_quant_file(rg_mem_heap(), source, &how, o.out, &made, &err));
     answer = hand_over(&made, report, error);
 

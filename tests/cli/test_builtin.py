@@ -31,7 +31,7 @@ class Without(Command):
     def test_each_command_says_that_there_is_none(self):
         for command in (["run", "builtin", "x"], ["run", "--jsonl"], ["show", "builtin"], ["tokenize", "builtin", "x"],
                         ["bench", "builtin"], ["template", "builtin", "--jsonl"], ["robot", "sim:flat", "sit"],
-                        ["inspect", "builtin", "-p", "x"], ["logits", "builtin", "--ids", "1", "-o", os.path.join(self.folder, "l")]):
+                        ["inspect", "builtin", "-p", "x"], ["eval", "builtin", __file__], ["quantize", "builtin", "q4_0", "--dry-run"], ["logits", "builtin", "--ids", "1", "-o", os.path.join(self.folder, "l")]):
             code, out, err = raga(*command)
             self.assertNotEqual(code, 0, command)
             self.assertEqual(out, "", command)
@@ -58,7 +58,8 @@ class With(Command):
         said = '{"messages":[{"role":"user","content":"hi"}]}'
         for command, stdin in ((["run", "builtin", "hi", "-n", "4"], ""), (["run", "-n", "4"], "hi"),
                                (["tokenize", "builtin", "hi"], ""), (["template", "builtin", "--jsonl"], said),
-                               (["inspect", "builtin", "-p", "hi"], ""), (["bench", "builtin", "-p", "8", "-n", "4", "-r", "1"], ""),
+                               (["inspect", "builtin", "-p", "hi"], ""), (["eval", "builtin", __file__, "--no-record"], ""),
+                               (["quantize", "builtin", "q4_k_m", "--requantize", "--dry-run"], ""), (["bench", "builtin", "-p", "8", "-n", "4", "-r", "1"], ""),
                                (["logits", "builtin", "--ids", "1,2", "-o", os.path.join(self.folder, "l")], "")):
             code, out, err = raga(*command, stdin=stdin)
             self.assertEqual(code, 0, (command, err))

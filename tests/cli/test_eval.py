@@ -253,8 +253,7 @@ class Broken(Base):
                                   ((TINY, self.write("empty.txt", "")), 1, "nothing to count"), ((TINY, text, "--ctx", "1"), 1, "1 tokens"),
                                   ((TINY, text, "--task", "jump"), 1, "jump"), ((TINY, text, "--task", "exact"), 1, "no item"),
                                   ((TINY, items, "--task", "choice", "--reference", TINY), 2, "--reference"),
-                                  ((TINY, items, "--task", "json", "--tools", "no.json"), 1, "no.json"),
-                                  (("builtin", text), 1, "built-in")):
+                                  ((TINY, items, "--task", "json", "--tools", "no.json"), 1, "no.json")):
             got, _, err = raga("eval", *args)
             self.assertEqual(got, code, (args, err))
             self.assertIn(words, err, args)
