@@ -131,7 +131,7 @@ RAGA_API raga_status raga_tune(const raga_tune_options *options, raga_train_resu
                                raga_error *err) RAGA_MUST_CHECK;
 
 /**
- * What would be learnt: the first pass of a tuning run's data as text, one line a token: its id, 1
+ * What would be learnt: the first row of a tuning run's data as text, one line a token: its id, 1
  * if it is learnt, its position in its sample, its text as JSON. Owned by the caller: raga_free().
  */
 RAGA_API raga_status raga_tune_batch(const raga_tune_options *options, char **out, size_t *size,

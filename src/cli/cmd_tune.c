@@ -183,7 +183,7 @@ int cmd_tune(int argc, char **argv) {
         {"--seed", CLI_INT, &t.seed, "N", "of order, initial values, dropout (1)", 0, 9e15, NULL},
         {"--threads,-t", CLI_INT, &t.n_threads, "N", "threads (physical cores)", 1, 1024, NULL},
         {"--resume", CLI_FLAG, &t.resume, NULL, "go on from the checkpoint in DIR", 0, 0, NULL},
-        {"--show-batch", CLI_FLAG, &t.shows_batch, NULL, "show what would be learnt and what is masked", 0, 0, NULL},
+        {"--show-batch", CLI_FLAG, &t.shows_batch, NULL, "show a row of what would be learnt and what is masked", 0, 0, NULL},
         CLI_RECORD_OPTIONS(t.record),
         {"--json", CLI_FLAG, &t.is_json, NULL, "a line of JSON a step", 0, 0, NULL},
     };
