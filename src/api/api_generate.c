@@ -169,6 +169,10 @@ static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) 
         return RG_OK;
     }
     *done = false;
+    // asked for between two steps: the next one would forget it
+    if (rg_session_is_cancelled(g->s->session)) {
+        return rg_fail(err, RG_E_CANCELLED, "stopped on request");
+    }
     return rg_session_eval(g->s->session, &id, 1, NULL, NULL, err);
 }
 

@@ -129,6 +129,11 @@ rg_file_kind rg_file_kind_of(const char *path) {
                                    : RG_FILE_OTHER;
 }
 
+bool rg_file_is_same(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 rg_status rg_file_writer_open(rg_file_writer *w, const char *path, rg_error *err) {
     *w = (rg_file_writer){.fd = -1};
     const size_t size = strlen(path);

@@ -41,6 +41,8 @@ typedef enum rg_file_kind {
     RG_FILE_OTHER
 } rg_file_kind;
 rg_file_kind rg_file_kind_of(const char *path);
+/** Are both there, and one file? */
+bool rg_file_is_same(const char *a, const char *b);
 
 /**
  * A file written beside its final name and moved there only when complete: a crash leaves the old

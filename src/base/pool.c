@@ -39,7 +39,7 @@ struct rg_pool {
     size_t n_chunks;
     _Alignas(64) atomic_uint gate; // futex word
     _Alignas(64) atomic_size_t next_chunk;
-    _Alignas(64) atomic_uint n_sleeping; // workers; seq_cst pairs with the gate: see open_gate
+    _Alignas(64) atomic_uint n_sleeping; // workers; seq_cst pairs with the gate: see step_gate
     atomic_bool is_waiting;              // the owner, for the last inside; the same
     atomic_bool is_closing;              // stored before the gate is stepped, loaded after
     worker *workers;
@@ -76,15 +76,20 @@ static unsigned section_of(unsigned gate) {
     return gate & ~(GATE_OPEN | GATE_INSIDE);
 }
 
+// ordered by the acquire load of the gate before it
+static bool is_closing(const rg_pool *pool) {
+    return atomic_load_explicit(&pool->is_closing, memory_order_relaxed);
+}
+
 // the gate at another section than the one seen last: spin first, a decode step brings one every
 // few microseconds
 static unsigned wait_for_section(rg_pool *pool, unsigned seen) {
     unsigned gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
-    for (int i = 0; section_of(gate) == seen && i < SPIN_ROUNDS; i++) {
+    for (int i = 0; section_of(gate) == seen && i < SPIN_ROUNDS && !is_closing(pool); i++) {
         cpu_relax();
         gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
     }
-    while (section_of(gate) == seen) {
+    while (section_of(gate) == seen && !is_closing(pool)) {
         atomic_fetch_add(&pool->n_sleeping, 1);
         futex_wait(&pool->gate, gate);
         atomic_fetch_sub(&pool->n_sleeping, 1);
@@ -116,7 +121,7 @@ static void *worker_main(void *arg) {
     unsigned seen = 0;
     for (;;) {
         const unsigned gate = wait_for_section(pool, seen);
-        if (atomic_load_explicit(&pool->is_closing, memory_order_relaxed)) {
+        if (is_closing(pool)) {
             return NULL;
         }
         seen = section_of(gate);

@@ -67,10 +67,20 @@ static rg_status tidy_content(rg_arena *arena, rg_json *content, bool is_tool, r
 
 // ---- calls ----
 
+// brackets within brackets, those in strings apart
 static bool is_shallow(rg_str text) {
     size_t depth = 0;
+    bool is_quoted = false;
     for (size_t i = 0; i < text.size && depth <= ARGUMENTS_DEPTH_MAX; i++) {
-        depth += text.data[i] == '{' || text.data[i] == '[';
+        const char c = text.data[i];
+        if (is_quoted) {
+            i += c == '\\';
+            is_quoted = c != '"';
+        } else {
+            is_quoted = c == '"';
+            depth += c == '{' || c == '[';
+            depth -= (c == '}' || c == ']') && depth != 0;
+        }
     }
     return depth <= ARGUMENTS_DEPTH_MAX;
 }

@@ -25,29 +25,15 @@ typedef struct look {
 } look;
 
 static int write_page(const raga_inspection *seen, const char *path) {
-    char temp[4096];
     char *page = NULL;
     size_t size = 0;
     raga_error err = {0};
     if (raga_inspection_write(seen, RAGA_INSPECT_HTML, &page, &size, &err) != RAGA_OK) {
         return cli_failed(&err);
     }
-    if (snprintf(temp, sizeof temp, "%s.%ld.part", path, (long)getpid()) >= (int)sizeof temp) {
-        cli_error("the path %s is too long", path);
-        raga_free(page);
-        return CLI_FAILED;
-    }
-    FILE *out = fopen(temp, "wbe");
-    bool is_written = out != NULL && fwrite(page, 1, size, out) == size && fflush(out) == 0 &&
-                      fsync(fileno(out)) == 0;
-    is_written = out != NULL && fclose(out) == 0 && is_written;
+    const int exit_status = cli_write_file(path, page, size);
     raga_free(page);
-    if (!is_written || rename(temp, path) != 0) {
-        cli_error("cannot write %s: %s", path, strerror(errno));
-        unlink(temp);
-        return CLI_FAILED;
-    }
-    return CLI_OK;
+    return exit_status;
 }
 
 static int show(const look *l, const raga_inspection *seen) {

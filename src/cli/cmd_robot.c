@@ -212,7 +212,10 @@ static int work(robot_command *r) {
     if (r->has_map && (is_idle || !r->play.is_live)) {
         cli_map_draw(&r->map, false);
     }
-    return status != CLI_GO_ON ? status : r->has_failed ? CLI_FAILED : CLI_OK;
+    if (status != CLI_GO_ON && status != CLI_OK) {
+        return status;
+    }
+    return r->has_failed ? CLI_FAILED : CLI_OK;
 }
 
 int cmd_robot(int argc, char **argv) {

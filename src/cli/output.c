@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void cli_error(const char *format, ...) {
@@ -138,6 +139,32 @@ const char *cli_bytes(uint64_t bytes) {
     }
     snprintf(text, sizeof texts[0], unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
     return text;
+}
+
+static bool write_all(FILE *out, const char *data, size_t size, bool is_file) {
+    const bool is_written = out != NULL && fwrite(data, 1, size, out) == size && fflush(out) == 0 &&
+                            (!is_file || fsync(fileno(out)) == 0);
+    return out != NULL && (out == stdout || fclose(out) == 0) && is_written;
+}
+
+int cli_write_file(const char *path, const char *data, size_t size) {
+    char temp[4096];
+    struct stat there;
+    const bool is_file =
+        strcmp(path, "-") != 0 && (stat(path, &there) != 0 || S_ISREG(there.st_mode));
+    if (snprintf(temp, sizeof temp, "%s.%ld.part", path, (long)getpid()) >= (int)sizeof temp) {
+        cli_error("the path %s is too long", path);
+        return CLI_FAILED;
+    }
+    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(is_file ? temp : path, "we");
+    if (!write_all(out, data, size, is_file) || (is_file && rename(temp, path) != 0)) {
+        cli_error("cannot write %s: %s", path, strerror(errno));
+        if (is_file) {
+            unlink(temp);
+        }
+        return CLI_FAILED;
+    }
+    return CLI_OK;
 }
 
 char *cli_read_all(const char *path, size_t *size) {

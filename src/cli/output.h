@@ -32,6 +32,13 @@ void cli_print_safe(const char *text, size_t size);
 /** "1.2 GiB". Borrowed until the fourth next call. */
 const char *cli_bytes(uint64_t bytes);
 
+/**
+ * Write a whole file, "-" to standard output: beside its name first, so that what was there stays
+ * until all is written. What is no file (a FIFO, a device) is written to as it is.
+ * @return  an exit status, with a message when it is not CLI_OK
+ */
+int cli_write_file(const char *path, const char *data, size_t size);
+
 /** All of a file or of standard input ("-"); free() it. NULL with a message when it cannot be read.
  */
 char *cli_read_all(const char *path, size_t *size);

@@ -170,7 +170,7 @@ static raga_status fit_request(turn *t, char **request, size_t *size, raga_error
             }
             return status;
         }
-        t->mark -= gone;
+        t->mark -= gone < t->mark ? gone : t->mark;
         n_dropped++;
         free(*request);
         *request = NULL;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_MAX = 256, VALUE_BYTES = 128, CELL_MAX = 28 };
+enum { ROWS_MAX = 256, VALUE_BYTES = 128, HASH_BYTES = 12, CELL_MAX = 28 };
 
 /** A setting in each of the runs. */
 typedef struct row {
@@ -26,7 +26,7 @@ typedef struct table {
 static bool see_setting(void *arg, const char *path, const char *value) {
     table *t = arg;
     size_t i = 0;
-    while (i < t->n_rows && strcmp(t->rows[i].path, path) != 0) {
+    while (i < t->n_rows && strncmp(t->rows[i].path, path, VALUE_BYTES - 1) != 0) {
         i++;
     }
     if (i == ROWS_MAX) {
@@ -37,8 +37,22 @@ static bool see_setting(void *arg, const char *path, const char *value) {
         t->n_rows++;
         snprintf(t->rows[i].path, VALUE_BYTES, "%s", path);
     }
-    snprintf(t->rows[i].values[t->run], VALUE_BYTES, "%s", value);
+    char *to = t->rows[i].values[t->run];
+    if (snprintf(to, VALUE_BYTES, "%s", value) >= VALUE_BYTES) {
+        // FNV-1a: what is cut off still tells values apart
+        uint32_t hash = 2166136261u;
+        for (const char *p = value; *p != '\0'; p++) {
+            hash = (hash ^ (unsigned char)*p) * 16777619u;
+        }
+        snprintf(to + VALUE_BYTES - HASH_BYTES, HASH_BYTES, "..#%08" PRIx32, hash);
+    }
     return true;
+}
+
+static void see_count(table *t, const char *path, uint64_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    (void)see_setting(t, path, text);
 }
 
 static void see_number(table *t, const char *path, double value) {
@@ -67,10 +81,10 @@ static void see_run(table *t, const cli_run *run) {
         (void)!raga_records_settings(f->recipe, see_setting, t, NULL);
     }
     if (f->has_seed) {
-        see_number(t, "seed", (double)f->seed);
+        see_count(t, "seed", f->seed);
     }
     if (f->n_steps > 0) {
-        see_number(t, "steps done", (double)f->n_steps);
+        see_count(t, "steps done", f->n_steps);
         see_number(t, "first loss", f->first_loss);
         see_number(t, "last loss", f->last_loss);
         see_number(t, "least loss", f->least_loss);

@@ -55,7 +55,12 @@ static void put_name(char out[NAME_BYTES], const cli_run *run, const char *what,
     char name[64];
     snprintf(name, sizeof name, "%s", run->facts.name);
     for (char *p = name; *p != '\0'; p++) {
-        *p = (unsigned char)*p < 0x20 || *p == 0x7F ? '?' : *p;
+        const unsigned char c = (unsigned char)*p;
+        if (c == 0xC2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xA0) {
+            p[0] = p[1] = '?'; // a C1 control
+        } else if (c < 0x20 || c == 0x7F) {
+            *p = '?';
+        }
     }
     snprintf(out, NAME_BYTES, "%lld %s%s, last %.4g", (long long)run->facts.id, name, what, last);
 }
@@ -191,12 +196,7 @@ int cli_runs_svg(const cli_run *runs, size_t n, const cli_runs_look *look, const
     if (status != RAGA_OK) {
         return cli_failed(&err);
     }
-    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    const bool is_written = out != NULL && fwrite(text, 1, size, out) == size;
+    const int exit_status = cli_write_file(path, text, size);
     raga_free(text);
-    if (out == NULL || (out != stdout && fclose(out) != 0) || !is_written) {
-        cli_error("cannot write %s", path);
-        return CLI_FAILED;
-    }
-    return CLI_OK;
+    return exit_status;
 }

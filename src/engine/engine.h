@@ -85,6 +85,8 @@ const int32_t *rg_session_ids(const rg_session *session);
 void rg_session_truncate(rg_session *session, size_t n);
 /** Stop the step that works on this session, now or next. Threads: any thread. */
 void rg_session_cancel(rg_session *session);
+/** Since the last step began? Threads: any thread. */
+bool rg_session_is_cancelled(const rg_session *session);
 
 /** Logits of one token: called in order of position. Returning an error stops the evaluation with
  * it. */

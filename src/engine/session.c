@@ -151,6 +151,10 @@ static rg_status eval_chunk(rg_session *s, const int32_t *ids, size_t n, rg_logi
     return status;
 }
 
+bool rg_session_is_cancelled(const rg_session *session) {
+    return atomic_load_explicit(&session->cancel, memory_order_relaxed);
+}
+
 rg_status rg_session_eval(rg_session *session, const int32_t *ids, size_t n, rg_logits_fn *every,
                           void *arg, rg_error *err) {
     rg_engine *engine = session->engine;

@@ -1,5 +1,6 @@
 #include "lab/imatrix.h"
 
+#include "base/file.h"
 #include "format/gguf.h"
 
 #include <math.h>
@@ -218,6 +219,11 @@ rg_status rg_imatrix_make(const rg_mem *mem, const rg_model *model, const rg_sou
         c.offset[i + 1] = c.offset[i] + width_of(model, inputs[i].tap);
     }
     const size_t n = c.offset[INPUTS] * model->h.n_layer;
+    if (rg_file_is_same(rg_source_path(source), path)) {
+        status =
+            rg_fail(err, RG_E_ARG, "%s is the model itself: the result needs another place", path);
+        goto done;
+    }
     RG_TRY(check(job, &n_chunks, err));
     c.sums = rg_new_array(mem, n, sizeof *c.sums);
     c.written = rg_new_array(mem, n, sizeof *c.written);

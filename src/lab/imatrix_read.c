@@ -57,11 +57,13 @@ static rg_status take_matrix(const rg_imatrix_entry *e, const rg_tensor *sums, f
     }
     for (size_t i = mat * e->n_cols; i < (mat + 1) * e->n_cols; i++) {
         const float sum = value_at(sums, i);
-        if (!isfinite(sum) || sum < 0) {
-            return rg_fail(err, RG_E_FORMAT, "the sum of squares %zu of %.*s is %g", i,
-                           RG_FMT(e->name), (double)sum);
+        const float mean = count == 0 ? 0 : sum / count;
+        if (!isfinite(sum) || sum < 0 || !isfinite(mean)) {
+            return rg_fail(err, RG_E_FORMAT,
+                           "the sum of squares %zu of %.*s is %g, counted %g times", i,
+                           RG_FMT(e->name), (double)sum, (double)count);
         }
-        e->mean[i] = count == 0 ? 0 : sum / count;
+        e->mean[i] = mean;
     }
     return RG_OK;
 }

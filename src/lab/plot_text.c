@@ -64,7 +64,9 @@ static long dot_x(const canvas *c, double v) {
 }
 
 static long dot_y(const canvas *c, double v) {
-    return lround((1 - rg_plot_at(&c->f->y, v)) * (c->rows * c->dots_y - 1));
+    const double dots = (double)c->rows * c->dots_y;
+    // what lies far outside is brought near: the way there is drawn dot by dot
+    return lround(fmax(-dots, fmin((1 - rg_plot_at(&c->f->y, v)) * (dots - 1), 2 * dots)));
 }
 
 static void put_line(canvas *c, const rg_plot_series *s, const double *y, bool has_letter) {

@@ -5,7 +5,6 @@
 #include <float.h>
 #include <math.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 
 enum { CHUNK_ROWS = 16 }; // of one thread at a time
 
@@ -162,11 +161,6 @@ static rg_status put_tensors(writing *w, rg_gguf_writer *out, rg_error *err) {
     return RG_OK;
 }
 
-static bool is_same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 rg_status rg_quant_file(const rg_mem *mem, const rg_source *source, const rg_quant_options *options,
                         const char *path, rg_quant_report *report, rg_error *err) {
     rg_status status = RG_OK;
@@ -182,7 +176,7 @@ rg_status rg_quant_file(const rg_mem *mem, const rg_source *source, const rg_qua
     if (options->is_dry_run) {
         goto done;
     }
-    if (is_same_file(rg_source_path(source), path)) {
+    if (rg_file_is_same(rg_source_path(source), path)) {
         status =
             rg_fail(err, RG_E_ARG, "%s is the model itself: the result needs another place", path);
         goto done;

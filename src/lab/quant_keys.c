@@ -78,6 +78,10 @@ static rg_status put_rope(const rg_model *m, rg_gguf_writer *w, rg_error *err) {
         return rg_fail(err, RG_E_UNSUPPORTED,
                        "rope setting \"truncate\": false has no key in GGUF");
     }
+    if (r->scaling == RG_ROPE_YARN && r->orig_ctx > UINT32_MAX) {
+        return rg_fail(err, RG_E_UNSUPPORTED,
+                       "an original context of %.0f tokens has no room in GGUF", r->orig_ctx);
+    }
     snprintf(key, sizeof key, "%s.rope.scaling.type", arch);
     rg_gguf_put_str(w, key, r->scaling == RG_ROPE_YARN ? RG_STR("yarn") : RG_STR("linear"));
     put_f32(w, arch, "rope.scaling.factor", r->factor);

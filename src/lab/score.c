@@ -24,6 +24,7 @@ struct rg_scorer {
     row rows[RG_OUT_ROWS_MAX];
     int32_t *window; // [n_ctx] with its own beginning
     rg_buf kls;      // float, one a counted token
+    rg_buf bytes;    // of one token, as texts have them
     double sum_dp2;
     rg_score score;
 };
@@ -84,10 +85,11 @@ static void read_row(void *arg, size_t i, unsigned thread) {
 
 static void count(rg_scorer *s, const row *r) {
     rg_score *score = &s->score;
-    const rg_str bytes = rg_tokenizer_bytes(s->options.tokenizer, r->target);
     rg_mean_add(&score->nll, r->nll);
     if (rg_tokenizer_type(s->options.tokenizer, r->target) != RG_TOKEN_CONTROL) {
-        score->n_bytes += bytes.size;
+        s->bytes.size = 0;
+        rg_tokenizer_join(s->options.tokenizer, &r->target, 1, &s->bytes);
+        score->n_bytes += s->bytes.size;
     }
     if (s->options.reference != NULL) {
         const float kl = (float)r->kl;
@@ -137,6 +139,7 @@ static rg_status read_rows(rg_scorer *s, const int32_t *ids, size_t n, rg_error 
                     RG_SCORE_TOKENS_MAX);
         goto done;
     }
+    RG_TRY(rg_buf_check(&s->bytes, "a token", err));
     status = rg_buf_check(&s->kls, "divergences", err);
 
 done:
@@ -251,6 +254,7 @@ rg_status rg_scorer_new(const rg_mem *mem, const rg_score_options *o, rg_scorer 
     s->mem = mem;
     s->options = *o;
     rg_buf_init(&s->kls, mem, 0);
+    rg_buf_init(&s->bytes, mem, 0);
     RG_TRY(rg_pool_new(mem, rg_engine_threads(o->engine), &s->pool, err));
     s->window = rg_new_array(mem, o->n_ctx, sizeof *s->window);
     for (size_t k = 0; k < 2 && engines[k] != NULL; k++) {
@@ -281,6 +285,7 @@ void rg_scorer_free(rg_scorer *s) {
     rg_pool_free(s->pool);
     rg_free(s->mem, s->window);
     rg_buf_clear(&s->kls);
+    rg_buf_clear(&s->bytes);
     rg_free(s->mem, s);
 }
 

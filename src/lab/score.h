@@ -48,8 +48,8 @@ rg_status rg_scorer_new(const rg_mem *mem, const rg_score_options *options, rg_s
 void rg_scorer_free(rg_scorer *scorer);
 
 /**
- * Count running text. Windows side by side: n_ctx tokens each, of which those count that have half
- * a window or more in front of them; what does not fill a window is left out, but a text shorter
+ * Count running text. Windows side by side: n_ctx tokens each, of which those count that have more
+ * than half a window in front of them; what does not fill a window is left out, but a text shorter
  * than one is a window, of which all but the first token count. (These are llama.cpp's, so the
  * numbers can be compared.) With a stride every token but the first counts once, in the window
  * where the most lies in front of it.

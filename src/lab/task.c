@@ -57,9 +57,10 @@ static rg_status weigh(job *j, rg_str choice, bool has_template, double *sum) {
     rg_buf text;
     rg_buf_init(&text, j->mem, 0);
     // words stand apart; what a template writes ends where the answer begins
-    const rg_str last = rg_tokenizer_bytes(j->o->tokenizer, rg_ids_data(&j->prompt)[n - 1]);
-    const bool is_apart = (last.size > 0 && is_space(last.data[last.size - 1])) ||
+    rg_tokenizer_join(j->o->tokenizer, &rg_ids_data(&j->prompt)[n - 1], 1, &text);
+    const bool is_apart = (text.size > 0 && is_space(text.data[text.size - 1])) ||
                           (choice.size > 0 && is_space(choice.data[0]));
+    text.size = 0;
     // behind a text, where no space is added by the tokenizer: behind this line end
     rg_token_cut cut = {.at = 1};
     rg_buf_str(&text, has_template || is_apart ? RG_STR("\n") : RG_STR("\n "));

@@ -4,6 +4,8 @@
 #include "base/file.h"
 #include "base/pool.h"
 
+#include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,8 +24,12 @@ typedef struct work {
     size_t first_row; // of the rows at work
     size_t n_rows;
     uint8_t *out;
-    float *rows; // CHUNK_ROWS rows of floats for each thread
+    float *rows;           // CHUNK_ROWS rows of floats for each thread
+    atomic_size_t bad_row; // one with values that blocks cannot hold; SIZE_MAX: none
 } work;
+
+// of the scales, which are f16
+static const float LARGEST = 65504;
 
 // what a matrix becomes: the type asked for, Q8_0 where its blocks do not divide a row, itself
 // where neither does
@@ -50,7 +56,15 @@ static void encode_rows(void *arg, size_t chunk, unsigned thread) {
     const size_t first = chunk * CHUNK_ROWS;
     for (size_t r = first; r < first + CHUNK_ROWS && r < w->n_rows; r++) {
         from->to_float(row, (const char *)w->from->data + (w->first_row + r) * from_bytes, n);
-        to->from_float(w->out + r * to_bytes, row, n);
+        bool is_fine = true;
+        for (size_t i = 0; i < n && to->block > 1; i++) {
+            is_fine = is_fine && fabsf(row[i]) <= LARGEST; // false for what is no number
+        }
+        if (is_fine) {
+            to->from_float(w->out + r * to_bytes, row, n);
+        } else {
+            atomic_store_explicit(&w->bad_row, w->first_row + r, memory_order_relaxed);
+        }
     }
 }
 
@@ -72,8 +86,15 @@ static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, size_t row, 
     if (w->rows == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory to quantize %.*s", RG_FMT(tensor->name));
     }
+    atomic_store_explicit(&w->bad_row, SIZE_MAX, memory_order_relaxed);
     rg_pool_run(w->pool, (n + CHUNK_ROWS - 1) / CHUNK_ROWS, encode_rows, w);
     rg_free(w->source->mem, w->rows);
+    const size_t bad = atomic_load_explicit(&w->bad_row, memory_order_relaxed);
+    if (bad != SIZE_MAX) {
+        return rg_fail(err, RG_E_NUMERIC,
+                       "tensor %.*s has values in row %zu that are not finite, or too large for %s",
+                       RG_FMT(tensor->name), bad, rg_dtype_get(tensor->dtype)->name);
+    }
     w->done_bytes += n * (w->from->bytes / w->from->shape[0]);
     return RG_OK;
 }

@@ -189,7 +189,7 @@ void rg_encode_mxfp4_by(void *dst, const float *src, const float *importance, si
         }
         // 2^3 is the power of the largest doubled value: the usual exponent, and those beside it.
         // 1 / d must be finite, so the two smallest exponents are left to zeros
-        const int usual = top == 0 ? 0 : ilogbf(top) - 3 + 128;
+        const int usual = top == 0 || !isfinite(top) ? 0 : ilogbf(top) - 3 + 128;
         double best = INFINITY;
         memset(b, 0, 17);
         for (int e = usual - 1; e <= usual + 1 && top != 0; e++) {

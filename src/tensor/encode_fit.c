@@ -356,6 +356,7 @@ void rg_fit_block(const rg_block_form *form, const float *x, const float *w, rg_
         b.scale[g] = ratio(fits[g].scale, rg_f32_of_f16(b.d), 0, form->scale_top);
         b.min[g] = ratio(fits[g].min, rg_f32_of_f16(b.dmin), 0, form->scale_top);
     }
+    *out = b; // stays where no error is a number
     for (int round = 0; round <= ROUNDS; round++) {
         double error = 0;
         for (int g = 0; g < form->n_groups; g++) {
@@ -459,6 +460,7 @@ void rg_fit_block_symmetric(const rg_block_form *form, const float *x, const flo
     for (int g = 0; g < form->n_groups; g++) {
         b.scale[g] = ratio(scales[g], rg_f32_of_f16(b.d), -form->scale_top - 1, form->scale_top);
     }
+    *out = b; // stays where no error is a number
     for (int round = 0; round <= ROUNDS; round++) {
         double error = 0;
         for (int g = 0; g < form->n_groups; g++) {

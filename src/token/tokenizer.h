@@ -109,7 +109,8 @@ rg_status rg_tokenizer_encode_chat(const rg_tokenizer *tok, rg_str text, const r
                                    size_t n_runs, rg_token_cut *cuts, size_t n_cuts, rg_ids *ids,
                                    rg_error *err) RG_MUST_CHECK;
 
-/** Bytes of a token, spaces as spaces; empty for ids outside the vocabulary. */
+/** Bytes of a token as the vocabulary spells it (SentencePiece: U+2581 for a space);
+ * rg_tokenizer_join gives texts. Empty for ids outside the vocabulary. */
 rg_str rg_tokenizer_bytes(const rg_tokenizer *tok, int32_t id);
 rg_token_type rg_tokenizer_type(const rg_tokenizer *tok, int32_t id);
 /** Bytes of all tokens joined, nothing stripped. */

@@ -87,11 +87,12 @@ void rg_muon_update(rg_gemm_fn *gemm, float *w, float *m, const float *g, size_t
     const size_t n_gram = l.side * l.side;
     const bool is_wide = rows <= columns;
     const double norm = look_ahead(x, m, g, l.n, o);
-    const float shrink = norm > 0 ? (float)(1 / norm) : 0;
+    const bool has_direction = norm > 1e-30; // momentum that has died away points nowhere
+    const float shrink = has_direction ? (float)(1 / norm) : 0;
     for (size_t i = 0; i < l.n; i++) {
         x[i] *= shrink;
     }
-    for (size_t step = 0; step < ITERATIONS && norm > 0; step++) {
+    for (size_t step = 0; step < ITERATIONS && has_direction; step++) {
         // the smaller of XX^T and X^T X
         if (is_wide) {
             multiply(&p, gram, rows, rows, columns, x, false, x, true);

@@ -18,7 +18,7 @@ typedef struct rg_trainer_options {
     size_t seq_len;     // tokens of each
     bool recompute;     // compute layers again on the way back: less memory, about a third slower
     float lora_drop;    // share of the input of low-rank additions that is dropped while training
-    bool is_bf16;       // products round their operands to bf16; everything else stays f32
+    bool is_bf16;       // products, Muon's too, round their operands to bf16; the rest stays f32
     uint64_t seed;      // of what is dropped
 } rg_trainer_options;
 

@@ -86,6 +86,20 @@ static void deep_arguments_stay_a_text(void **state) {
     rg_buf_clear(&out);
 }
 
+static void many_brackets_are_not_deep(void **state) {
+    (void)state;
+    char given[4096] = "[{\"tool_calls\":[{\"function\":{\"arguments\":\"{\\\"a\\\":[\\\"[[{\\\"";
+    rg_buf out;
+    rg_buf_init(&out, rg_mem_heap(), 0);
+    for (int i = 0; i < 200; i++) {
+        strncat(given, ",[]", sizeof given - strlen(given) - 1);
+    }
+    strncat(given, "]}\"}}]}]", sizeof given - strlen(given) - 1);
+    assert_int_equal(tidy(rg_mem_heap(), given, &out), RG_OK);
+    assert_non_null(strstr(rg_buf_cstr(&out), "\"arguments\":{\"a\":[\"[[{\",[],"));
+    rg_buf_clear(&out);
+}
+
 static void memory_may_end_anywhere(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -108,6 +122,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_comes_out_tidy),
         cmocka_unit_test(deep_arguments_stay_a_text),
+        cmocka_unit_test(many_brackets_are_not_deep),
         cmocka_unit_test(memory_may_end_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

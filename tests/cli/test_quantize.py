@@ -251,6 +251,8 @@ class Quantize(Case):
             self.bad("blk.0.ffn_up.weight has values in row 5", "quantize", folder, "q4_k_m", "-o",
                      out)
             self.assertFalse(os.path.exists(out))
+            # on load, too
+            self.bad("up_proj.weight has values in row 5", "run", folder, "x", "--quant", "q4_k", "-n", "1")
         # large but finite: bf16 has room
         self.good("quantize", self.path("bad2"), "bf16", "-o", self.path("bad2.gguf"))
 
@@ -311,6 +313,11 @@ class Imatrix(Case):
         self.bad("none.txt", "imatrix", self.model, "none.txt", "-o", out)
         self.bad("-o is needed", "imatrix", self.model, text, status=2)
         self.assertFalse(os.path.exists(out))
+        model = self.path("own.gguf")
+        self.good("quantize", self.model, "f16", "-o", model)
+        size = os.path.getsize(model)
+        self.bad("is the model itself", "imatrix", model, text, "-o", model, "--ctx", "128", "--chunks", "1")
+        self.assertEqual(os.path.getsize(model), size)
 
 
 def train_model(folder):

@@ -131,6 +131,21 @@ static void a_gradient_of_zeros_changes_nothing_but_decay(void **state) {
     rg_free(rg_mem_heap(), scratch);
 }
 
+static void momentum_that_dies_away_leaves_the_weights_alone(void **state) {
+    (void)state;
+    rg_kernels k;
+    rg_kernels_select(&k, rg_cpu_detect());
+    float w[12] = {1, -2, 3};
+    float m[12] = {1e-40f, 1e-41f};
+    const float g[12] = {0};
+    const rg_muon o = {.lr = 0.5f, .momentum = 0.95f, .decay = 0, .grad_scale = 1};
+    void *scratch = rg_new(rg_mem_heap(), rg_muon_scratch_bytes(3, 4));
+    assert_non_null(scratch);
+    rg_muon_update(k.gemm, w, m, g, 3, 4, &o, scratch);
+    assert_true(fabsf(w[0] - 1) < 1e-6f && fabsf(w[1] + 2) < 1e-6f && fabsf(w[2] - 3) < 1e-6f);
+    rg_free(rg_mem_heap(), scratch);
+}
+
 static void scratch_that_memory_cannot_number_is_refused(void **state) {
     (void)state;
     assert_true(rg_muon_scratch_bytes(SIZE_MAX / 2, 4) == SIZE_MAX);
@@ -141,6 +156,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_update_is_that_of_the_formula),
         cmocka_unit_test(a_gradient_of_zeros_changes_nothing_but_decay),
+        cmocka_unit_test(momentum_that_dies_away_leaves_the_weights_alone),
         cmocka_unit_test(scratch_that_memory_cannot_number_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
