@@ -202,10 +202,13 @@ static void refuses_bad_files(void **state) {
     static const float counts[2] = {8, 8};
     static const float none = 0;
     const float odd = NAN;
+    static const float tiny = 1e-39f; // by which the sums divide to infinity
     write_imatrix("imatrix", "a.weight", good, 4, &none, 1);
     expect_refusal("a.weight was counted 0 times");
     write_imatrix("imatrix", "a.weight", good, 4, &odd, 1);
     expect_refusal("counted nan times");
+    write_imatrix("imatrix", "a.weight", good, 4, &tiny, 1);
+    expect_refusal("the sum of squares 0 of a.weight is 1, counted 1e-39 times");
     write_imatrix("imatrix", "a.weight", negative, 4, counts, 1);
     expect_refusal("the sum of squares 1 of a.weight is -2");
     write_imatrix("imatrix", "a.weight", not_finite, 4, counts, 1);
