@@ -60,10 +60,21 @@ void cli_chat_drop(cli_chat *chat, size_t mark) {
     }
 }
 
+// a line break stands between messages only, so this is where a turn begins and no text in one
+static const char user[] = "\n{\"role\":\"user\"";
+
+size_t cli_chat_turns(const cli_chat *chat) {
+    const char *at = chat->messages == NULL ? "" : chat->messages;
+    size_t n = strncmp(at, user + 1, sizeof user - 2) == 0;
+    while ((at = strstr(at, user)) != NULL) {
+        at++;
+        n++;
+    }
+    return n;
+}
+
 size_t cli_chat_drop_oldest(cli_chat *chat) {
     static const char system[] = "{\"role\":\"system\"";
-    // a line break stands between messages only, so this is where a turn begins and no text in one
-    static const char user[] = "\n{\"role\":\"user\"";
     char *begin = chat->messages == NULL ? "" : chat->messages;
     if (strncmp(begin, system, sizeof system - 1) == 0) {
         char *end = strchr(begin, '\n');

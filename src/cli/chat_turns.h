@@ -32,6 +32,9 @@ bool cli_chat_add_calls(cli_chat *chat, const char *role, const char *text, size
  * messages that are gone: marks move by as many */
 size_t cli_chat_drop_oldest(cli_chat *chat);
 
+/** Questions in the conversation. */
+size_t cli_chat_turns(const cli_chat *chat);
+
 /** Take back the last message added, which began at this mark; see cli_chat_mark. */
 void cli_chat_drop(cli_chat *chat, size_t mark);
 /** Where the next message will begin. */

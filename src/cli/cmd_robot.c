@@ -16,8 +16,9 @@ typedef struct robot_command {
     bool has_chat;
     cli_calls calls;
     const char *file; // of calls, JSON lines
-    bool has_map, is_json, goes_on, has_seed, has_pace, has_tools;
+    bool has_map, is_json, goes_on, has_seed, has_pace, has_tools, has_turns;
     int64_t seed;
+    int64_t n_turns;
     double pace;
     cli_play play;
     cli_map map;
@@ -175,7 +176,10 @@ static int talk(robot_command *r) {
     if (model == NULL) {
         return CLI_FAILED;
     }
-    int status = cli_talk_open(&t, model, &r->play, r->is_json);
+    // the built-in model has learnt short conversations
+    const bool is_builtin = strcmp(r->m.path, RAGA_BUILTIN) == 0;
+    const size_t n_kept = r->has_turns ? (size_t)r->n_turns : is_builtin ? 1 : SIZE_MAX;
+    int status = cli_talk_open(&t, model, &r->play, r->is_json, n_kept);
     if (status == CLI_GO_ON && r->words[1] != NULL) {
         status = say_words(&t, r->words + 1);
     } else if (status == CLI_GO_ON && isatty(STDIN_FILENO) && !r->is_json) {
@@ -224,6 +228,7 @@ int cmd_robot(int argc, char **argv) {
     const cli_option options[] = {
         {"--chat", CLI_FLAG, &r.has_chat, NULL, "what is said comes from the terminal, or standard input, a line each", 0, 0, NULL},
         {"--model,-m", CLI_TEXT, &r.m.path, "MODEL", "the language model (builtin)", 0, 0, NULL},
+        {"--turns", CLI_INT, &r.n_turns, "N", "earlier turns that the model is told of (builtin: 1; else all)", 0, 1e6, &r.has_turns},
         {"--call", CLI_CALL, &r.calls, "SKILL [JSON]", "call a skill, with its arguments; may be given again", 0, 0, NULL},
         {"--calls", CLI_TEXT, &r.file, "FILE", "calls as JSON lines: {\"name\":..,\"arguments\":{..}}; - is standard input", 0, 0, NULL},
         {"--keep-going", CLI_FLAG, &r.goes_on, NULL, "go on after a call that failed", 0, 0, NULL},

@@ -53,12 +53,14 @@ static void free_text(grown *t) {
     t->data = NULL;
 }
 
-int cli_talk_open(cli_talk *talk, raga_model *model, const cli_play *play, bool is_json) {
+int cli_talk_open(cli_talk *talk, raga_model *model, const cli_play *play, bool is_json,
+                  size_t n_kept) {
     raga_error err = {0};
     size_t size = 0;
     *talk = (cli_talk){.chat = {.model = model, .system = raga_robot_system_prompt()},
                        .play = play,
-                       .is_json = is_json};
+                       .is_json = is_json,
+                       .n_kept = n_kept};
     const raga_responder_options options = {.size = sizeof options};
     if (raga_robot_tools(&talk->tools, &size, &err) != RAGA_OK ||
         raga_responder_new(model, &options, &talk->responder, &err) != RAGA_OK) {
@@ -145,6 +147,13 @@ static char *write_request(const cli_talk *talk, size_t *size) {
     return t.data;
 }
 
+// the oldest turn goes, with the mark of this one
+static size_t drop_oldest(turn *t) {
+    const size_t gone = cli_chat_drop_oldest(&t->talk->chat);
+    t->mark -= gone < t->mark ? gone : t->mark;
+    return gone;
+}
+
 // the same with room for an answer behind it: the oldest turns make it
 static raga_status fit_request(turn *t, char **request, size_t *size, raga_error *err) {
     cli_talk *talk = t->talk;
@@ -160,8 +169,7 @@ static raga_status fit_request(turn *t, char **request, size_t *size, raga_error
         }
         const raga_status status = raga_chat_ids(talk->chat.model, *request, *size, &ids, &n, err);
         raga_free(ids);
-        const size_t gone =
-            status != RAGA_OK || n + n_kept <= n_ctx ? 0 : cli_chat_drop_oldest(&talk->chat);
+        const size_t gone = status != RAGA_OK || n + n_kept <= n_ctx ? 0 : drop_oldest(t);
         if (gone == 0) {
             if (n_dropped != 0) {
                 fprintf(stderr,
@@ -170,7 +178,6 @@ static raga_status fit_request(turn *t, char **request, size_t *size, raga_error
             }
             return status;
         }
-        t->mark -= gone < t->mark ? gone : t->mark;
         n_dropped++;
         free(*request);
         *request = NULL;
@@ -336,6 +343,8 @@ int cli_talk_say(cli_talk *talk, const char *said, size_t size) {
         !cli_chat_add(&talk->chat, "user", said, size)) {
         cli_error("no memory for what was said");
         goto done;
+    }
+    while (cli_chat_turns(&talk->chat) - 1 > talk->n_kept && drop_oldest(&t) != 0) {
     }
     status = CLI_GO_ON;
     for (size_t n = 0; status == CLI_GO_ON && n < TALK_ROUNDS_MAX; n++) {

@@ -21,10 +21,12 @@ typedef struct cli_talk {
     const cli_play *play;
     char *tools; // the skills, JSON; raga_free()
     bool is_json;
+    size_t n_kept; // earlier turns that the model is told of
 } cli_talk;
 
 /** Begin a talk. @return  CLI_GO_ON, or the exit status of a failure; close it in both cases */
-int cli_talk_open(cli_talk *talk, raga_model *model, const cli_play *play, bool is_json);
+int cli_talk_open(cli_talk *talk, raga_model *model, const cli_play *play, bool is_json,
+                  size_t n_kept);
 void cli_talk_close(cli_talk *talk);
 
 /**

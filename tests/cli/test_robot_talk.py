@@ -39,6 +39,8 @@ SCRIPT = """
 {%- if '"ok": false' in last.content -%}badly
 {%- elif 'again' in messages[-3].content or 'again' in messages[1].content -%}again
 {%- else -%}well{%- endif -%}
+{%- elif 'count' in last.content -%}
+{%- if messages|selectattr('role', 'equalto', 'user')|list|length == 2 -%}well{%- else -%}plain{%- endif -%}
 {%- else -%}
 {%- set found = namespace(key='') -%}
 {%- for key in KEYS -%}
@@ -119,6 +121,13 @@ class Talk(WithModels):
         self.assertEqual(len({line["reply"] for line in lines[1:7]}), 1)
         self.assertEqual(lines[7]["reply"], "All done.")
         self.assertRegex(err, r"the context of 1024 tokens is full: 1 earlier turn dropped")
+
+    def test_the_model_is_told_of_as_many_turns_as_wanted(self):
+        for words, replies in ((("--turns", "1"), ["Hello there.", "All done.", "All done.", "All done."]),
+                               (("--turns", "0"), ["Hello there."] * 4),
+                               ((), ["Hello there.", "All done.", "Hello there.", "Hello there."])):
+            code, out, err = self.talk("ball", "--chat", "--json", *words, stdin="count\n" * 4)
+            self.assertEqual((code, [json.loads(line)["reply"] for line in out.splitlines()]), (0, replies), err)
 
     def test_what_does_not_fit_at_all_is_an_error(self):
         code, _, err = self.talk("ball", "hello " * 400, "--ctx", "1024")
