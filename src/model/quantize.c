@@ -46,7 +46,7 @@ static rg_dtype target(const rg_tensor *t, rg_dtype wanted) {
 }
 
 static void encode_rows(void *arg, size_t chunk, unsigned thread) {
-    const work *w = arg;
+    work *w = arg;
     const size_t n = w->from->shape[1];
     const rg_dtype_info *from = rg_dtype_get(w->from->dtype);
     const rg_dtype_info *to = rg_dtype_get(w->to->dtype);
