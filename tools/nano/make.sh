@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the built-in model again from the seed: dialogues, weights, Q8_0, scores. About two hours on two cores; a run
+# Make the built-in model again from the seed: dialogues, weights, Q8_0, scores. About an hour and a half on two cores; a run
 # that was interrupted goes on. usage: tools/nano/make.sh [RAGA]
 set -eu
 cd "$(dirname "$0")/../.."
