@@ -1,13 +1,12 @@
 /*
- * Whole training steps (forward, backward, AdamW) of three shapes on random tokens:
+ * Whole training steps (forward, backward, AdamW) of two shapes on random tokens:
  *
  *   nano  Qwen3, d 256, 8 layers, 4 heads of 64, 2 key-value heads, ffn 768, vocabulary 4096, tied;
  *         16 sequences of 256 tokens
  *   gpt2  the sizes of GPT-2 124M: 12 layers, d 768, 12 heads, vocabulary 50257, tied; 4 x 64. Its
  *         feed-forward is gated with 2048 values: as many parameters as the plain 3072
- *   small nano with d 192, 3 heads, 1 key-value head, ffn 576: 4.2 M parameters
  *
- * usage: bench_train [nano|gpt2|small] [--threads N] [--steps N] [--bf16] [--muon] [--recompute]
+ * usage: bench_train [nano|gpt2] [--threads N] [--steps N] [--bf16] [--muon] [--recompute]
  *                    [--lora RANK]
  */
 #include "base/clock.h"
@@ -60,21 +59,6 @@ static const shape shapes[] = {
       .eos = -1},
      4,
      64},
-    {"small",
-     {.family = "qwen3",
-      .n_layer = 8,
-      .n_embd = 192,
-      .n_head = 3,
-      .n_kv_head = 1,
-      .head_dim = 64,
-      .n_ff = 576,
-      .n_vocab = 4096,
-      .n_ctx = 256,
-      .is_tied = true,
-      .bos = -1,
-      .eos = -1},
-     16,
-     256},
 };
 
 static void die(const rg_error *err) {
@@ -156,14 +140,12 @@ int main(int argc, char **argv) {
             rank = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--recompute") == 0) {
             options.recompute = true;
-        } else if (strcmp(argv[i], "small") == 0) {
-            s = &shapes[2];
         } else if (strcmp(argv[i], "--muon") == 0) {
             is_muon = true;
         } else if (strcmp(argv[i], "--bf16") == 0) {
             options.is_bf16 = true;
         } else if (strcmp(argv[i], "nano") != 0) {
-            fprintf(stderr, "usage: bench_train [nano|gpt2|small] [--threads N] [--steps N] "
+            fprintf(stderr, "usage: bench_train [nano|gpt2] [--threads N] [--steps N] "
                             "[--bf16] [--muon] [--recompute] [--lora RANK]\n");
             return 2;
         }
