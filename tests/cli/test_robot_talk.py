@@ -107,6 +107,12 @@ class Talk(WithModels):
         self.assertEqual(code, 0)
         self.assertNotIn("fly", [c["name"] for c in json.loads(out)["calls"]])
 
+    def test_words_after_failed_calls_hide_no_failure(self):
+        calls = '{"name":"approach","arguments":{"object":"moon"}}\n'
+        for words in ((), ("hello",)):
+            code, _, err = self.talk("ball", *words, "--calls", "-", "--keep-going", "--json", stdin=calls)
+            self.assertEqual(code, 1, (words, err))
+
     def test_rounds_are_bounded(self):
         code, out, err = self.talk("again", "again and again", "--json")
         line = json.loads(out)

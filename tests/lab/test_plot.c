@@ -169,6 +169,23 @@ static void a_long_run_stays_a_small_file(void **state) {
     rg_free(rg_mem_heap(), x);
 }
 
+// left out of the scale, they must not be drawn dot by dot either: that takes for ever
+static void spikes_are_drawn_in_no_time(void **state) {
+    (void)state;
+    enum { LONG = 2000 };
+    static double x[LONG];
+    static double y[LONG];
+    for (size_t i = 0; i < LONG; i++) {
+        x[i] = (double)i;
+        y[i] = i == 700 ? 1e12 : 1 + (double)(i % 7);
+    }
+    const rg_plot_series series = {.name = "spiky", .x = x, .y = y, .n = LONG};
+    const rg_plot plot = {.series = &series, .n_series = 1, .width = 60, .height = 12, .smooth = 1};
+    rg_buf text = draw(rg_plot_text, &plot);
+    assert_true(text.size > 60);
+    rg_buf_clear(&text);
+}
+
 static void nothing_to_draw_is_said(void **state) {
     (void)state;
     rg_error err = {0};
@@ -273,6 +290,7 @@ int main(void) {
         cmocka_unit_test_setup(gaps_stay_gaps, fill),
         cmocka_unit_test_setup(names_cannot_break_out_of_the_file, fill),
         cmocka_unit_test(a_long_run_stays_a_small_file),
+        cmocka_unit_test(spikes_are_drawn_in_no_time),
         cmocka_unit_test_setup(nothing_to_draw_is_said, fill),
         cmocka_unit_test(odd_values_do_no_harm),
         cmocka_unit_test_setup(survives_every_failed_allocation, fill),
