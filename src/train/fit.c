@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     SMOOTH = 20,  // steps that the running loss looks back on
@@ -71,8 +72,9 @@ static rg_fit_pass pass_at(const run *r, size_t k) {
 static rg_status save(run *r, const char *path) {
     rg_buf state;
     rg_buf_init(&state, r->mem, 0);
-    rg_buf_format(&state, "%a %a %llu %a %llu\n", r->smooth, r->best_smooth,
-                  (unsigned long long)r->n_high, r->best_valid, (unsigned long long)r->n_worse);
+    rg_buf_format(&state, "%a %a %llu %a %llu %s %s\n", r->smooth, r->best_smooth,
+                  (unsigned long long)r->n_high, r->best_valid, (unsigned long long)r->n_worse,
+                  rg_optimizer_name(r->o->optimizer.kind), rg_trainer_compute(r->t));
     if (r->data->save != NULL) {
         r->data->save(r->data->self, &state);
     }
@@ -89,7 +91,25 @@ static rg_status bad_state(const run *r) {
                    r->o->checkpoint_path);
 }
 
-// numbers up to the first line end, then the data's own
+// the next word of a checkpoint's first line must be this one: a run goes on as it began, or the
+// losses would be those of neither
+static rg_status check_word(const run *r, char **at, const char *what, const char *now) {
+    size_t n = **at == ' ' ? strcspn(*at + 1, " \n") : 0;
+    const rg_str begun = {*at + 1, n};
+    if (n == 0) {
+        return bad_state(r);
+    }
+    if (!rg_str_is(begun, now)) {
+        return rg_fail(r->err, RG_E_ARG,
+                       "%s: the run was begun with %s %.*s, not %s: go on as it "
+                       "began, or begin anew",
+                       r->o->checkpoint_path, what, RG_FMT(begun), now);
+    }
+    *at += n + 1;
+    return RG_OK;
+}
+
+// numbers and words up to the first line end, then the data's own
 static rg_status load(run *r) {
     rg_status status = RG_OK;
     rg_buf state;
@@ -106,6 +126,8 @@ static rg_status load(run *r) {
         }
         at = end;
     }
+    RG_TRY(check_word(r, &at, "optimizer", rg_optimizer_name(r->o->optimizer.kind)));
+    RG_TRY(check_word(r, &at, "compute", rg_trainer_compute(r->t)));
     if (*at != '\n') {
         status = bad_state(r);
         goto done;

@@ -33,9 +33,8 @@ void rg_samples_clear(rg_samples *s) {
     rg_buf_clear(&s->ends);
 }
 
-// ids that came since the flags were last complete are learnt, or not
-static void mark(reading *l, bool is_learnt) {
-    const size_t n = rg_ids_count(&l->out->ids);
+// ids up to the n-th that have no flag yet are learnt, or not
+static void mark(reading *l, size_t n, bool is_learnt) {
     while (l->out->is_learnt.size < n && !l->out->is_learnt.is_failed) {
         rg_buf_char(&l->out->is_learnt, is_learnt ? 1 : 0);
     }
@@ -55,30 +54,31 @@ static void put_end_token(reading *l) {
 
 // ---- text, prompt and completion ----
 
-static rg_status read_text(reading *l, rg_str text) {
-    const rg_status status =
-        rg_tokenizer_encode_chat(l->r->tokenizer, text, NULL, 0, NULL, 0, &l->out->ids, l->err);
+// the whole text is learnt behind its first n_given bytes, and then the end
+static rg_status read_text(reading *l, rg_str text, size_t n_given) {
+    rg_token_cut cut = {.at = n_given};
+    const rg_status status = rg_tokenizer_encode_chat(l->r->tokenizer, text, NULL, 0, &cut,
+                                                      n_given == 0 ? 0 : 1, &l->out->ids, l->err);
     if (status == RG_OK) {
         put_end_token(l);
-        mark(l, true);
+        mark(l, cut.n_ids, false);
+        mark(l, rg_ids_count(&l->out->ids), true);
         end_sample(l);
-        l->out->is_text = true;
     }
     return status;
 }
 
+// as one text with a cut in it: the ids are those that a model would answer the prompt with
 static rg_status read_completion(reading *l, rg_str prompt, rg_str completion) {
-    rg_status status =
-        rg_tokenizer_encode_chat(l->r->tokenizer, prompt, NULL, 0, NULL, 0, &l->out->ids, l->err);
+    rg_buf text;
+    rg_buf_init(&text, l->r->mem, 0);
+    rg_buf_str(&text, prompt);
+    rg_buf_str(&text, completion);
+    rg_status status = rg_buf_check(&text, "a prompt with its completion", l->err);
     if (status == RG_OK) {
-        mark(l, false);
-        status = rg_tokenizer_encode(l->r->tokenizer, completion, 0, &l->out->ids, l->err);
+        status = read_text(l, rg_buf_view(&text), prompt.size);
     }
-    if (status == RG_OK) {
-        put_end_token(l);
-        mark(l, true);
-        end_sample(l);
-    }
+    rg_buf_clear(&text);
     return status;
 }
 
@@ -247,7 +247,8 @@ static rg_status read_root(reading *l, const rg_json *root) {
         return read_messages(l, messages);
     }
     if (rg_json_str(rg_json_find(root, "text"), &text)) {
-        return read_text(l, text);
+        l->out->is_text = true;
+        return read_text(l, text, 0);
     }
     if (rg_json_str(rg_json_find(root, "prompt"), &text) &&
         rg_json_str(rg_json_find(root, "completion"), &completion)) {

@@ -65,6 +65,10 @@ bool rg_compute_of_name(rg_str name, bool *is_bf16) {
     return *is_bf16 || rg_str_is(name, "f32");
 }
 
+const char *rg_optimizer_name(rg_optimizer_kind kind) {
+    return kind == RG_OPTIMIZER_MUON ? "muon" : "adamw";
+}
+
 static size_t n_tokens(const rg_trainer *t) {
     return t->options.n_rows * t->options.seq_len;
 }
@@ -593,6 +597,10 @@ uint64_t rg_trainer_steps(const rg_trainer *t) {
 
 void rg_trainer_set_steps(rg_trainer *t, uint64_t n) {
     t->n_steps = n;
+}
+
+const char *rg_trainer_compute(const rg_trainer *t) {
+    return t->options.is_bf16 ? "bf16" : "f32";
 }
 
 size_t rg_trainer_bytes(const rg_trainer *t) {

@@ -37,6 +37,9 @@ typedef struct rg_optimizer {
     float max_grad_norm; // 0: gradients are not clipped
 } rg_optimizer;
 
+/** "adamw" or "muon". */
+const char *rg_optimizer_name(rg_optimizer_kind kind);
+
 /** One pass: n_rows * seq_len ids, and for each position the id that follows it, or a negative
  * number where nothing is learnt. Positions: several samples may lie in one row, each counting from
  * 0; they do not see each other. NULL: a row is one sample. Borrowed. */
@@ -87,6 +90,8 @@ const float *rg_trainer_gradient(const rg_trainer *t, size_t i);
 /** Updates done so far: part of what a checkpoint holds. */
 uint64_t rg_trainer_steps(const rg_trainer *t);
 void rg_trainer_set_steps(rg_trainer *t, uint64_t n);
+/** The name of its operands: "f32" or "bf16". */
+const char *rg_trainer_compute(const rg_trainer *t);
 /** Bytes that the trainer holds, the model's own apart. */
 size_t rg_trainer_bytes(const rg_trainer *t);
 unsigned rg_trainer_threads(const rg_trainer *t);

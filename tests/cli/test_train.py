@@ -249,6 +249,19 @@ class Train(Base):
             self.assertIn("checkpoint.safetensors", err)
 
 
+    def test_a_run_goes_on_as_it_began(self):
+        self.recipe(steps=4)
+        self.assertEqual(self.train("m")[0], 0)
+        for change, words in (({"optimizer": "muon"}, ("adamw", "muon")), ({"compute": "bf16"}, ("f32", "bf16"))):
+            self.recipe(steps=8, **change)
+            code, _, err = self.train("m", "--resume")
+            self.assertEqual(code, 1)
+            for word in (*words, "checkpoint.safetensors"):
+                self.assertIn(word, err)
+        self.recipe(steps=8)
+        self.assertEqual(self.train("m", "--resume")[0], 0)
+
+
 class Tune(Base):
     def setUp(self):
         super().setUp()
