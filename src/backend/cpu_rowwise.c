@@ -136,6 +136,23 @@ void rg_cpu_rmsnorm_dx(const rg_task *task, const rg_node *node, size_t from, si
     }
 }
 
+void rg_cpu_gate(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    for (size_t t = from; t < to; t++) {
+        rg_plain_gate(row_of(task, node->out[0], t), row_of(task, node->in[0], t),
+                      row_of(task, node->in[1], t), width_of(task, node->in[0]),
+                      width_of(task, node->in[1]));
+    }
+}
+
+void rg_cpu_gate_back(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    for (size_t t = from; t < to; t++) {
+        rg_plain_gate_back(row_of(task, node->out[0], t), row_of(task, node->out[1], t),
+                           row_of(task, node->in[0], t), row_of(task, node->in[1], t),
+                           row_of(task, node->in[2], t), width_of(task, node->in[1]),
+                           width_of(task, node->in[2]));
+    }
+}
+
 void rg_cpu_swiglu_back(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     task->exec->options.kernels->swiglu_back(
         row_of(task, node->out[0], from), row_of(task, node->out[1], from),

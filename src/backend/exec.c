@@ -15,6 +15,9 @@ static bool is_product(rg_op op) {
     case RG_OP_COLUMN_SUM:
     case RG_OP_RMSNORM_DW:
     case RG_OP_EMBED_DW:
+    case RG_OP_EXPERTS:
+    case RG_OP_EXPERTS_DX:
+    case RG_OP_EXPERTS_DW:
         return true;
     default:
         return false;
@@ -178,6 +181,9 @@ static rg_status check_ids(const rg_graph *g, const rg_bindings *b, const rg_nod
         return RG_OK;
     }
     const rg_value *v = &g->values[node->in[ids]];
+    if (v->kind != RG_VAL_INPUT) {
+        return RG_OK; // made by an op, in bounds
+    }
     const int32_t *list = b->inputs[v->slot];
     for (size_t i = 0; i < v->shape[0]; i++) {
         if (list[i] < least || (list[i] >= 0 && (size_t)list[i] >= n_rows)) {
@@ -307,10 +313,16 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_ATTENTION]      = {.chunks = rg_cpu_attention_chunks, .chunk = rg_cpu_attention},
     [RG_OP_ADD]            = {.rowwise = rg_cpu_add},
     [RG_OP_SWIGLU]         = {.rowwise = rg_cpu_swiglu},
+    [RG_OP_GATE]           = {.rowwise = rg_cpu_gate},
+    [RG_OP_GATE_BACK]      = {.rowwise = rg_cpu_gate_back},
     [RG_OP_SELECT_ROWS]    = {.chunks = rg_cpu_select_chunks, .chunk = rg_cpu_select_rows},
     [RG_OP_SCALE]          = {.rowwise = rg_cpu_scale},
     [RG_OP_DROPOUT]        = {.rowwise = rg_cpu_dropout},
     [RG_OP_CROSS_ENTROPY]  = {.rowwise = rg_cpu_cross_entropy},
+    [RG_OP_ROUTE]          = {.rowwise = rg_cpu_route},
+    [RG_OP_DISPATCH]       = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_dispatch},
+    [RG_OP_EXPERTS]        = {.chunks = rg_cpu_experts_chunks, .chunk = rg_cpu_experts},
+    [RG_OP_COMBINE]        = {.chunks = rg_cpu_combine_chunks, .chunk = rg_cpu_combine},
     [RG_OP_EMBED_DW]       = {.chunks = rg_cpu_scatter_chunks, .chunk = rg_cpu_scatter},
     [RG_OP_RMSNORM_DX]     = {.rowwise = rg_cpu_rmsnorm_dx},
     [RG_OP_RMSNORM_DW]     = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_rmsnorm_dw},
@@ -321,6 +333,10 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_ATTENTION_BACK] = {.chunks = rg_cpu_attention_chunks, .chunk = rg_cpu_attention_back},
     [RG_OP_SELECT_ROWS_DX] = {.chunks = rg_cpu_scatter_chunks, .chunk = rg_cpu_scatter},
     [RG_OP_CROSS_ENTROPY_DX] = {.rowwise = rg_cpu_cross_entropy_dx},
+    [RG_OP_ROUTE_DX]       = {.rowwise = rg_cpu_route_dx},
+    [RG_OP_EXPERTS_DX]     = {.chunks = rg_cpu_experts_dx_chunks, .chunk = rg_cpu_experts_dx},
+    [RG_OP_EXPERTS_DW]     = {.chunks = rg_cpu_experts_dw_chunks, .chunk = rg_cpu_experts_dw},
+    [RG_OP_COMBINE_BACK]   = {.chunks = rg_cpu_combine_chunks, .chunk = rg_cpu_combine_back},
     [RG_OP_ACT_PREP]       = {.rowwise = rg_cpu_act_prep},
     [RG_OP_KV_STORE]       = {.rowwise = rg_cpu_kv_store},
     [RG_OP_ATTEND]         = {.chunks = rg_cpu_attend_chunks, .chunk = rg_cpu_attend,

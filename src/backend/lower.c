@@ -29,12 +29,13 @@ static rg_val prepare(lowering *l, rg_val x, rg_act_form form) {
     return *known;
 }
 
-static void lower_linear(lowering *l, const rg_node *node, const rg_val *in) {
+// LINEAR and EXPERTS: x, w, and one more
+static void lower_product(lowering *l, const rg_node *node, const rg_val *in) {
     rg_graph *g = &l->exec->g;
     const rg_dtype dtype = g->values[in[1]].dtype;
     const rg_matmul_row *row = rg_exec_matmul(l->exec, dtype);
     if (l->exec->options.is_training && rg_dtype_get(dtype)->to_float != NULL) {
-        rg_graph_node(g, RG_OP_LINEAR, in, node->n_in, NULL);
+        rg_graph_node(g, node->op, in, node->n_in, NULL);
         return;
     }
     if (row->fn == NULL) {
@@ -45,7 +46,7 @@ static void lower_linear(lowering *l, const rg_node *node, const rg_val *in) {
     const rg_op_params p = {.form = row->form};
     const rg_val with[] = {prepare(l, in[0], row->form), in[1],
                            node->n_in == 3 ? in[2] : RG_VAL_NONE};
-    rg_graph_node(g, RG_OP_LINEAR, with, 3, &p);
+    rg_graph_node(g, node->op, with, 3, &p);
 }
 
 static void lower_attention(lowering *l, const rg_node *node, const rg_val *in) {
@@ -93,8 +94,8 @@ rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) {
         for (size_t k = 0; k < node->n_in; k++) {
             in[k] = bring(&l, node->in[k]);
         }
-        if (node->op == RG_OP_LINEAR) {
-            lower_linear(&l, node, in);
+        if (node->op == RG_OP_LINEAR || node->op == RG_OP_EXPERTS) {
+            lower_product(&l, node, in);
         } else if (node->op == RG_OP_ATTENTION) {
             lower_attention(&l, node, in);
         } else {

@@ -29,8 +29,11 @@ typedef struct head {
 } head;
 
 static uint64_t hash_sample(const rg_tensor *w, uint64_t hash) {
-    return w->data == NULL ? hash
-                           : rg_hash(w->data, w->bytes < 256 ? w->bytes : 256, hash + w->dtype);
+    if (w->data == NULL) {
+        return hash;
+    }
+    const size_t n = w->n_dims == 3 ? w->bytes / w->shape[0] : w->bytes; // that lie together
+    return rg_hash(w->data, n < 256 ? n : 256, hash + w->dtype);
 }
 
 // the state of another model must not be taken for ours: settings, and a sample of every weight and

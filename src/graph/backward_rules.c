@@ -92,6 +92,17 @@ void rg_back_swiglu(rg_graph *g, const rg_node *node, const rg_val *dout, const 
     }
 }
 
+void rg_back_gate(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                  rg_val *din) {
+    (void)wanted;
+    const rg_val in[] = {dout[0], node->in[0], node->in[1]};
+    if (rg_graph_node(g, RG_OP_GATE_BACK, in, 3, NULL) != RG_VAL_NONE) {
+        const rg_node *back = &g->nodes[g->n_nodes - 1];
+        din[0] = back->out[0];
+        din[1] = back->out[1];
+    }
+}
+
 void rg_back_select_rows(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                          rg_val *din) {
     if (wanted[0]) {
@@ -120,5 +131,38 @@ void rg_back_cross_entropy(rg_graph *g, const rg_node *node, const rg_val *dout,
     if (wanted[0]) {
         const rg_val in[] = {dout[0], node->in[0], node->in[1]};
         din[0] = rg_graph_node(g, RG_OP_CROSS_ENTROPY_DX, in, 3, NULL);
+    }
+}
+
+// the choice itself has no gradient: only the weights of those chosen
+void rg_back_route(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                   rg_val *din) {
+    if (wanted[0] && dout[0] != RG_VAL_NONE) {
+        const rg_val in[] = {dout[0], node->in[0], node->out[1]};
+        din[0] = rg_graph_node(g, RG_OP_ROUTE_DX, in, 3, &node->p);
+    }
+}
+
+void rg_back_experts(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                     rg_val *din) {
+    const rg_val starts = node->in[2];
+    if (wanted[0]) {
+        din[0] =
+            rg_graph_node(g, RG_OP_EXPERTS_DX, (rg_val[]){dout[0], node->in[1], starts}, 3, NULL);
+    }
+    if (wanted[1] && is_trainable(g, node->in[1])) {
+        din[1] =
+            rg_graph_node(g, RG_OP_EXPERTS_DW, (rg_val[]){dout[0], node->in[0], starts}, 3, NULL);
+    }
+}
+
+void rg_back_combine(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                     rg_val *din) {
+    (void)wanted;
+    const rg_val in[] = {dout[0], node->in[0], node->in[1], node->in[2]};
+    if (rg_graph_node(g, RG_OP_COMBINE_BACK, in, 4, NULL) != RG_VAL_NONE) {
+        const rg_node *back = &g->nodes[g->n_nodes - 1];
+        din[0] = back->out[0];
+        din[1] = back->out[1];
     }
 }

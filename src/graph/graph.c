@@ -181,8 +181,36 @@ rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up) {
     return rg_graph_node(g, RG_OP_SWIGLU, (rg_val[]){gate, up}, 2, NULL);
 }
 
+rg_val rg_gate(rg_graph *g, rg_val x, rg_val gate) {
+    return rg_graph_node(g, RG_OP_GATE, (rg_val[]){x, gate}, 2, NULL);
+}
+
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows) {
     return rg_graph_node(g, RG_OP_SELECT_ROWS, (rg_val[]){x, rows}, 2, NULL);
+}
+
+rg_routing rg_route(rg_graph *g, rg_val logits, rg_val bias, const rg_op_params *p) {
+    rg_routing r = {RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE};
+    r.weights = rg_graph_node(g, RG_OP_ROUTE, (rg_val[]){logits, bias}, 2, p);
+    if (r.weights != RG_VAL_NONE) {
+        const rg_val chosen = g->nodes[g->n_nodes - 1].out[1];
+        const rg_op_params d = {.n_rows = g->values[logits].shape[1]};
+        r.tokens = rg_graph_node(g, RG_OP_DISPATCH, &chosen, 1, &d);
+    }
+    if (r.tokens != RG_VAL_NONE) {
+        const rg_node *dispatch = &g->nodes[g->n_nodes - 1];
+        r.places = dispatch->out[1];
+        r.starts = dispatch->out[2];
+    }
+    return r;
+}
+
+rg_val rg_experts(rg_graph *g, rg_val x, rg_val w, rg_val starts) {
+    return rg_graph_node(g, RG_OP_EXPERTS, (rg_val[]){x, w, starts}, 3, NULL);
+}
+
+rg_val rg_combine(rg_graph *g, rg_val y, const rg_routing *r) {
+    return rg_graph_node(g, RG_OP_COMBINE, (rg_val[]){y, r->weights, r->places}, 3, NULL);
 }
 
 rg_val rg_scale(rg_graph *g, rg_val x, float scale) {

@@ -18,6 +18,7 @@ typedef uint32_t rg_val; // a value, by number in its graph
 #define RG_GRADIENT_ROW_MAX ((size_t)1 << 16) // width of a norm that has gradients
 #define RG_NODE_IN_MAX      5
 #define RG_NODE_OUT_MAX     3
+#define RG_EXPERTS_MAX      1024 // of one layer
 
 typedef enum rg_val_kind {
     RG_VAL_TEMP,   // made by a node, lives in the plan's arena
@@ -51,9 +52,14 @@ typedef struct rg_value {
     X(ATTENTION,       "attention",       3, 4, 1, false)     \
     X(ADD,             "add",             2, 2, 1, true)      \
     X(SWIGLU,          "swiglu",          2, 2, 1, true)      \
+    X(GATE,            "gate",            2, 2, 1, true)      \
     X(SELECT_ROWS,     "select_rows",     2, 2, 1, false)     \
     X(SCALE,           "scale",           1, 1, 1, true)      \
     X(DROPOUT,         "dropout",         2, 2, 1, true)      \
+    X(ROUTE,           "route",           1, 2, 2, true)      \
+    X(DISPATCH,        "dispatch",        1, 1, 3, false)     \
+    X(EXPERTS,         "experts",         3, 3, 1, false)     \
+    X(COMBINE,         "combine",         3, 3, 1, false)     \
     X(CROSS_ENTROPY,   "cross_entropy",   2, 2, 1, true)      \
     X(EMBED_DW,        "embed_dw",        2, 2, 1, false)     \
     X(RMSNORM_DX,      "rmsnorm_dx",      3, 3, 1, true)      \
@@ -62,9 +68,14 @@ typedef struct rg_value {
     X(LINEAR_DW,       "linear_dw",       2, 2, 1, false)     \
     X(COLUMN_SUM,      "column_sum",      1, 1, 1, false)     \
     X(SWIGLU_BACK,     "swiglu_back",     3, 3, 2, true)      \
+    X(GATE_BACK,       "gate_back",       3, 3, 2, true)      \
     X(ATTENTION_BACK,  "attention_back",  4, 5, 3, false)     \
     X(SELECT_ROWS_DX,  "select_rows_dx",  2, 2, 1, false)     \
     X(CROSS_ENTROPY_DX, "cross_entropy_dx", 3, 3, 1, true)    \
+    X(ROUTE_DX,        "route_dx",        3, 3, 1, true)      \
+    X(EXPERTS_DX,      "experts_dx",      3, 3, 1, false)     \
+    X(EXPERTS_DW,      "experts_dw",      3, 3, 1, false)     \
+    X(COMBINE_BACK,    "combine_back",    4, 4, 2, false)     \
     X(ACT_PREP,        "act_prep",        1, 1, 1, true)      \
     X(KV_STORE,        "kv_store",        3, 3, 0, true)      \
     X(ATTEND,          "attend",          2, 2, 1, false)
@@ -77,24 +88,33 @@ typedef enum rg_op {
         RG_OP_COUNT
 } rg_op;
 
+/** How a router's logit becomes the score that experts are chosen and weighted by. */
+typedef enum rg_router_score { RG_ROUTER_SOFTMAX, RG_ROUTER_SIGMOID } rg_router_score;
+
 /** What an op needs beside its inputs. A node uses the fields that its row names; the others are
  * zero. */
 typedef struct rg_op_params {
-    float eps;       // RMSNORM*: added to the mean square
-    float scale;     // ATTENTION*: of q.k; ROPE_TABLE: of cos and sin; SCALE: of x
-    float drop;      // DROPOUT: share of values that become zero, [0, 1)
+    float eps;   // RMSNORM*: added to the mean square
+    float scale; // ATTENTION*: of q.k; ROPE_TABLE: of cos and sin; SCALE: of x; ROUTE*: of weights
+    float drop;  // DROPOUT: share of values that become zero, [0, 1)
     uint32_t stream; // DROPOUT: tells the draws of one node from those of another
     uint32_t n_head; // ROPE, ATTENTION*: heads of x or q
     uint32_t n_kv_head;
     uint32_t head_dim; // ROPE: of x; ATTENTION*: of q and k
     uint32_t v_dim;
-    uint32_t n_rot;  // ROPE: values of a head that turn
-    uint32_t pairs;  // ROPE: 0 half-split, 1 neighbors
-    bool is_inverse; // ROPE: turn back (its own backward rule)
-    size_t window;   // ATTENTION*: 0 none
-    size_t seq_len;  // ATTENTION* without a state: tokens of one sequence; 0: all are one
-    uint32_t form;   // ACT_PREP: the rg_act_form
-    size_t n_rows;   // EMBED_DW, SELECT_ROWS_DX: rows of the result
+    uint32_t n_rot;        // ROPE: values of a head that turn
+    uint32_t pairs;        // ROPE: 0 half-split, 1 neighbors
+    bool is_inverse;       // ROPE: turn back (its own backward rule)
+    size_t window;         // ATTENTION*: 0 none
+    size_t seq_len;        // ATTENTION* without a state: tokens of one sequence; 0: all are one
+    uint32_t form;         // ACT_PREP: the rg_act_form
+    size_t n_rows;         // EMBED_DW, SELECT_ROWS_DX, DISPATCH (experts): rows of the result
+    rg_router_score score; // ROUTE*
+    uint32_t n_top;        // ROUTE*: experts of a token
+    uint32_t n_group;      // ROUTE: equal groups of experts; 0: one
+    uint32_t n_group_used; // ROUTE: groups that a token may choose from
+    bool is_group_by_two;  // ROUTE: a group's score is the sum of its two best, else the best
+    bool is_renormed;      // ROUTE*: weights of a token add up to `scale`
 } rg_op_params;
 
 typedef struct rg_node {
@@ -167,7 +187,30 @@ rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val beside,
 /** a + b; b may be a vector, which is added to each row. */
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
 rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
+/** x * sigmoid(gate); a gate of one column counts for the whole row. */
+rg_val rg_gate(rg_graph *g, rg_val x, rg_val gate);
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows);
+/** Experts chosen for each token, and everything that follows from the choice. */
+typedef struct rg_routing {
+    rg_val weights; // f32 [n_tok, n_top]
+    rg_val tokens;  // i32 [n_tok * n_top]: tokens ordered by the expert that they go to
+    rg_val places;  // i32 [n_tok * n_top]: where choice k of token t stands in that order
+    rg_val starts;  // i32 [n_expert + 1]: where each expert's tokens begin
+} rg_routing;
+
+/**
+ * The n_top experts of highest score; equal scores: the lower number first.
+ * @param logits  [n_tok, n_expert]
+ * @param bias    [n_expert] or RG_VAL_NONE: added to scores where experts are chosen, never to
+ *                their weights
+ * Source: Shazeer et al. 2017, arXiv 1701.06538; groups and bias: DeepSeek-V3, arXiv 2412.19437.
+ */
+rg_routing rg_route(rg_graph *g, rg_val logits, rg_val bias, const rg_op_params *p);
+/** Row r of x times the matrix of the expert that r stands with: x [n, k], w [n_expert, rows, k] ->
+ * [n, rows]. */
+rg_val rg_experts(rg_graph *g, rg_val x, rg_val w, rg_val starts);
+/** Each token's rows of y, weighted and added up: y [n_tok * n_top, n] -> [n_tok, n]. */
+rg_val rg_combine(rg_graph *g, rg_val y, const rg_routing *r);
 /** x times a constant. */
 rg_val rg_scale(rg_graph *g, rg_val x, float scale);
 /**

@@ -105,6 +105,22 @@ static bool shape_add(rg_graph *g, const rg_node *node, rg_value *out) {
     return is_same(a, b) || (is_matrix(a) && is_vector(b, a->shape[1]));
 }
 
+// the gate is as wide as x, or one column
+static bool shape_gate(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const rg_value *gate = input(g, node, 1);
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x) && is_matrix(gate) && gate->shape[0] == x->shape[0] &&
+           (gate->shape[1] == x->shape[1] || gate->shape[1] == 1);
+}
+
+// dy, x, gate -> gradients of x and gate
+static bool shape_gate_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *gate = input(g, node, 2);
+    set_matrix(&out[1], gate->shape[0], gate->shape[1]);
+    return shape_same(g, node, &out[0]);
+}
+
 static bool shape_select_rows(rg_graph *g, const rg_node *node, rg_value *out) {
     set_matrix(out, input(g, node, 1)->shape[0], input(g, node, 0)->shape[1]);
     return is_matrix(input(g, node, 0)) && is_ids(input(g, node, 1));
@@ -203,6 +219,100 @@ static bool shape_attention_back(rg_graph *g, const rg_node *node, rg_value *out
     return is_matrix(input(g, node, 0));
 }
 
+// ---- experts ----
+
+static void set_ids(rg_value *out, size_t n) {
+    out->dtype = RG_DTYPE_I32;
+    out->n_dims = 1;
+    out->shape[0] = n;
+}
+
+static bool is_stack(const rg_value *w, size_t n_expert) {
+    return w->n_dims == 3 && w->shape[0] == n_expert;
+}
+
+// logits [T, E], bias [E] -> weights [T, n_top], chosen [T, n_top]
+static bool shape_route(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *logits = input(g, node, 0);
+    const rg_op_params *p = &node->p;
+    const size_t n = logits->shape[1];
+    const size_t n_group = p->n_group == 0 ? 1 : p->n_group;
+    set_matrix(&out[0], logits->shape[0], p->n_top);
+    out[1] = out[0];
+    out[1].dtype = RG_DTYPE_I32;
+    return is_matrix(logits) && n <= RG_EXPERTS_MAX && n % n_group == 0 && p->n_top != 0 &&
+           p->n_top <= (n_group == 1 ? n : n / n_group * p->n_group_used) &&
+           (n_group == 1 || p->n_group_used <= n_group) &&
+           (node->n_in == 1 || is_vector(input(g, node, 1), n));
+}
+
+// chosen [T, n_top] -> tokens, places [T * n_top], starts [n_rows + 1]
+static bool shape_dispatch(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *chosen = input(g, node, 0);
+    set_ids(&out[0], chosen->shape[0] * chosen->shape[1]);
+    out[1] = out[0];
+    set_ids(&out[2], node->p.n_rows + 1);
+    return chosen->n_dims == 2 && chosen->dtype == RG_DTYPE_I32 && node->p.n_rows != 0 &&
+           node->p.n_rows <= RG_EXPERTS_MAX;
+}
+
+// x [n, k], w [E, rows, k], starts [E + 1] -> [n, rows]
+static bool shape_experts(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    const rg_value *starts = input(g, node, 2);
+    set_matrix(out, x->shape[0], w->shape[1]);
+    return is_matrix(x) && is_ids(starts) && is_stack(w, starts->shape[0] - 1) &&
+           w->shape[2] == x->shape[1];
+}
+
+// y [T * n_top, n], weights [T, n_top], places [T * n_top] -> [T, n]
+static bool shape_combine(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *y = input(g, node, 0);
+    const rg_value *weights = input(g, node, 1);
+    const rg_value *places = input(g, node, 2);
+    set_matrix(out, weights->shape[0], y->shape[1]);
+    return is_matrix(y) && is_matrix(weights) && is_ids(places) &&
+           y->shape[0] == weights->shape[0] * weights->shape[1] && places->shape[0] == y->shape[0];
+}
+
+// dweights [T, n_top], logits [T, E], chosen [T, n_top] -> [T, E]
+static bool shape_route_dx(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *logits = input(g, node, 1);
+    set_matrix(out, logits->shape[0], logits->shape[1]);
+    return is_matrix(input(g, node, 0)) && is_matrix(logits);
+}
+
+// dy [n, rows], w [E, rows, k], starts -> [n, k]
+static bool shape_experts_dx(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *dy = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    set_matrix(out, dy->shape[0], w->shape[2]);
+    return is_matrix(dy) && is_stack(w, input(g, node, 2)->shape[0] - 1) &&
+           dy->shape[1] == w->shape[1];
+}
+
+// dy [n, rows], x [n, k], starts -> [E, rows, k]
+static bool shape_experts_dw(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *dy = input(g, node, 0);
+    const rg_value *x = input(g, node, 1);
+    out->dtype = RG_DTYPE_F32;
+    out->n_dims = 3;
+    out->shape[0] = input(g, node, 2)->shape[0] - 1;
+    out->shape[1] = dy->shape[1];
+    out->shape[2] = x->shape[1];
+    return is_matrix(dy) && is_matrix(x) && dy->shape[0] == x->shape[0];
+}
+
+// dout [T, n], y, weights, places -> gradients of y and of weights
+static bool shape_combine_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *y = input(g, node, 1);
+    const rg_value *weights = input(g, node, 2);
+    set_matrix(&out[0], y->shape[0], y->shape[1]);
+    set_matrix(&out[1], weights->shape[0], weights->shape[1]);
+    return is_matrix(input(g, node, 0)) && is_matrix(y) && is_matrix(weights);
+}
+
 // the bytes depend on the form; a backend sets them after appending the node
 static bool shape_act_prep(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_value *x = input(g, node, 0);
@@ -255,6 +365,16 @@ static rg_cost cost_gather(const rg_graph *g, const rg_node *node) {
     return (rg_cost){0, bytes};
 }
 
+// each row meets one expert; of the others nothing is read
+static rg_cost cost_experts(const rg_graph *g, const rg_node *node) {
+    const rg_value *x = input(g, node, 0);
+    const rg_value *w = &g->values[node->op == RG_OP_EXPERTS_DW ? node->out[0] : node->in[1]];
+    const double one = count(w) / (double)w->shape[0];
+    const double used = (double)(x->shape[0] < w->shape[0] ? x->shape[0] : w->shape[0]);
+    return (rg_cost){2.0 * (double)x->shape[0] * one,
+                     value_bytes(w) / (double)w->shape[0] * used + value_bytes(x)};
+}
+
 // T x rows x n multiply-adds, whichever two of the three the inputs bring
 static rg_cost cost_product(const rg_graph *g, const rg_node *node) {
     rg_cost cost = cost_elementwise(g, node);
@@ -284,6 +404,8 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_ATTENTION      shape_attention,      cost_attention,   rg_back_attention
 #define RULES_ADD            shape_add,            cost_elementwise, rg_back_add
 #define RULES_SWIGLU         shape_same,           cost_elementwise, rg_back_swiglu
+#define RULES_GATE           shape_gate,           cost_elementwise, rg_back_gate
+#define RULES_GATE_BACK      shape_gate_back,      cost_elementwise, NULL
 #define RULES_SELECT_ROWS    shape_select_rows,    cost_gather,      rg_back_select_rows
 #define RULES_SCALE          shape_scale,          cost_elementwise, rg_back_scale
 #define RULES_DROPOUT        shape_dropout,        cost_elementwise, rg_back_dropout
@@ -298,6 +420,14 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_SWIGLU_BACK    shape_swiglu_back,    cost_elementwise, NULL
 #define RULES_ATTENTION_BACK shape_attention_back, cost_attention,   NULL
 #define RULES_SELECT_ROWS_DX shape_scatter,        cost_elementwise, NULL
+#define RULES_ROUTE          shape_route,          cost_elementwise, rg_back_route
+#define RULES_DISPATCH       shape_dispatch,       cost_elementwise, NULL
+#define RULES_EXPERTS        shape_experts,        cost_experts,     rg_back_experts
+#define RULES_COMBINE        shape_combine,        cost_elementwise, rg_back_combine
+#define RULES_ROUTE_DX       shape_route_dx,       cost_elementwise, NULL
+#define RULES_EXPERTS_DX     shape_experts_dx,     cost_experts,     NULL
+#define RULES_EXPERTS_DW     shape_experts_dw,     cost_experts,     NULL
+#define RULES_COMBINE_BACK   shape_combine_back,   cost_elementwise, NULL
 #define RULES_ACT_PREP       shape_act_prep,       cost_elementwise, NULL
 #define RULES_KV_STORE       shape_kv_store,       cost_elementwise, NULL
 #define RULES_ATTEND         shape_attend,         cost_attention,   NULL

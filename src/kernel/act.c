@@ -4,10 +4,11 @@
 // every part of an rg_act starts at a multiple of this, and as much is left unused after it
 #define PART_ALIGN 64
 
+static const size_t value_bytes[RG_ACT_FORMS] = {
+    [RG_ACT_F32] = sizeof(float), [RG_ACT_BF16] = sizeof(uint16_t), [RG_ACT_Q8] = 1};
+
 static size_t data_bytes(rg_act_form form, size_t n_tok, size_t k) {
-    static const size_t size[RG_ACT_FORMS] = {
-        [RG_ACT_F32] = sizeof(float), [RG_ACT_BF16] = sizeof(uint16_t), [RG_ACT_Q8] = 1};
-    return rg_round_up(n_tok * k * size[form], PART_ALIGN) + PART_ALIGN;
+    return rg_round_up(n_tok * k * value_bytes[form], PART_ALIGN) + PART_ALIGN;
 }
 
 static size_t scale_bytes(rg_act_form form, size_t n_tok, size_t k) {
@@ -34,5 +35,14 @@ void rg_act_init(rg_act *act, rg_act_form form, size_t n_tok, size_t k, void *st
         act->scale = (float *)(void *)at;
         at += scale_bytes(form, n_tok, k);
         act->sum = (int32_t *)(void *)at;
+    }
+}
+
+void rg_act_slice(rg_act *act, size_t from, size_t n) {
+    act->data = (char *)act->data + from * act->k * value_bytes[act->form];
+    act->n_tok = n;
+    if (act->form == RG_ACT_Q8) {
+        act->scale += from * (act->k / 32);
+        act->sum += from * (act->k / 16);
     }
 }

@@ -38,6 +38,8 @@ typedef struct rg_act {
 size_t rg_act_bytes(rg_act_form form, size_t n_tok, size_t k);
 /** Lay an rg_act out in storage of rg_act_bytes. */
 void rg_act_init(rg_act *act, rg_act_form form, size_t n_tok, size_t k, void *storage);
+/** Leave n of its tokens, from token `from` on. */
+void rg_act_slice(rg_act *act, size_t from, size_t n);
 
 /**
  * Fill tokens [from, to) of act from x.

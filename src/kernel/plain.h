@@ -9,3 +9,10 @@
  */
 void rg_plain_rope_angles(float *out, int32_t position, const float *inv_freq, size_t n,
                           float scale);
+
+/** y[i] = x[i] * sigmoid(gate[i]), or of gate[0] alone when n_gate is 1. Shapes: x, y [n], y == x
+ * allowed; gate [n_gate], n_gate n or 1. */
+void rg_plain_gate(float *y, const float *x, const float *gate, size_t n, size_t n_gate);
+/** Gradients of its x [n] and gate [n_gate] from that of y. */
+void rg_plain_gate_back(float *dx, float *dgate, const float *dy, const float *x, const float *gate,
+                        size_t n, size_t n_gate);

@@ -47,6 +47,9 @@ static rg_status add_layer(void *arg, uint32_t layer, const float *const values[
     for (size_t i = 0; i < INPUTS; i++) {
         const size_t width = c->offset[i + 1] - c->offset[i];
         double *sums = c->sums + layer * c->offset[INPUTS] + c->offset[i];
+        if (values[inputs[i].tap] == NULL) {
+            continue; // a layer with experts has no such input
+        }
         for (size_t t = 0; t < n_tok; t++) {
             const float *x = values[inputs[i].tap] + t * width;
             for (size_t k = 0; k < width; k++) {
@@ -130,7 +133,7 @@ static rg_status put_matrix(collector *c, rg_gguf_writer *w, rg_arena *names, si
     if (pattern == NULL || c->model->weights[rg_model_slot(role, layer)].data == NULL) {
         return RG_OK;
     }
-    rg_weight_name(pattern, layer, weight);
+    rg_weight_name(pattern, layer, 0, weight);
     for (size_t k = at; k < at + width; k++) {
         c->written[k] = (float)c->sums[k];
         if (!isfinite(c->written[k])) {

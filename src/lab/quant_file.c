@@ -55,7 +55,10 @@ static void encode_row(writing *w, size_t r, float *row) {
     const rg_dtype_info *to = rg_dtype_get(w->item->to);
     const size_t from_bytes = n / from->block * from->block_bytes;
     uint8_t *out = w->out + (r - w->first_row) * (n / to->block * to->block_bytes);
-    const uint8_t *in = (const uint8_t *)t->data + source_row(w, r) * from_bytes;
+    const size_t slab_rows = t->n_dims == 3 ? t->shape[1] : SIZE_MAX;
+    const uint8_t *in = t->slabs != NULL
+                            ? (const uint8_t *)t->slabs[r / slab_rows] + r % slab_rows * from_bytes
+                            : (const uint8_t *)t->data + source_row(w, r) * from_bytes;
     if (t->dtype == w->item->to) {
         memcpy(out, in, from_bytes);
         return;

@@ -47,18 +47,32 @@ static void put_u32(rg_gguf_writer *w, const char *arch, const char *name, uint3
     rg_gguf_put_u32(w, key, value);
 }
 
+static void put_number(rg_gguf_writer *w, const char *arch, const rg_key_rule *rule,
+                       const char *field) {
+    const uint32_t n = rule->kind == RG_KEY_U32 ? *(const uint32_t *)(const void *)field : 0;
+    char key[KEY_BYTES];
+    switch (rule->kind) {
+    case RG_KEY_F32:
+        put_f32(w, arch, rule->gguf, *(const float *)(const void *)field);
+        break;
+    case RG_KEY_U32:
+        if (n != 0 || rule->is_required) { // 0: the model has no such thing
+            put_u32(w, arch, rule->gguf, n);
+        }
+        break;
+    case RG_KEY_BOOL:
+        snprintf(key, sizeof key, "%s.%s", arch, rule->gguf);
+        rg_gguf_put_bool(w, key, *(const bool *)field);
+        break;
+    }
+}
+
 static void put_numbers(const rg_model *m, rg_gguf_writer *w) {
     for (size_t i = 0; i < m->arch->n_keys; i++) {
         const rg_key_rule *rule = &m->arch->keys[i];
         const char *field = (const char *)&m->h + rule->offset;
-        const bool is_window = rule->offset == offsetof(rg_hparams, window);
-        if (rule->gguf == NULL || (is_window && m->h.window == 0)) {
-            continue;
-        }
-        if (rule->kind == RG_KEY_F32) {
-            put_f32(w, m->arch->name, rule->gguf, *(const float *)(const void *)field);
-        } else {
-            put_u32(w, m->arch->name, rule->gguf, *(const uint32_t *)(const void *)field);
+        if (rule->gguf != NULL) {
+            put_number(w, m->arch->name, rule, field);
         }
     }
     put_u32(w, m->arch->name, "attention.value_length", m->h.head_dim);

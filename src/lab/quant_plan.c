@@ -34,7 +34,7 @@ static rg_status add_weight(rg_quant_plan *plan, const rg_weight_rule *rule, uin
     if (weight->data == NULL || rule->gguf == NULL) {
         return RG_OK;
     }
-    rg_weight_name(rule->gguf, layer, name);
+    rg_weight_name(rule->gguf, layer, 0, name);
     const char *copy = rg_arena_copy(&plan->arena, name, strlen(name));
     if (copy == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory for the name of a tensor");
@@ -146,6 +146,7 @@ static rg_status model_of(const rg_quant_plan *plan, rg_mix_model *out, rg_error
         out->n_layer = plan->model->h.n_layer;
         out->n_head = plan->model->h.n_head;
         out->n_kv_head = plan->model->h.n_kv_head;
+        out->n_expert = plan->model->h.n_expert;
         return RG_OK;
     }
     const rg_gguf *gguf = rg_source_gguf(plan->source);

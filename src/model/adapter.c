@@ -23,7 +23,7 @@ typedef struct reader {
 
 bool rg_adapter_module(const rg_model *model, uint32_t slot, char *out, size_t size) {
     char name[RG_WEIGHT_NAME_MAX];
-    if (!rg_model_weight_name(model, slot, name)) {
+    if (!rg_model_weight_name(model, slot, 0, name)) {
         return false;
     }
     const rg_str s = rg_str_of(name);

@@ -37,22 +37,42 @@ typedef enum rg_role {
     RG_ROLE_FFN_GATE_BIAS,
     RG_ROLE_FFN_UP_BIAS,
     RG_ROLE_FFN_DOWN_BIAS,
-    RG_ROLE_COUNT
+    RG_ROLE_ROUTER,
+    RG_ROLE_EXPERT_GATE, // of all experts of a layer, one matrix each
+    RG_ROLE_EXPERT_UP,
+    RG_ROLE_EXPERT_DOWN,
+    RG_ROLE_SHARED_ROUTER, // how much the expert of all tokens counts
+    RG_ROLE_SHARED_GATE,
+    RG_ROLE_SHARED_UP,
+    RG_ROLE_SHARED_DOWN,
+    RG_ROLE_COUNT,
+    RG_ROLE_NONE = RG_ROLE_COUNT // no weight
 } rg_role;
 
 #define RG_LAYER_ROLES (RG_ROLE_COUNT - RG_ROLE_FIRST_LAYER)
 
+/** Which layers have a weight. */
+typedef enum rg_need {
+    RG_NEEDED,
+    RG_OPTIONAL,
+    RG_IN_DENSE,  // needed by layers without experts
+    RG_IN_SPARSE, // by layers with experts
+    RG_IN_SHARED, // by layers with experts of which one is for all tokens
+} rg_need;
+
 /**
- * One weight of a family. %u in a name is the layer. `shape` lists dimensions slowest first, as
- * products of: vocab embd head kv hdim ff rot2 (half of the turning values). A weight in neither
- * `gguf` nor `hf` (NULL) is not in that container.
+ * One weight of a family. %u in a name is the layer; %e the expert, of which there is one tensor
+ * each: together they make the first dimension. `shape` lists dimensions slowest first, as products
+ * of: vocab embd head kv hdim ff rot2 (half of the turning values) exp (experts) ffx (their width)
+ * ffs (that of the shared one) 1. A weight in neither `gguf` nor `hf` (NULL) is not in that
+ * container.
  */
 typedef struct rg_weight_rule {
     rg_role role;
     const char *gguf;
     const char *hf;
     const char *shape;
-    bool is_optional;
+    rg_need need;
 } rg_weight_rule;
 
 typedef enum rg_rope_scaling {
@@ -90,12 +110,18 @@ typedef struct rg_hparams {
     uint32_t n_ff;
     uint32_t n_vocab;
     uint32_t n_ctx_train;
+    uint32_t n_expert; // of a layer that has any; 0: no layer has
+    uint32_t n_expert_used;
+    uint32_t n_ff_expert;
+    uint32_t n_ff_shared; // of the expert of all tokens; 0: none
+    bool renorms_experts; // the weights of those used add up to 1
     uint32_t window;      // of the layers that slide; 0: none does
     uint32_t window_from; // first layer that slides, where no list says otherwise
     float norm_eps;
     bool is_windowed; // the checkpoint wants its window used
     bool is_tied;
     bool slides[RG_LAYERS_MAX];
+    bool is_sparse[RG_LAYERS_MAX]; // has experts; follows from the tensors
     rg_rope_params rope;
 } rg_hparams;
 
@@ -118,13 +144,15 @@ typedef struct rg_arch {
     const char *const *hf_classes; // names in config.json "architectures", NULL at the end
     bool is_gguf_rope_neighbor;    // GGUF rows of q and k are re-ordered to neighbor pairs
     bool uses_window;              // a sliding window is on wherever the file gives one
+    bool renorms_experts;          // where the file does not say
     const rg_key_rule *keys;
     size_t n_keys;
     const rg_weight_rule *weights;
     size_t n_weights;
 } rg_arch;
 
-extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen3;
+extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen2_moe, rg_arch_qwen3,
+    rg_arch_qwen3_moe;
 
 /** The families, NULL at the end. In family/table.c. */
 extern const rg_arch *const rg_archs[];
@@ -135,6 +163,7 @@ const rg_arch *rg_arch_find_hf(rg_str class_name);
 /** The supported name (GGUF or HF) nearest to an unknown one by edit distance; never NULL. */
 const char *rg_arch_nearest(rg_str name);
 
-// keys and weights that dense decoders share, in family/dense.c
-#define RG_DENSE_KEYS 13
-extern const rg_key_rule rg_dense_keys[RG_DENSE_KEYS];
+// keys that decoders share, in family/decoder_keys.c: those of dense ones come first
+#define RG_DENSE_KEYS  13
+#define RG_SPARSE_KEYS (RG_DENSE_KEYS + 5)
+extern const rg_key_rule rg_decoder_keys[RG_SPARSE_KEYS];

@@ -30,6 +30,14 @@ static rg_status check_plan(const rg_model_plan *p, const rg_arch **arch, rg_hpa
                        "models of the family \"%s\" are not supported; the nearest that is: %s",
                        p->family, rg_arch_nearest(rg_str_of(p->family)));
     }
+    for (size_t i = 0; i < (*arch)->n_weights; i++) {
+        if ((*arch)->weights[i].need == RG_IN_SPARSE) {
+            return rg_fail(err, RG_E_UNSUPPORTED,
+                           "models of the family \"%s\" have experts and cannot be made from "
+                           "nothing; llama, qwen2 and qwen3 can",
+                           p->family);
+        }
+    }
     *h = (rg_hparams){.n_layer = p->n_layer,
                       .n_embd = p->n_embd,
                       .n_head = p->n_head,
@@ -68,7 +76,7 @@ static bool is_made(const maker *m, const rg_weight_rule *rule) {
     if (rule->hf == NULL) {
         return false;
     }
-    return rule->role == RG_ROLE_OUTPUT ? !m->h.is_tied : !rule->is_optional;
+    return rule->role == RG_ROLE_OUTPUT ? !m->h.is_tied : rule->need != RG_OPTIONAL;
 }
 
 static void fill(maker *m, const rg_weight_rule *rule, rg_tensor *t) {

@@ -7,6 +7,9 @@
 #include <string.h>
 
 rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer) {
+    if (role == RG_ROLE_NONE) {
+        return RG_VAL_NONE;
+    }
     const uint32_t slot = rg_model_slot(role, layer);
     const rg_tensor *w = &b->model->weights[slot];
     return w->data == NULL ? RG_VAL_NONE : rg_graph_weight(b->g, slot, w);
@@ -37,28 +40,52 @@ rg_val rg_build_linear(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg
     return y;
 }
 
-void rg_weight_name(const char *pattern, uint32_t layer, char out[RG_WEIGHT_NAME_MAX]) {
-    const char *mark = strstr(pattern, "%u");
-    if (mark == NULL) {
-        snprintf(out, RG_WEIGHT_NAME_MAX, "%s", pattern);
-    } else {
-        snprintf(out, RG_WEIGHT_NAME_MAX, "%.*s%u%s", (int)(mark - pattern), pattern, layer,
-                 mark + 2);
-    }
+bool rg_weight_is_split(const char *pattern) {
+    return strstr(pattern, "%e") != NULL;
 }
 
-bool rg_model_weight_name(const rg_model *model, uint32_t slot, char out[RG_WEIGHT_NAME_MAX]) {
-    const bool is_layer = slot >= RG_ROLE_FIRST_LAYER;
-    const uint32_t layer = is_layer ? (slot - RG_ROLE_FIRST_LAYER) / RG_LAYER_ROLES : 0;
+void rg_weight_name(const char *pattern, uint32_t layer, uint32_t expert,
+                    char out[RG_WEIGHT_NAME_MAX]) {
+    size_t n = 0;
+    for (const char *p = pattern; *p != '\0' && n + 1 < RG_WEIGHT_NAME_MAX;) {
+        if (p[0] == '%' && (p[1] == 'u' || p[1] == 'e')) {
+            n += (size_t)snprintf(out + n, RG_WEIGHT_NAME_MAX - n, "%u",
+                                  p[1] == 'u' ? layer : expert);
+            n = n < RG_WEIGHT_NAME_MAX ? n : RG_WEIGHT_NAME_MAX - 1;
+            p += 2;
+        } else {
+            out[n++] = *p++;
+        }
+    }
+    out[n] = '\0';
+}
+
+// the pattern of a slot's name in a checkpoint, and its layer; NULL: it has none
+static const char *hf_pattern(const rg_model *model, uint32_t slot, uint32_t *layer) {
+    *layer = slot >= RG_ROLE_FIRST_LAYER ? (slot - RG_ROLE_FIRST_LAYER) / RG_LAYER_ROLES : 0;
     for (size_t i = 0; i < model->arch->n_weights; i++) {
         const rg_weight_rule *rule = &model->arch->weights[i];
-        if (rule->hf == NULL || rg_model_slot(rule->role, layer) != slot) {
-            continue;
+        if (rule->hf != NULL && rg_model_slot(rule->role, *layer) == slot) {
+            return rule->hf;
         }
-        rg_weight_name(rule->hf, layer, out);
-        return true;
     }
-    return false;
+    return NULL;
+}
+
+uint32_t rg_model_weight_parts(const rg_model *model, uint32_t slot) {
+    uint32_t layer = 0;
+    const char *pattern = hf_pattern(model, slot, &layer);
+    return pattern == NULL ? 0 : rg_weight_is_split(pattern) ? model->h.n_expert : 1;
+}
+
+bool rg_model_weight_name(const rg_model *model, uint32_t slot, uint32_t part,
+                          char out[RG_WEIGHT_NAME_MAX]) {
+    uint32_t layer = 0;
+    const char *pattern = hf_pattern(model, slot, &layer);
+    if (pattern != NULL) {
+        rg_weight_name(pattern, layer, part, out);
+    }
+    return pattern != NULL;
 }
 
 rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, rg_tensor **out,
@@ -126,6 +153,9 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     if (extras != NULL) {
         b.extras = *extras;
     }
+    for (size_t i = 0; b.extras.taps != NULL && i < (size_t)model->h.n_layer * RG_TAPS; i++) {
+        b.extras.taps[i] = RG_VAL_NONE; // of what this model does not have
+    }
     if (b.extras.lora_drop > 0) {
         b.seed = rg_graph_input(g, RG_INPUT_SEED, RG_DTYPE_I32, 2, 0);
     }
@@ -144,7 +174,8 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
         const rg_val attn = rg_block_attention(&b, layer, a);
         x = rg_add(g, x, attn);
         const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);
-        const rg_val ffn = rg_block_swiglu(&b, layer, f);
+        const rg_val ffn = model->h.is_sparse[layer] ? rg_block_experts(&b, layer, f)
+                                                     : rg_block_swiglu(&b, layer, f);
         x = add_steer(&b, layer, rg_add(g, x, ffn));
         rg_build_tap(&b, layer, RG_TAP_ATTN_IN, a);
         rg_build_tap(&b, layer, RG_TAP_FFN_IN, f);

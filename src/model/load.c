@@ -25,9 +25,17 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
         const char *name;
         size_t value;
     } words[] = {
-        {"vocab", h->n_vocab},       {"embd", h->n_embd},   {"head", h->n_head},
-        {"kv", h->n_kv_head},        {"hdim", h->head_dim}, {"ff", h->n_ff},
+        {"vocab", h->n_vocab},
+        {"embd", h->n_embd},
+        {"head", h->n_head},
+        {"kv", h->n_kv_head},
+        {"hdim", h->head_dim},
+        {"ff", h->n_ff},
         {"rot2", h->rope.n_rot / 2},
+        {"exp", h->n_expert},
+        {"ffx", h->n_ff_expert},
+        {"ffs", h->n_ff_shared},
+        {"1", 1},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (rg_str_is(word, words[i].name)) {
@@ -70,9 +78,19 @@ static void print_shape(char *text, size_t size, const size_t *shape, uint32_t n
     }
 }
 
-static rg_status check_shape(loader *l, const rg_tensor *t, const char *rule) {
+// one matrix of many where `is_one`: then the first dimension is not in the file
+static rg_status check_shape(loader *l, rg_tensor *t, const char *rule, bool is_one) {
     size_t want[RG_DIMS_MAX] = {0};
-    const uint32_t n_dims = rg_weight_shape(&l->model->h, rule, want);
+    uint32_t n_dims = rg_weight_shape(&l->model->h, rule, want);
+    if (is_one) {
+        memmove(want, want + 1, --n_dims * sizeof *want);
+    }
+    if (t->n_dims == 1 && n_dims == 2 && want[0] == 1) {
+        // a single row is a vector in some files
+        t->n_dims = 2;
+        t->shape[1] = t->shape[0];
+        t->shape[0] = 1;
+    }
     bool is_right = t->n_dims == n_dims;
     for (uint32_t d = 0; is_right && d < n_dims; d++) {
         is_right = t->shape[d] == want[d];
@@ -201,48 +219,154 @@ static bool is_number_type(rg_dtype dtype) {
     }
 }
 
-static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, const char *name,
-                      const rg_tensor *t) {
-    rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
-    rg_status status = check_shape(l, t, rule->shape);
-    if (status != RG_OK) {
-        return status;
-    }
+static rg_status check_type(loader *l, const rg_tensor *t) {
     if (!is_number_type(t->dtype)) {
-        return rg_fail(l->err, RG_E_UNSUPPORTED, "tensor %s is of type %s, which holds no weights",
-                       name, rg_dtype_get(t->dtype)->name);
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "tensor %.*s is of type %s, which holds no weights", RG_FMT(t->name),
+                       rg_dtype_get(t->dtype)->name);
     }
     l->is_used[rg_source_index(l->source, t->name)] = true;
     l->model->weight_bytes += t->bytes;
+    return RG_OK;
+}
+
+// a router decides by small differences: its activations are not rounded
+static bool is_router(rg_role role) {
+    return role == RG_ROLE_ROUTER || role == RG_ROLE_SHARED_ROUTER;
+}
+
+static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, const rg_tensor *t) {
+    rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
+    rg_tensor shaped = *t;
+    rg_status status = check_shape(l, &shaped, rule->shape, false);
+    if (status == RG_OK) {
+        status = check_type(l, t);
+    }
+    if (status != RG_OK) {
+        return status;
+    }
     const size_t owned_before = l->model->owned_bytes;
-    *weight = *t;
+    *weight = shaped;
     if (t->dtype == RG_DTYPE_F8_E4M3) {
         status = widen_fp8(l, weight);
-    } else if (t->n_dims == 1) {
+    } else if (weight->n_dims == 1 || is_router(rule->role)) {
         status = widen(l, weight);
     }
     l->model->weight_bytes += l->model->owned_bytes - owned_before;
     return status;
 }
 
+static const rg_tensor *find_expert(const loader *l, const char *pattern, uint32_t layer,
+                                    uint32_t expert) {
+    char name[RG_WEIGHT_NAME_MAX];
+    rg_weight_name(pattern, layer, expert, name);
+    return rg_source_find(l->source, rg_str_of(name));
+}
+
+// the matrices of a layer's experts where they lie, one tensor each
+static rg_status take_experts(loader *l, const rg_weight_rule *rule, uint32_t layer,
+                              const char *pattern) {
+    rg_model *m = l->model;
+    const uint32_t n = m->h.n_expert;
+    const void **slabs = rg_new_array(m->mem, n, sizeof *slabs);
+    rg_tensor *weight = &m->weights[rg_model_slot(rule->role, layer)];
+    if (slabs == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for a list of %u experts", n);
+    }
+    m->owned[m->n_owned++] = slabs;
+    rg_tensor all = {.n_dims = 3, .slabs = slabs};
+    for (uint32_t e = 0; e < n; e++) {
+        const rg_tensor *t = find_expert(l, pattern, layer, e);
+        if (t == NULL) {
+            char name[RG_WEIGHT_NAME_MAX];
+            rg_weight_name(pattern, layer, e, name);
+            return rg_fail(l->err, RG_E_FORMAT, "tensor %s is missing", name);
+        }
+        rg_tensor shaped = *t;
+        rg_status status = check_shape(l, &shaped, rule->shape, true);
+        if (status == RG_OK) {
+            status = check_type(l, t);
+        }
+        if (status != RG_OK) {
+            return status;
+        }
+        all.dtype = e == 0 ? t->dtype : all.dtype;
+        if (t->dtype != all.dtype || t->dtype == RG_DTYPE_F8_E4M3) {
+            return rg_fail(l->err, RG_E_UNSUPPORTED,
+                           "tensor %.*s is %s: experts of this type, or of types that differ, are "
+                           "not supported",
+                           RG_FMT(t->name), rg_dtype_get(t->dtype)->name);
+        }
+        all.name = e == 0 ? t->name : all.name;
+        all.bytes += t->bytes;
+        slabs[e] = t->data;
+    }
+    all.data = slabs[0];
+    all.shape[0] = n;
+    all.shape[1] = find_expert(l, pattern, layer, 0)->shape[0];
+    all.shape[2] = find_expert(l, pattern, layer, 0)->shape[1];
+    *weight = all;
+    return RG_OK;
+}
+
+// is a weight that is not there missed by this layer?
+static bool is_missed(const rg_hparams *h, const rg_weight_rule *rule, uint32_t layer) {
+    const bool is_sparse = h->is_sparse[layer];
+    switch (rule->need) {
+    case RG_NEEDED:
+        return true;
+    case RG_OPTIONAL:
+        return false;
+    case RG_IN_DENSE:
+        return !is_sparse;
+    case RG_IN_SPARSE:
+        return is_sparse;
+    case RG_IN_SHARED:
+        return is_sparse && h->n_ff_shared != 0;
+    }
+    return true;
+}
+
 static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t layer) {
     char name[RG_WEIGHT_NAME_MAX];
     const char *pattern = rg_source_get_kind(l->source) == RG_SOURCE_GGUF ? rule->gguf : rule->hf;
+    const bool is_missing_bad = is_missed(&l->model->h, rule, layer);
     if (pattern == NULL) {
         return RG_OK;
     }
-    rg_weight_name(pattern, layer, name);
+    if (rg_weight_is_split(pattern)) {
+        return is_missing_bad ? take_experts(l, rule, layer, pattern) : RG_OK;
+    }
+    rg_weight_name(pattern, layer, 0, name);
     const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
     if (t != NULL) {
-        return take(l, rule, layer, name, t);
+        return take(l, rule, layer, t);
     }
-    if (rule->is_optional) {
+    if (!is_missing_bad) {
         return RG_OK;
     }
     size_t want[RG_DIMS_MAX] = {0};
     char needs[96];
     print_shape(needs, sizeof needs, want, rg_weight_shape(&l->model->h, rule->shape, want));
     return rg_fail(l->err, RG_E_FORMAT, "tensor %s (%s) is missing", name, needs);
+}
+
+// a layer with a router has experts, whatever the settings count
+static rg_status find_sparse(loader *l) {
+    rg_hparams *h = &l->model->h;
+    const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
+    for (size_t i = 0; i < l->model->arch->n_weights; i++) {
+        const rg_weight_rule *rule = &l->model->arch->weights[i];
+        for (uint32_t layer = 0; rule->role == RG_ROLE_ROUTER && layer < h->n_layer; layer++) {
+            char name[RG_WEIGHT_NAME_MAX];
+            rg_weight_name(is_gguf ? rule->gguf : rule->hf, layer, 0, name);
+            h->is_sparse[layer] = rg_source_find(l->source, rg_str_of(name)) != NULL;
+        }
+    }
+    return h->n_expert_used <= h->n_expert
+               ? RG_OK
+               : rg_fail(l->err, RG_E_FORMAT, "a token uses %u experts, but there are %u",
+                         h->n_expert_used, h->n_expert);
 }
 
 static rg_status load_weights(loader *l) {
@@ -327,6 +451,7 @@ rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **o
         status = rg_fail(err, RG_E_MEMORY, "no memory for the table of %zu weights", m->n_weights);
         goto done;
     }
+    RG_TRY(find_sparse(&l));
     RG_TRY(load_weights(&l));
     if (m->h.is_tied) {
         // a tied checkpoint may carry a copy of its embedding as head: the settings decide

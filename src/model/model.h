@@ -106,11 +106,18 @@ uint32_t rg_weight_shape(const rg_hparams *h, const char *text, size_t shape[RG_
 
 #define RG_WEIGHT_NAME_MAX 256 // bytes of a weight's name, the end included
 
-/** A weight's name from its rule's pattern, whose one %u is the layer. */
-void rg_weight_name(const char *pattern, uint32_t layer, char out[RG_WEIGHT_NAME_MAX]);
+/** A weight's name from its rule's pattern: %u is the layer, %e the expert. */
+void rg_weight_name(const char *pattern, uint32_t layer, uint32_t expert,
+                    char out[RG_WEIGHT_NAME_MAX]);
+/** Has the pattern one name for each expert? */
+bool rg_weight_is_split(const char *pattern);
 
-/** The Hugging Face name of a weight; false: it has none (frequencies). */
-bool rg_model_weight_name(const rg_model *model, uint32_t slot, char out[RG_WEIGHT_NAME_MAX]);
+/** How many tensors of a Hugging Face checkpoint a weight is: one, or one for each expert; 0: none
+ * (frequencies). */
+uint32_t rg_model_weight_parts(const rg_model *model, uint32_t slot);
+/** The Hugging Face name of part `part` of a weight; false: it has none. */
+bool rg_model_weight_name(const rg_model *model, uint32_t slot, uint32_t part,
+                          char out[RG_WEIGHT_NAME_MAX]);
 
 /**
  * The table of weights that a run needs: the model's own, then those of the extras.

@@ -270,6 +270,7 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     rg_status status = RG_OK;
     *h = (rg_hparams){0};
     RG_TRY(find_arch(source, arch, err));
+    h->renorms_experts = rg_source_get_kind(source) == RG_SOURCE_GGUF && (*arch)->renorms_experts;
     for (size_t i = 0; i < (*arch)->n_keys; i++) {
         RG_TRY(read_key(source, *arch, &(*arch)->keys[i], h, err));
     }

@@ -16,6 +16,9 @@ typedef struct rg_tensor {
     size_t shape[RG_DIMS_MAX];
     const void *data; // any alignment
     size_t bytes;
+    /** Where dimension 0 does not lie in one piece, as the experts of a checkpoint: shape[0]
+     * pointers, and data is the first of them. NULL: it does. Borrowed like data. */
+    const void *const *slabs;
 } rg_tensor;
 
 /** Product of the shape. It fits: whoever made the tensor checked. */
@@ -25,6 +28,11 @@ static inline size_t rg_tensor_count(const rg_tensor *t) {
         n *= t->shape[i];
     }
     return n;
+}
+
+/** Element i of dimension 0. */
+static inline const void *rg_tensor_slab(const rg_tensor *t, size_t i) {
+    return t->slabs != NULL ? t->slabs[i] : (const char *)t->data + t->bytes / t->shape[0] * i;
 }
 
 /** Rows of the last dimension; a vector is one. */

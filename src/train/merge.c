@@ -59,7 +59,7 @@ static rg_status fill(void *arg, size_t i, const rg_tensor *t, void *out, rg_err
 static uint32_t slot_of(const merge *m, const rg_tensor *t) {
     for (size_t k = 0; k < m->n_loras; k++) {
         char name[RG_WEIGHT_NAME_MAX];
-        if (rg_model_weight_name(m->model, m->loras[k].slot, name) && rg_str_is(t->name, name)) {
+        if (rg_model_weight_name(m->model, m->loras[k].slot, 0, name) && rg_str_is(t->name, name)) {
             return m->loras[k].slot;
         }
     }

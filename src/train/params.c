@@ -60,30 +60,44 @@ rg_tensor rg_param_tensor(const rg_param *param) {
     return t;
 }
 
+static void set_param(rg_param *param, const rg_model *model, uint32_t slot, uint32_t part,
+                      uint32_t n_parts) {
+    const rg_tensor *w = &model->weights[slot];
+    const uint32_t skip = n_parts > 1 ? 1 : 0; // the dimension that the parts make
+    (void)rg_model_weight_name(model, slot, part, param->name);
+    param->slot = slot;
+    param->part = part;
+    param->n_parts = n_parts;
+    param->n_dims = w->n_dims - skip;
+    memcpy(param->shape, w->shape + skip, param->n_dims * sizeof *param->shape);
+    param->decays = param->n_dims > 1;
+    param->is_inner = param->n_dims == 2 && slot >= RG_ROLE_FIRST_LAYER;
+}
+
 rg_status rg_params_of_model(const rg_mem *mem, const rg_model *model, rg_params *out,
                              rg_error *err) {
     rg_status status = RG_OK;
     rg_params p = {.mem = mem};
-    p.list = rg_new_array(mem, model->n_weights, sizeof *p.list);
+    size_t n_most = 0;
+    for (uint32_t slot = 0; slot < model->n_weights; slot++) {
+        n_most += rg_model_weight_parts(model, slot);
+    }
+    p.list = rg_new_array(mem, n_most + 1, sizeof *p.list);
     if (p.list == NULL) {
-        return rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu tensors", model->n_weights);
+        return rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu tensors", n_most);
     }
     for (uint32_t slot = 0; slot < model->n_weights; slot++) {
-        rg_param *param = &p.list[p.n];
-        const rg_tensor *w = &model->weights[slot];
-        if (w->data != NULL && rg_model_weight_name(model, slot, param->name)) {
-            param->slot = slot;
-            param->n_dims = w->n_dims;
-            memcpy(param->shape, w->shape, sizeof param->shape);
-            param->decays = w->n_dims > 1;
-            param->is_inner = w->n_dims == 2 && slot >= RG_ROLE_FIRST_LAYER;
-            p.n++;
+        const uint32_t n_parts = rg_model_weight_parts(model, slot);
+        for (uint32_t part = 0; model->weights[slot].data != NULL && part < n_parts; part++) {
+            set_param(&p.list[p.n++], model, slot, part, n_parts);
         }
     }
     RG_TRY(allocate(&p, err));
     for (size_t i = 0; i < p.n; i++) {
-        const rg_tensor *w = &model->weights[p.list[i].slot];
-        rg_dtype_get(w->dtype)->to_float(p.list[i].w, w->data, p.list[i].n);
+        const rg_param *param = &p.list[i];
+        const rg_tensor *w = &model->weights[param->slot];
+        rg_dtype_get(w->dtype)->to_float(
+            param->w, param->n_parts > 1 ? rg_tensor_slab(w, param->part) : w->data, param->n);
     }
     *out = p;
     p = (rg_params){0};
@@ -125,10 +139,15 @@ static void set_pair(rg_params *p, const rg_model *model, size_t i, uint32_t slo
     const rg_tensor *w = &model->weights[slot];
     (void)rg_adapter_module(model, slot, module, sizeof module);
     *a = (rg_param){.slot = (uint32_t)(model->n_weights + 2 * i),
+                    .n_parts = 1,
                     .n_dims = 2,
                     .shape = {rank, w->shape[1]},
                     .decays = true};
-    *b = (rg_param){.slot = a->slot + 1, .n_dims = 2, .shape = {w->shape[0], rank}, .decays = true};
+    *b = (rg_param){.slot = a->slot + 1,
+                    .n_parts = 1,
+                    .n_dims = 2,
+                    .shape = {w->shape[0], rank},
+                    .decays = true};
     name_pair(a, b, module);
 }
 

@@ -12,6 +12,8 @@
 typedef struct rg_param {
     char name[RG_WEIGHT_NAME_MAX]; // as in a checkpoint: the Hugging Face or PEFT name
     uint32_t slot;                 // in the table of weights of the graph
+    uint32_t part;                 // of a slot of n_parts matrices: which
+    uint32_t n_parts;              // 1: the slot is one
     uint32_t n_dims;
     size_t shape[RG_DIMS_MAX];
     size_t n;

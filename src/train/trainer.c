@@ -52,8 +52,9 @@ struct rg_trainer {
     double *part_sums;
     uint32_t *inner; // parameters that Muon updates, largest first; n_inner
     size_t n_inner;
-    void *muon;        // scratch of all threads; NULL until Muon is asked for
-    size_t muon_bytes; // of one thread
+    const void **matrices; // where each parameter lies
+    void *muon;            // scratch of all threads; NULL until Muon is asked for
+    size_t muon_bytes;     // of one thread
     uint64_t n_steps;
     rg_atomic_bool cancel;
     float *zeros; // the gradient of what nothing depends on
@@ -238,8 +239,23 @@ static rg_status make_table(rg_trainer *t, const rg_model *model, rg_error *err)
     if (status != RG_OK) {
         return status;
     }
+    t->matrices = take(t, t->params.n + 1, sizeof *t->matrices);
+    if (t->matrices == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu tensors", t->params.n);
+    }
     for (size_t i = 0; i < t->params.n; i++) {
-        t->table[t->params.list[i].slot] = rg_param_tensor(&t->params.list[i]);
+        const rg_param *p = &t->params.list[i];
+        t->matrices[i] = p->w;
+        if (p->n_parts == 1) {
+            t->table[p->slot] = rg_param_tensor(p);
+        } else if (p->part == 0) {
+            // parts of one weight follow one another
+            rg_tensor *w = &t->table[p->slot];
+            w->dtype = RG_DTYPE_F32;
+            w->bytes = p->n_parts * p->n * sizeof(float);
+            w->data = p->w;
+            w->slabs = &t->matrices[i];
+        }
     }
     t->model = *model;
     t->model.weights = t->table;
@@ -301,9 +317,20 @@ void rg_trainer_free(rg_trainer *t) {
     for (size_t i = 0; t->sums != NULL && i < t->params.n; i++) {
         rg_free(t->mem, t->sums[i]);
     }
-    void *const blocks[] = {t->loras, t->scratch,   t->grads,     t->sums, (void *)t->grad_now,
-                            t->parts, t->positions, t->part_sums, t->rows, t->dloss,
-                            t->zeros, t->inner,     t->muon};
+    void *const blocks[] = {t->loras,
+                            t->scratch,
+                            t->grads,
+                            t->sums,
+                            (void *)t->grad_now,
+                            t->parts,
+                            t->positions,
+                            t->part_sums,
+                            t->rows,
+                            t->dloss,
+                            t->zeros,
+                            t->inner,
+                            t->muon,
+                            (void *)t->matrices};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         rg_free(t->mem, blocks[i]);
     }
@@ -350,6 +377,12 @@ static double sum_losses(const rg_trainer *t, const plan *p, const rg_pass *pass
     return sum;
 }
 
+// the gradient of a parameter as the last pass left it: of experts, its share of theirs
+static const float *fresh_gradient(const rg_trainer *t, size_t i) {
+    const rg_param *p = &t->params.list[i];
+    return rg_exec_value(t->train.exec, t->train.arena, t->grads[i]) + p->part * p->n;
+}
+
 // gradients of the pass that ran last become part of the step's
 static void add_up(void *arg, size_t chunk, unsigned thread) {
     (void)thread;
@@ -357,7 +390,7 @@ static void add_up(void *arg, size_t chunk, unsigned thread) {
     const part *p = &t->parts[chunk];
     if (t->grads[p->param] != RG_VAL_NONE) {
         float *sum = t->sums[p->param] + p->from;
-        const float *g = rg_exec_value(t->train.exec, t->train.arena, t->grads[p->param]) + p->from;
+        const float *g = fresh_gradient(t, p->param) + p->from;
         t->kernels.add(sum, sum, g, p->n);
     }
 }
@@ -464,7 +497,7 @@ rg_status rg_trainer_gradients(rg_trainer *t, const rg_pass *passes, size_t n_pa
     for (size_t i = 0; i < t->params.n; i++) {
         t->grad_now[i] = t->grads[i] == RG_VAL_NONE ? t->zeros
                          : is_summed                ? t->sums[i]
-                                     : rg_exec_value(t->train.exec, t->train.arena, t->grads[i]);
+                                                    : fresh_gradient(t, i);
     }
     RG_TRY(norm(t, &step.grad_norm, err));
     *out = step;

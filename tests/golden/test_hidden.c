@@ -102,7 +102,7 @@ static void check(const char *folder) {
 
 static void residuals_are_the_official_ones(void **state) {
     (void)state;
-    static const char *const folders[] = {"llama2", "llama3", "qwen2", "qwen3", "qwen3-tied"};
+    static const char *const folders[] = {"llama2", "llama3", "qwen2", "qwen3", "qwen3-tied", "qwen3-moe"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         check(folders[i]);
     }

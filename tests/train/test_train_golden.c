@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *const cases[] = {"llama3",  "qwen3",    "qwen3-tied",
+static const char *const cases[] = {"llama3",  "qwen3",    "qwen3-tied", "qwen3-moe",
                                     "lora-qv", "lora-all", "lora-rslora"};
 
 static const char *shared_path(void) {

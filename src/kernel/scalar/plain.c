@@ -10,3 +10,34 @@ void rg_plain_rope_angles(float *out, int32_t position, const float *inv_freq, s
         out[n + i] = sinf(angle) * scale;
     }
 }
+
+static float sigmoid(float x) {
+    return 1 / (1 + expf(-x));
+}
+
+void rg_plain_gate(float *y, const float *x, const float *gate, size_t n, size_t n_gate) {
+    float share = sigmoid(gate[0]);
+    for (size_t i = 0; i < n; i++) {
+        share = n_gate == 1 ? share : sigmoid(gate[i]);
+        y[i] = x[i] * share;
+    }
+}
+
+void rg_plain_gate_back(float *dx, float *dgate, const float *dy, const float *x, const float *gate,
+                        size_t n, size_t n_gate) {
+    double sum = 0; // of the one gate
+    float share = sigmoid(gate[0]);
+    for (size_t i = 0; i < n; i++) {
+        share = n_gate == 1 ? share : sigmoid(gate[i]);
+        const double slope = (double)dy[i] * x[i] * share * (1 - share);
+        dx[i] = dy[i] * share;
+        if (n_gate == 1) {
+            sum += slope;
+        } else {
+            dgate[i] = (float)slope;
+        }
+    }
+    if (n_gate == 1) {
+        dgate[0] = (float)sum;
+    }
+}

@@ -15,7 +15,8 @@ typedef struct rg_build {
     rg_graph_extras extras;
 } rg_build;
 
-/** The weight of a role as a value of the graph; RG_VAL_NONE when the model has none. */
+/** The weight of a role as a value of the graph; RG_VAL_NONE for RG_ROLE_NONE, and when the model
+ * has none. */
 rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer);
 /** x W^T + bias, with what the extras add to W. `bias` may be a role that the model lacks. */
 rg_val rg_build_linear(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg_role bias);
@@ -35,3 +36,10 @@ rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x);
  * Source: Shazeer 2020, arXiv 2002.05202.
  */
 rg_val rg_block_swiglu(rg_build *b, uint32_t layer, rg_val x);
+
+/**
+ * Experts of one layer: each token goes through those that the router chooses for it, and where the
+ * model has one through the expert of all tokens.
+ * Source: Shazeer et al. 2017, arXiv 1701.06538; Fedus et al. 2021, arXiv 2101.03961.
+ */
+rg_val rg_block_experts(rg_build *b, uint32_t layer, rg_val x);

@@ -1,6 +1,6 @@
 /* Llama 2, 3, 3.1, 3.2 (text), 3.3, Mistral with its sliding window, and the many fine-tunes of
  * both. */
-#include "model/family/weights_dense.h"
+#include "model/family/weights_decoder.h"
 
 static const char *const hf_classes[] = {"LlamaForCausalLM", "MistralForCausalLM", NULL};
 
@@ -15,7 +15,7 @@ const rg_arch rg_arch_llama = {
     .hf_classes = hf_classes,
     .is_gguf_rope_neighbor = true,
     .uses_window = true,
-    .keys = rg_dense_keys,
+    .keys = rg_decoder_keys,
     .n_keys = RG_DENSE_KEYS,
     .weights = weights,
     .n_weights = RG_N(weights),

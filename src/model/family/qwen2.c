@@ -1,5 +1,5 @@
 /* Qwen2 and Qwen2.5, QwQ, and what was distilled into them: biases on q, k and v. */
-#include "model/family/weights_dense.h"
+#include "model/family/weights_decoder.h"
 
 static const char *const hf_classes[] = {"Qwen2ForCausalLM", NULL};
 
@@ -11,7 +11,7 @@ static const rg_weight_rule weights[] = {
 const rg_arch rg_arch_qwen2 = {
     .name = "qwen2",
     .hf_classes = hf_classes,
-    .keys = rg_dense_keys,
+    .keys = rg_decoder_keys,
     .n_keys = RG_DENSE_KEYS,
     .weights = weights,
     .n_weights = RG_N(weights),

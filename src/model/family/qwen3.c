@@ -1,6 +1,6 @@
 /* Qwen3, dense: no biases, each head of q and k normalized before rope, head size apart from the
  * hidden size. */
-#include "model/family/weights_dense.h"
+#include "model/family/weights_decoder.h"
 
 static const char *const hf_classes[] = {"Qwen3ForCausalLM", NULL};
 
@@ -13,7 +13,7 @@ static const rg_weight_rule weights[] = {
 const rg_arch rg_arch_qwen3 = {
     .name = "qwen3",
     .hf_classes = hf_classes,
-    .keys = rg_dense_keys,
+    .keys = rg_decoder_keys,
     .n_keys = RG_DENSE_KEYS,
     .weights = weights,
     .n_weights = RG_N(weights),

@@ -6,7 +6,9 @@
 const rg_arch *const rg_archs[] = {
     &rg_arch_llama,
     &rg_arch_qwen2,
+    &rg_arch_qwen2_moe,
     &rg_arch_qwen3,
+    &rg_arch_qwen3_moe,
     NULL,
 };
 

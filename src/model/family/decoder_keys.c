@@ -1,4 +1,5 @@
-/* What the dense decoders share: the keys of their settings. */
+/* What decoders share: the keys of their settings. */
+#include "graph/graph.h"
 #include "model/arch.h"
 
 #include <float.h>
@@ -7,7 +8,7 @@
 #define AT(field) offsetof(rg_hparams, field)
 
 // clang-format off
-const rg_key_rule rg_dense_keys[RG_DENSE_KEYS] = {
+const rg_key_rule rg_decoder_keys[RG_SPARSE_KEYS] = {
     // field               kind         GGUF, after the family             HF config.json             least  most     required
     {AT(n_layer),          RG_KEY_U32,  "block_count",                     "num_hidden_layers",       1, RG_LAYERS_MAX, true},
     {AT(n_embd),           RG_KEY_U32,  "embedding_length",                "hidden_size",             1, 1 << 20,  true},
@@ -22,5 +23,11 @@ const rg_key_rule rg_dense_keys[RG_DENSE_KEYS] = {
     {AT(is_windowed),      RG_KEY_BOOL, NULL,                              "use_sliding_window",      0, 1,        false},
     {AT(window_from),      RG_KEY_U32,  NULL,                              "max_window_layers",       0, 1u << 31, false},
     {AT(is_tied),          RG_KEY_BOOL, NULL,                              "tie_word_embeddings",     0, 1,        false},
+    // of those with experts
+    {AT(n_expert),         RG_KEY_U32,  "expert_count",                    "num_experts",             1, RG_EXPERTS_MAX, true},
+    {AT(n_expert_used),    RG_KEY_U32,  "expert_used_count",               "num_experts_per_tok",     1, RG_EXPERTS_MAX, true},
+    {AT(n_ff_expert),      RG_KEY_U32,  "expert_feed_forward_length",      "moe_intermediate_size",   1, 1 << 22,  true},
+    {AT(n_ff_shared),      RG_KEY_U32,  "expert_shared_feed_forward_length", "shared_expert_intermediate_size", 0, 1 << 22, false},
+    {AT(renorms_experts),  RG_KEY_BOOL, "expert_weights_norm",             "norm_topk_prob",          0, 1,        false},
 };
 // clang-format on

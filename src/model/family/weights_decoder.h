@@ -1,10 +1,7 @@
-/* Rows of the weight tables that dense decoders share. */
+/* Rows of the weight tables that decoders share. */
 #pragma once
 
 #include "model/arch.h"
-
-#define RG_NEEDED   false
-#define RG_OPTIONAL true
 
 // clang-format off
 #define RG_WEIGHTS_DENSE                                                                                                            \
@@ -19,9 +16,9 @@
     {RG_ROLE_ATTN_V,         "blk.%u.attn_v.weight",      "model.layers.%u.self_attn.v_proj.weight",      "kv*hdim embd", RG_NEEDED}, \
     {RG_ROLE_ATTN_O,         "blk.%u.attn_output.weight", "model.layers.%u.self_attn.o_proj.weight",      "embd head*hdim", RG_NEEDED}, \
     {RG_ROLE_FFN_NORM,       "blk.%u.ffn_norm.weight",    "model.layers.%u.post_attention_layernorm.weight", "embd",    RG_NEEDED},   \
-    {RG_ROLE_FFN_GATE,       "blk.%u.ffn_gate.weight",    "model.layers.%u.mlp.gate_proj.weight",         "ff embd",    RG_NEEDED},   \
-    {RG_ROLE_FFN_UP,         "blk.%u.ffn_up.weight",      "model.layers.%u.mlp.up_proj.weight",           "ff embd",    RG_NEEDED},   \
-    {RG_ROLE_FFN_DOWN,       "blk.%u.ffn_down.weight",    "model.layers.%u.mlp.down_proj.weight",         "embd ff",    RG_NEEDED}
+    {RG_ROLE_FFN_GATE,       "blk.%u.ffn_gate.weight",    "model.layers.%u.mlp.gate_proj.weight",         "ff embd",    RG_IN_DENSE}, \
+    {RG_ROLE_FFN_UP,         "blk.%u.ffn_up.weight",      "model.layers.%u.mlp.up_proj.weight",           "ff embd",    RG_IN_DENSE}, \
+    {RG_ROLE_FFN_DOWN,       "blk.%u.ffn_down.weight",    "model.layers.%u.mlp.down_proj.weight",         "embd ff",    RG_IN_DENSE}
 
 #define RG_WEIGHTS_QKV_BIAS(missing)                                                                                                \
     {RG_ROLE_ATTN_Q_BIAS,    "blk.%u.attn_q.bias",        "model.layers.%u.self_attn.q_proj.bias",        "head*hdim",  missing},     \
@@ -33,6 +30,18 @@
     {RG_ROLE_FFN_GATE_BIAS,  "blk.%u.ffn_gate.bias",      "model.layers.%u.mlp.gate_proj.bias",           "ff",         RG_OPTIONAL}, \
     {RG_ROLE_FFN_UP_BIAS,    "blk.%u.ffn_up.bias",        "model.layers.%u.mlp.up_proj.bias",             "ff",         RG_OPTIONAL}, \
     {RG_ROLE_FFN_DOWN_BIAS,  "blk.%u.ffn_down.bias",      "model.layers.%u.mlp.down_proj.bias",           "embd",       RG_OPTIONAL}
+
+#define RG_WEIGHTS_EXPERTS                                                                                                          \
+    {RG_ROLE_ROUTER,         "blk.%u.ffn_gate_inp.weight",  "model.layers.%u.mlp.gate.weight",                "exp embd", RG_IN_SPARSE},    \
+    {RG_ROLE_EXPERT_GATE,    "blk.%u.ffn_gate_exps.weight", "model.layers.%u.mlp.experts.%e.gate_proj.weight", "exp ffx embd", RG_IN_SPARSE}, \
+    {RG_ROLE_EXPERT_UP,      "blk.%u.ffn_up_exps.weight",   "model.layers.%u.mlp.experts.%e.up_proj.weight",   "exp ffx embd", RG_IN_SPARSE}, \
+    {RG_ROLE_EXPERT_DOWN,    "blk.%u.ffn_down_exps.weight", "model.layers.%u.mlp.experts.%e.down_proj.weight", "exp embd ffx", RG_IN_SPARSE}
+
+#define RG_WEIGHTS_SHARED_EXPERT                                                                                                    \
+    {RG_ROLE_SHARED_ROUTER,  "blk.%u.ffn_gate_inp_shexp.weight", "model.layers.%u.mlp.shared_expert_gate.weight",   "1 embd", RG_IN_SHARED}, \
+    {RG_ROLE_SHARED_GATE,    "blk.%u.ffn_gate_shexp.weight", "model.layers.%u.mlp.shared_expert.gate_proj.weight", "ffs embd", RG_IN_SHARED}, \
+    {RG_ROLE_SHARED_UP,      "blk.%u.ffn_up_shexp.weight",   "model.layers.%u.mlp.shared_expert.up_proj.weight",   "ffs embd", RG_IN_SHARED}, \
+    {RG_ROLE_SHARED_DOWN,    "blk.%u.ffn_down_shexp.weight", "model.layers.%u.mlp.shared_expert.down_proj.weight", "embd ffs", RG_IN_SHARED}
 
 #define RG_WEIGHTS_QK_NORM(missing)                                                                                                 \
     {RG_ROLE_ATTN_Q_NORM,    "blk.%u.attn_q_norm.weight", "model.layers.%u.self_attn.q_norm.weight",      "hdim",       missing},     \

@@ -1,0 +1,31 @@
+#include "model/block/block.h"
+
+// the expert of all tokens, as much as its router says
+static rg_val add_shared(rg_build *b, uint32_t layer, rg_val x, rg_val y) {
+    const rg_val gate = rg_build_linear(b, layer, x, RG_ROLE_SHARED_GATE, RG_ROLE_NONE);
+    const rg_val up = rg_build_linear(b, layer, x, RG_ROLE_SHARED_UP, RG_ROLE_NONE);
+    const rg_val shared =
+        rg_build_linear(b, layer, rg_swiglu(b->g, gate, up), RG_ROLE_SHARED_DOWN, RG_ROLE_NONE);
+    const rg_val share = rg_build_linear(b, layer, x, RG_ROLE_SHARED_ROUTER, RG_ROLE_NONE);
+    return rg_add(b->g, y, rg_gate(b->g, shared, share));
+}
+
+rg_val rg_block_experts(rg_build *b, uint32_t layer, rg_val x) {
+    const rg_hparams *h = &b->model->h;
+    const rg_op_params p = {.n_top = h->n_expert_used,
+                            .scale = 1,
+                            .score = RG_ROUTER_SOFTMAX,
+                            .is_renormed = h->renorms_experts};
+    const rg_val logits = rg_build_linear(b, layer, x, RG_ROLE_ROUTER, RG_ROLE_NONE);
+    const rg_routing r = rg_route(b->g, logits, RG_VAL_NONE, &p);
+    const rg_val rows = rg_select_rows(b->g, x, r.tokens);
+    const rg_val gate =
+        rg_experts(b->g, rows, rg_build_weight(b, RG_ROLE_EXPERT_GATE, layer), r.starts);
+    const rg_val up =
+        rg_experts(b->g, rows, rg_build_weight(b, RG_ROLE_EXPERT_UP, layer), r.starts);
+    const rg_val mix = rg_swiglu(b->g, gate, up);
+    const rg_val down =
+        rg_experts(b->g, mix, rg_build_weight(b, RG_ROLE_EXPERT_DOWN, layer), r.starts);
+    const rg_val y = rg_combine(b->g, down, &r);
+    return h->n_ff_shared == 0 ? y : add_shared(b, layer, x, y);
+}
