@@ -221,7 +221,11 @@ static rg_status check_run(const rg_exec *exec, const rg_bindings *b, rg_error *
     for (size_t i = 0; i < exec->g.n_nodes; i++) {
         const rg_node *node = &exec->g.nodes[i];
         rg_status status = check_ids(&exec->g, b, node, err);
-        if (status == RG_OK && node->op == RG_OP_KV_STORE && !is_checked) {
+        const bool has_state =
+            node->op == RG_OP_KV_STORE ||
+            (node->n_in > 0 && exec->g.values[node->in[node->n_in - 1]].kind == RG_VAL_STATE &&
+             node->op != RG_OP_ATTEND);
+        if (status == RG_OK && has_state && !is_checked) {
             status = check_batch(exec, b, exec->g.values[node->in[0]].shape[0], err);
             is_checked = true;
         }
@@ -315,6 +319,15 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_SWIGLU]         = {.rowwise = rg_cpu_swiglu},
     [RG_OP_GATE]           = {.rowwise = rg_cpu_gate},
     [RG_OP_GATE_BACK]      = {.rowwise = rg_cpu_gate_back},
+    [RG_OP_COLUMNS]        = {.rowwise = rg_cpu_columns},
+    [RG_OP_COLUMNS_DX]     = {.rowwise = rg_cpu_columns_dx},
+    [RG_OP_JOIN]           = {.rowwise = rg_cpu_join},
+    [RG_OP_CONV]           = {.chunks = rg_cpu_conv_chunks, .chunk = rg_cpu_conv},
+    [RG_OP_CONV_BACK]      = {.chunks = rg_cpu_conv_chunks, .chunk = rg_cpu_conv_back},
+    [RG_OP_DECAY]          = {.rowwise = rg_cpu_decay},
+    [RG_OP_DECAY_BACK]     = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_decay_back},
+    [RG_OP_DELTA]          = {.chunks = rg_cpu_delta_chunks, .chunk = rg_cpu_delta},
+    [RG_OP_DELTA_BACK]     = {.chunks = rg_cpu_delta_back_chunks, .chunk = rg_cpu_delta_back},
     [RG_OP_SELECT_ROWS]    = {.chunks = rg_cpu_select_chunks, .chunk = rg_cpu_select_rows},
     [RG_OP_SCALE]          = {.rowwise = rg_cpu_scale},
     [RG_OP_DROPOUT]        = {.rowwise = rg_cpu_dropout},

@@ -2,6 +2,7 @@
 #include "engine/engine_internal.h"
 
 enum {
+    STATE_ALIGN = 64,        // bytes, of the parts of a recurrent state
     MIN_CTX = 64,            // less than this is no context
     ROW_SLACK_BYTES = 65536, // alignment of what belongs to the rows of logits
     RESERVE_SHARE =
@@ -10,12 +11,26 @@ enum {
 
 rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *options,
                            rg_kv_layout *layout, rg_error *err) {
+    const rg_hparams *h = &model->h;
+    uint32_t n_recurrent = 0;
+    for (uint32_t i = 0; i < h->n_layer; i++) {
+        n_recurrent += h->is_recurrent[i];
+    }
     *layout = (rg_kv_layout){.dtype = options->kv_dtype,
-                             .n_layer = model->h.n_layer,
+                             .n_layer = h->n_layer - n_recurrent,
+                             .n_recurrent = n_recurrent,
                              .page_len = RG_PAGE_LEN,
                              .n_kv_head = model->h.n_kv_head,
                              .k_dim = model->h.head_dim,
                              .v_dim = model->h.head_dim};
+    if (n_recurrent != 0) {
+        const size_t n_v = (size_t)h->n_delta_head * h->delta_v_dim;
+        const size_t columns = 2 * (size_t)h->n_delta_key * h->delta_k_dim + n_v;
+        layout->conv_bytes =
+            rg_round_up((h->conv_kernel - 1) * columns * sizeof(float), STATE_ALIGN);
+        layout->recurrent_bytes =
+            layout->conv_bytes + rg_round_up(n_v * h->delta_k_dim * sizeof(float), STATE_ALIGN);
+    }
     return rg_kv_layout_init(layout, err);
 }
 
@@ -93,7 +108,10 @@ rg_status rg_engine_bill(const rg_model *model, const rg_engine_options *options
     }
 
     // what is left after the fixed part goes to the context, in whole pages
-    const size_t fixed = bill.weights_owned + bill.weights_mapped + bill.scratch + bill.activations;
+    // a session has its recurrent state twice, and the marks that it can go back to
+    const size_t recurrent = rg_recurrent_bytes(&layout) * (2 + RG_SESSION_MARKS) * o.n_slots;
+    const size_t fixed =
+        bill.weights_owned + bill.weights_mapped + bill.scratch + bill.activations + recurrent;
     const size_t left = bill.budget > fixed ? bill.budget - fixed : 0;
     const size_t most = left / layout.page_bytes / o.n_slots * RG_PAGE_LEN;
     bill.n_ctx = o.n_ctx != 0 ? o.n_ctx : model->h.n_ctx_train < most ? model->h.n_ctx_train : most;
@@ -108,6 +126,7 @@ rg_status rg_engine_bill(const rg_model *model, const rg_engine_options *options
         return rg_fail(err, RG_E_LIMIT, "a context of %zu tokens is not possible", bill.n_ctx);
     }
     bill.total = fixed + bill.kv;
+    bill.kv += recurrent;
     *out = bill;
     return RG_OK;
 }

@@ -163,7 +163,12 @@ static rg_status gather(rg_engine *engine, const rg_batch_item *items, size_t n_
         if (status != RG_OK) {
             return status;
         }
-        rows[i] = (rg_kv_row){.first = at, .n_tok = items[i].n, .pos = s->n, .pages = s->pages};
+        rows[i] = (rg_kv_row){.first = at,
+                              .n_tok = items[i].n,
+                              .pos = s->n,
+                              .pages = s->pages,
+                              .recurrent = s->recurrent,
+                              .recurrent_next = s->recurrent_next};
         at += items[i].n;
     }
     *n_tok = at;
@@ -223,9 +228,14 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
     }
     for (size_t i = 0; i < n_items; i++) {
         rg_session *s = items[i].session;
-        memcpy(s->ids + s->n, items[i].ids, items[i].n * sizeof *s->ids);
+        memmove(s->ids + s->n, items[i].ids, items[i].n * sizeof *s->ids); // the same, catching up
         s->n += items[i].n;
+        s->n_held = s->n > s->n_held ? s->n : s->n_held;
         s->has_logits = false;
+        uint8_t *before = s->recurrent;
+        s->recurrent = s->recurrent_next;
+        s->recurrent_next = before;
+        rg_session_mark_state(s, items[i].n);
     }
     *logits = rg_exec_value(slot->exec, engine->arena, slot->outputs.logits);
 
@@ -249,6 +259,9 @@ rg_status rg_engine_step(rg_engine *engine, const rg_batch_item *items, size_t n
         status = rg_fail(err, RG_E_LIMIT, "a step of %zu sessions, at most %d", n_items,
                          RG_OUT_ROWS_MAX);
         goto done;
+    }
+    for (size_t i = 0; i < n_items; i++) {
+        RG_TRY(rg_session_catch_up(items[i].session, err));
     }
     int32_t last = -1;
     for (size_t i = 0; i < n_items; i++) {

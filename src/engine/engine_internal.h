@@ -5,7 +5,9 @@
 
 #include <pthread.h>
 
-#define RG_EXEC_CACHE 8 // plans kept, by shape
+#define RG_EXEC_CACHE    8   // plans kept, by shape
+#define RG_SESSION_MARKS 4   // recurrent states that a session can go back to
+#define RG_MARK_TOKENS   512 // between two of them while tokens come one by one
 
 typedef struct rg_exec_slot {
     rg_exec *exec;
@@ -36,10 +38,20 @@ struct rg_engine {
     uint64_t n_steps;
 };
 
+/** The recurrent state as it was after some tokens, to go back to. */
+typedef struct rg_session_mark {
+    size_t n;
+    uint8_t *state; // NULL: not in use yet
+} rg_session_mark;
+
 struct rg_session {
     rg_engine *engine;
     int32_t *ids;
-    size_t n;        // tokens whose keys and values are in the pages
+    size_t n;      // tokens whose state is there: keys and values in the pages, recurrences beside
+    size_t n_held; // tokens that the session has; those from n on are to be evaluated again
+    uint8_t *recurrent;      // NULL: the model has none
+    uint8_t *recurrent_next; // what a step writes; the two change places when it succeeds
+    rg_session_mark marks[RG_SESSION_MARKS];
     uint8_t **pages; // n_pages of them hold the tokens
     size_t n_pages;
     float *logits; // of the last token
@@ -74,5 +86,14 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
 
 /** Give the session pages for n more tokens, its last page to itself. Call with the lock held. */
 rg_status rg_session_grow(rg_session *session, size_t n, rg_error *err) RG_MUST_CHECK;
+/** Evaluate what was held but lost its state. Call with the lock held. */
+rg_status rg_session_catch_up(rg_session *session, rg_error *err) RG_MUST_CHECK;
+/** Remember the recurrent state after a step of n tokens, where that is due. Call with the lock
+ * held. */
+void rg_session_mark_state(rg_session *session, size_t n);
+/** Bytes of the recurrent state of one session. */
+static inline size_t rg_recurrent_bytes(const rg_kv_layout *layout) {
+    return layout->n_recurrent * layout->recurrent_bytes;
+}
 /** Drop pages beyond the first n. Call with the lock held. */
 void rg_session_drop_pages(rg_session *session, size_t n_pages);

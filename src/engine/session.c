@@ -11,7 +11,13 @@ static rg_status session_alloc(rg_engine *engine, rg_session **out, rg_error *er
         s->pages = rg_new_array(engine->mem, rg_pages_of(n_ctx), sizeof *s->pages);
         s->logits = rg_new_array(engine->mem, engine->model->h.n_vocab, sizeof *s->logits);
     }
-    if (s == NULL || s->ids == NULL || s->pages == NULL || s->logits == NULL) {
+    const size_t n_state = rg_recurrent_bytes(rg_kv_pool_layout(engine->kv));
+    if (s != NULL && n_state != 0) {
+        s->recurrent = rg_new(engine->mem, n_state);
+        s->recurrent_next = rg_new(engine->mem, n_state);
+    }
+    if (s == NULL || s->ids == NULL || s->pages == NULL || s->logits == NULL ||
+        (n_state != 0 && (s->recurrent == NULL || s->recurrent_next == NULL))) {
         rg_session_free(s);
         return rg_fail(err, RG_E_MEMORY, "no memory for a session of %zu tokens", n_ctx);
     }
@@ -31,6 +37,11 @@ void rg_session_free(rg_session *session) {
     pthread_mutex_lock(&engine->lock);
     rg_session_drop_pages(session, 0);
     pthread_mutex_unlock(&engine->lock);
+    for (size_t i = 0; i < RG_SESSION_MARKS; i++) {
+        rg_free(engine->mem, session->marks[i].state);
+    }
+    rg_free(engine->mem, session->recurrent);
+    rg_free(engine->mem, session->recurrent_next);
     rg_free(engine->mem, session->ids);
     rg_free(engine->mem, session->pages);
     rg_free(engine->mem, session->logits);
@@ -45,7 +56,13 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
         return status;
     }
     pthread_mutex_lock(&engine->lock);
-    memcpy(copy->ids, session->ids, session->n * sizeof *copy->ids);
+    memcpy(copy->ids, session->ids, session->n_held * sizeof *copy->ids);
+    if (copy->recurrent != NULL) {
+        memcpy(copy->recurrent, session->recurrent,
+               rg_recurrent_bytes(rg_kv_pool_layout(engine->kv)));
+        rg_session_mark_state(copy, 0); // with nothing to go back to yet, to here
+    }
+    copy->n_held = session->n_held;
     memcpy(copy->pages, session->pages, session->n_pages * sizeof *copy->pages);
     memcpy(copy->logits, session->logits, engine->model->h.n_vocab * sizeof *copy->logits);
     copy->n = session->n;
@@ -60,19 +77,63 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
 }
 
 size_t rg_session_count(const rg_session *session) {
-    return session->n;
+    return session->n_held;
 }
 
 const int32_t *rg_session_ids(const rg_session *session) {
     return session->ids;
 }
 
+// the latest state that is known of at most n tokens; returns how many it has seen
+static size_t go_back(rg_session *s, size_t n) {
+    const size_t bytes = rg_recurrent_bytes(rg_kv_pool_layout(s->engine->kv));
+    rg_session_mark *best = NULL;
+    for (size_t i = 0; i < RG_SESSION_MARKS; i++) {
+        rg_session_mark *mark = &s->marks[i];
+        if (mark->n > n) {
+            mark->n = 0; // of tokens that are no more
+        } else if (mark->n > 0 && (best == NULL || mark->n > best->n)) {
+            best = mark;
+        }
+    }
+    if (best == NULL) {
+        memset(s->recurrent, 0, bytes);
+        return 0;
+    }
+    memcpy(s->recurrent, best->state, bytes);
+    return best->n;
+}
+
+void rg_session_mark_state(rg_session *session, size_t n) {
+    rg_engine *engine = session->engine;
+    size_t last = 0;
+    rg_session_mark *oldest = &session->marks[0];
+    for (size_t i = 0; i < RG_SESSION_MARKS; i++) {
+        last = session->marks[i].n > last ? session->marks[i].n : last;
+        oldest = session->marks[i].n < oldest->n ? &session->marks[i] : oldest;
+    }
+    if (session->recurrent == NULL || (n == 1 && session->n - last < RG_MARK_TOKENS)) {
+        return;
+    }
+    const size_t bytes = rg_recurrent_bytes(rg_kv_pool_layout(engine->kv));
+    if (oldest->state == NULL) {
+        oldest->state = rg_alloc(engine->mem, bytes);
+    }
+    if (oldest->state != NULL) { // without memory for it there is one mark less
+        memcpy(oldest->state, session->recurrent, bytes);
+        oldest->n = session->n;
+    }
+}
+
 void rg_session_truncate(rg_session *session, size_t n) {
     pthread_mutex_lock(&session->engine->lock);
-    if (n < session->n) {
-        session->n = n;
+    if (n < session->n_held) {
+        session->n_held = n;
         session->has_logits = false;
-        rg_session_drop_pages(session, rg_pages_of(n));
+    }
+    if (n < session->n) {
+        session->n = session->recurrent == NULL ? n : go_back(session, n);
+        rg_session_drop_pages(session, rg_pages_of(session->n));
     }
     pthread_mutex_unlock(&session->engine->lock);
 }
@@ -94,7 +155,7 @@ void rg_session_drop_pages(rg_session *session, size_t n_pages) {
 rg_status rg_session_grow(rg_session *session, size_t n, rg_error *err) {
     rg_engine *engine = session->engine;
     const size_t n_ctx = engine->options.n_ctx;
-    if (n > n_ctx - session->n) {
+    if (n > n_ctx - session->n) { // those held are already in the context
         return rg_fail(err, RG_E_LIMIT,
                        "%zu tokens after the %zu of this session do not fit its context of %zu", n,
                        session->n, n_ctx);
@@ -151,6 +212,18 @@ static rg_status eval_chunk(rg_session *s, const int32_t *ids, size_t n, rg_logi
     return status;
 }
 
+rg_status rg_session_catch_up(rg_session *session, rg_error *err) {
+    rg_engine *engine = session->engine;
+    rg_status status = RG_OK;
+    while (status == RG_OK && session->n < session->n_held) {
+        const size_t left = session->n_held - session->n;
+        const size_t most = engine->options.chunk_tokens;
+        const size_t part = left < most ? left : most;
+        status = eval_chunk(session, session->ids + session->n, part, NULL, NULL, false, err);
+    }
+    return status;
+}
+
 bool rg_session_is_cancelled(const rg_session *session) {
     return atomic_load_explicit(&session->cancel, memory_order_relaxed);
 }
@@ -161,12 +234,15 @@ rg_status rg_session_eval(rg_session *session, const int32_t *ids, size_t n, rg_
     rg_status status = RG_OK;
     pthread_mutex_lock(&engine->lock);
     atomic_store_explicit(&session->cancel, false, memory_order_relaxed);
-    if (n > engine->options.n_ctx - session->n) {
-        status =
-            rg_fail(err, RG_E_LIMIT,
-                    "the prompt has %zu tokens, the context has room for %zu (%zu, of which %zu "
-                    "are taken); give a larger context or a shorter prompt",
-                    n, engine->options.n_ctx - session->n, engine->options.n_ctx, session->n);
+    if (n > engine->options.n_ctx - session->n_held) {
+        status = rg_fail(
+            err, RG_E_LIMIT,
+            "the prompt has %zu tokens, the context has room for %zu (%zu, of which %zu "
+            "are taken); give a larger context or a shorter prompt",
+            n, engine->options.n_ctx - session->n_held, engine->options.n_ctx, session->n_held);
+    }
+    if (status == RG_OK) {
+        status = rg_session_catch_up(session, err);
     }
     const size_t most = every != NULL && engine->options.chunk_tokens > RG_OUT_ROWS_MAX
                             ? RG_OUT_ROWS_MAX

@@ -1,12 +1,13 @@
 /*
  * A session on disk. Little-endian:
  *
- *   "RAGASES1"   8 bytes
+ *   "RAGASES2"   8 bytes
  *   u64          model: hash of the numbers and weight shapes that the state depends on
  *   u32 u32      element type of the cache, positions in a page
- *   u64 u64      tokens, bytes of a page
+ *   u64 u64 u64  tokens, bytes of a page, bytes of the recurrent state
  *   i32 x n      token ids
  *   pages        whole, by position
+ *   state        of recurrent layers, u64 bytes of it in the head
  *   u64          hash of all before
  */
 #include "engine/engine_internal.h"
@@ -16,7 +17,7 @@
 
 #include <string.h>
 
-static const char MAGIC[8] = "RAGASES1";
+static const char MAGIC[8] = "RAGASES2";
 enum { HASH_SEED = 1 };
 
 typedef struct head {
@@ -26,6 +27,7 @@ typedef struct head {
     uint32_t page_len;
     uint64_t n;
     uint64_t page_bytes;
+    uint64_t state_bytes;
 } head;
 
 static uint64_t hash_sample(const rg_tensor *w, uint64_t hash) {
@@ -67,7 +69,8 @@ static head make_head(const rg_session *s) {
               .dtype = layout->dtype,
               .page_len = layout->page_len,
               .n = s->n,
-              .page_bytes = layout->page_bytes};
+              .page_bytes = layout->page_bytes,
+              .state_bytes = rg_recurrent_bytes(layout)};
     memcpy(h.magic, MAGIC, sizeof h.magic);
     return h;
 }
@@ -85,13 +88,15 @@ rg_status rg_session_save(rg_session *session, const char *path, rg_error *err) 
         return status;
     }
     pthread_mutex_lock(&session->engine->lock);
-    const head h = make_head(session);
     uint64_t hash = HASH_SEED;
+    RG_TRY(rg_session_catch_up(session, err));
+    const head h = make_head(session);
     RG_TRY(put(&w, &h, sizeof h, &hash, err));
     RG_TRY(put(&w, session->ids, session->n * sizeof *session->ids, &hash, err));
     for (size_t i = 0; i < session->n_pages; i++) {
         RG_TRY(put(&w, session->pages[i], h.page_bytes, &hash, err));
     }
+    RG_TRY(put(&w, session->recurrent, h.state_bytes, &hash, err));
     RG_TRY(rg_file_writer_put(&w, &hash, sizeof hash, err));
     status = rg_file_writer_commit(&w, err);
 
@@ -110,7 +115,7 @@ static rg_status check(const rg_session *s, rg_bytes file, const char *path, hea
     }
     memcpy(h, file.data, sizeof *h);
     if (h->model != want.model || h->dtype != want.dtype || h->page_len != want.page_len ||
-        h->page_bytes != want.page_bytes) {
+        h->page_bytes != want.page_bytes || h->state_bytes != want.state_bytes) {
         return rg_fail(err, RG_E_STATE,
                        "%s was saved with another model, cache type or version of this program",
                        path);
@@ -119,7 +124,8 @@ static rg_status check(const rg_session *s, rg_bytes file, const char *path, hea
         return rg_fail(err, RG_E_LIMIT, "%s has %llu tokens, the context %zu", path,
                        (unsigned long long)h->n, s->engine->options.n_ctx);
     }
-    const size_t body = sizeof *h + h->n * sizeof *s->ids + rg_pages_of(h->n) * h->page_bytes;
+    const size_t body =
+        sizeof *h + h->n * sizeof *s->ids + rg_pages_of(h->n) * h->page_bytes + h->state_bytes;
     if (file.size != body + sizeof(uint64_t)) {
         return rg_fail(err, RG_E_FORMAT, "%s has %zu bytes, %zu are needed", path, file.size,
                        body + sizeof(uint64_t));
@@ -133,6 +139,8 @@ static rg_status check(const rg_session *s, rg_bytes file, const char *path, hea
     for (size_t i = 0; i < rg_pages_of(h->n); i++, p += h->page_bytes) {
         hash = rg_hash(p, h->page_bytes, hash);
     }
+    hash = rg_hash(p, h->state_bytes, hash);
+    p += h->state_bytes;
     if (memcmp(p, &hash, sizeof hash) != 0) {
         return rg_fail(err, RG_E_FORMAT, "%s is damaged: its checksum does not match", path);
     }
@@ -165,10 +173,14 @@ rg_status rg_session_restore(rg_session *session, const char *path, rg_error *er
     for (size_t i = 0; i < session->n_pages; i++, p += h.page_bytes) {
         memcpy(session->pages[i], p, h.page_bytes);
     }
-    session->n = h.n;
+    if (h.state_bytes != 0) {
+        memcpy(session->recurrent, p, h.state_bytes);
+    }
+    session->n = session->n_held = h.n;
     session->has_logits = false;
+    rg_session_mark_state(session, h.n);
     if (!rg_file_is_intact(&map)) {
-        session->n = 0;
+        session->n = session->n_held = 0;
         rg_session_drop_pages(session, 0);
         status = rg_fail(err, RG_E_IO, "%s was cut short while being read", path);
     }

@@ -1,8 +1,18 @@
 /* One backward rule an op: the nodes that carry a gradient from its outputs to its inputs. */
 #include "graph/op.h"
 
+#include <string.h>
+
 static rg_val node2(rg_graph *g, rg_op op, rg_val a, rg_val b, const rg_op_params *p) {
     return rg_graph_node(g, op, (rg_val[]){a, b}, 2, p);
+}
+
+// the gradients of the first inputs are the first outputs of one node
+static void take_outputs(rg_graph *g, rg_op op, const rg_val *in, size_t n_in,
+                         const rg_op_params *p, rg_val *din, size_t n) {
+    if (rg_graph_node(g, op, in, n_in, p) != RG_VAL_NONE) {
+        memcpy(din, g->nodes[g->n_nodes - 1].out, n * sizeof *din);
+    }
 }
 
 // a weight of a block type is a constant: no gradient of its own
@@ -64,12 +74,7 @@ void rg_back_attention(rg_graph *g, const rg_node *node, const rg_val *dout, con
         return;
     }
     const rg_val in[] = {dout[0], node->in[0], node->in[1], node->in[2], beside};
-    if (rg_graph_node(g, RG_OP_ATTENTION_BACK, in, 5, &node->p) != RG_VAL_NONE) {
-        const rg_node *back = &g->nodes[g->n_nodes - 1];
-        for (size_t i = 0; i < 3; i++) {
-            din[i] = back->out[i];
-        }
-    }
+    take_outputs(g, RG_OP_ATTENTION_BACK, in, 5, &node->p, din, 3);
 }
 
 void rg_back_add(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
@@ -85,22 +90,14 @@ void rg_back_swiglu(rg_graph *g, const rg_node *node, const rg_val *dout, const 
                     rg_val *din) {
     (void)wanted;
     const rg_val in[] = {dout[0], node->in[0], node->in[1]};
-    if (rg_graph_node(g, RG_OP_SWIGLU_BACK, in, 3, NULL) != RG_VAL_NONE) {
-        const rg_node *back = &g->nodes[g->n_nodes - 1];
-        din[0] = back->out[0];
-        din[1] = back->out[1];
-    }
+    take_outputs(g, RG_OP_SWIGLU_BACK, in, 3, NULL, din, 2);
 }
 
 void rg_back_gate(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                   rg_val *din) {
     (void)wanted;
     const rg_val in[] = {dout[0], node->in[0], node->in[1]};
-    if (rg_graph_node(g, RG_OP_GATE_BACK, in, 3, NULL) != RG_VAL_NONE) {
-        const rg_node *back = &g->nodes[g->n_nodes - 1];
-        din[0] = back->out[0];
-        din[1] = back->out[1];
-    }
+    take_outputs(g, RG_OP_GATE_BACK, in, 3, NULL, din, 2);
 }
 
 void rg_back_select_rows(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
@@ -160,9 +157,60 @@ void rg_back_combine(rg_graph *g, const rg_node *node, const rg_val *dout, const
                      rg_val *din) {
     (void)wanted;
     const rg_val in[] = {dout[0], node->in[0], node->in[1], node->in[2]};
-    if (rg_graph_node(g, RG_OP_COMBINE_BACK, in, 4, NULL) != RG_VAL_NONE) {
-        const rg_node *back = &g->nodes[g->n_nodes - 1];
-        din[0] = back->out[0];
-        din[1] = back->out[1];
+    take_outputs(g, RG_OP_COMBINE_BACK, in, 4, NULL, din, 2);
+}
+
+void rg_back_columns(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                     rg_val *din) {
+    if (wanted[0]) {
+        rg_op_params p = node->p;
+        p.n_rows = g->values[node->in[0]].shape[1];
+        din[0] = rg_graph_node(g, RG_OP_COLUMNS_DX, dout, 1, &p);
+    }
+}
+
+void rg_back_join(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                  rg_val *din) {
+    uint32_t from = 0;
+    for (size_t i = 0; i < node->n_in; i++) {
+        const uint32_t width = (uint32_t)g->values[node->in[i]].shape[1];
+        din[i] = wanted[i] ? rg_columns(g, dout[0], 1, from, width) : RG_VAL_NONE;
+        from += width;
+    }
+}
+
+// what lies in a state came from earlier steps: no gradient reaches it
+static bool has_positions(rg_graph *g, const rg_node *node, rg_val beside) {
+    if (g->values[beside].kind == RG_VAL_STATE) {
+        rg_fail(&g->error, RG_E_UNSUPPORTED, "%s with a state has no backward rule",
+                rg_op_get(node->op)->name);
+        return false;
+    }
+    return true;
+}
+
+void rg_back_conv(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                  rg_val *din) {
+    (void)wanted;
+    if (has_positions(g, node, node->in[2])) {
+        const rg_val in[] = {dout[0], node->in[0], node->in[1], node->in[2]};
+        take_outputs(g, RG_OP_CONV_BACK, in, 4, NULL, din, 2);
+    }
+}
+
+void rg_back_decay(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                   rg_val *din) {
+    (void)wanted;
+    const rg_val in[] = {dout[0], node->in[0], node->in[1], node->in[2]};
+    take_outputs(g, RG_OP_DECAY_BACK, in, 4, &node->p, din, 3);
+}
+
+void rg_back_delta(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                   rg_val *din) {
+    (void)wanted;
+    if (has_positions(g, node, node->in[5])) {
+        const rg_val in[] = {dout[0],     node->in[0], node->in[1], node->in[2],
+                             node->in[3], node->in[4], node->in[5]};
+        take_outputs(g, RG_OP_DELTA_BACK, in, 7, &node->p, din, 5);
     }
 }

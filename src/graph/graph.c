@@ -185,6 +185,29 @@ rg_val rg_gate(rg_graph *g, rg_val x, rg_val gate) {
     return rg_graph_node(g, RG_OP_GATE, (rg_val[]){x, gate}, 2, NULL);
 }
 
+rg_val rg_columns(rg_graph *g, rg_val x, uint32_t n_part, uint32_t from, uint32_t width) {
+    const rg_op_params p = {.n_part = n_part, .from = from, .width = width};
+    return rg_graph_node(g, RG_OP_COLUMNS, &x, 1, &p);
+}
+
+rg_val rg_join(rg_graph *g, rg_val a, rg_val b, rg_val c) {
+    return rg_graph_node(g, RG_OP_JOIN, (rg_val[]){a, b, c}, 3, NULL);
+}
+
+rg_val rg_conv(rg_graph *g, rg_val x, rg_val w, rg_val beside) {
+    return rg_graph_node(g, RG_OP_CONV, (rg_val[]){x, w, beside}, 3, NULL);
+}
+
+rg_val rg_decay(rg_graph *g, rg_val x, rg_val a, rg_val dt, bool is_log) {
+    const rg_op_params p = {.is_log = is_log};
+    return rg_graph_node(g, RG_OP_DECAY, (rg_val[]){x, a, dt}, 3, &p);
+}
+
+rg_val rg_delta(rg_graph *g, const rg_val in[5], rg_val beside, const rg_op_params *p) {
+    return rg_graph_node(g, RG_OP_DELTA, (rg_val[]){in[0], in[1], in[2], in[3], in[4], beside}, 6,
+                         p);
+}
+
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows) {
     return rg_graph_node(g, RG_OP_SELECT_ROWS, (rg_val[]){x, rows}, 2, NULL);
 }

@@ -16,15 +16,18 @@ typedef uint32_t rg_val; // a value, by number in its graph
 
 #define RG_ROPE_HALF_MAX    512 // turning pairs of a head: heads of up to 1,024 values
 #define RG_GRADIENT_ROW_MAX ((size_t)1 << 16) // width of a norm that has gradients
-#define RG_NODE_IN_MAX      5
-#define RG_NODE_OUT_MAX     3
+#define RG_NODE_IN_MAX      7
+#define RG_NODE_OUT_MAX     6
 #define RG_EXPERTS_MAX      1024 // of one layer
+#define RG_CONV_KERNEL_MAX  16   // rows that a convolution sees
+#define RG_DELTA_DIM_MAX    256  // values of a head of the delta rule
+#define RG_DELTA_STRETCH    32   // tokens between the matrices that its gradient keeps
 
 typedef enum rg_val_kind {
     RG_VAL_TEMP,   // made by a node, lives in the plan's arena
     RG_VAL_WEIGHT, // slot: index into the table of weights given to a run
     RG_VAL_INPUT,  // slot: index into the table of inputs given to a run
-    RG_VAL_STATE,  // slot: layer whose key-value state this is; content is opaque here
+    RG_VAL_STATE,  // slot: a layer's number among those with a state of this kind; opaque here
 } rg_val_kind;
 
 /** A tensor of the graph. Row-major, slowest dimension first; dimension 0 of activations is the
@@ -53,6 +56,11 @@ typedef struct rg_value {
     X(ADD,             "add",             2, 2, 1, true)      \
     X(SWIGLU,          "swiglu",          2, 2, 1, true)      \
     X(GATE,            "gate",            2, 2, 1, true)      \
+    X(COLUMNS,         "columns",         1, 1, 1, true)      \
+    X(JOIN,            "join",            2, 3, 1, true)      \
+    X(CONV,            "conv",            3, 3, 1, false)     \
+    X(DECAY,           "decay",           3, 3, 1, true)      \
+    X(DELTA,           "delta",           6, 6, 1, false)     \
     X(SELECT_ROWS,     "select_rows",     2, 2, 1, false)     \
     X(SCALE,           "scale",           1, 1, 1, true)      \
     X(DROPOUT,         "dropout",         2, 2, 1, true)      \
@@ -69,6 +77,10 @@ typedef struct rg_value {
     X(COLUMN_SUM,      "column_sum",      1, 1, 1, false)     \
     X(SWIGLU_BACK,     "swiglu_back",     3, 3, 2, true)      \
     X(GATE_BACK,       "gate_back",       3, 3, 2, true)      \
+    X(COLUMNS_DX,      "columns_dx",      1, 1, 1, true)      \
+    X(CONV_BACK,       "conv_back",       4, 4, 2, false)     \
+    X(DECAY_BACK,      "decay_back",      4, 4, 3, false)     \
+    X(DELTA_BACK,      "delta_back",      7, 7, 6, false)     \
     X(ATTENTION_BACK,  "attention_back",  4, 5, 3, false)     \
     X(SELECT_ROWS_DX,  "select_rows_dx",  2, 2, 1, false)     \
     X(CROSS_ENTROPY_DX, "cross_entropy_dx", 3, 3, 1, true)    \
@@ -100,15 +112,21 @@ typedef struct rg_op_params {
     uint32_t stream; // DROPOUT: tells the draws of one node from those of another
     uint32_t n_head; // ROPE, ATTENTION*: heads of x or q
     uint32_t n_kv_head;
-    uint32_t head_dim; // ROPE: of x; ATTENTION*: of q and k
-    uint32_t v_dim;
+    uint32_t head_dim;     // ROPE: of x; ATTENTION*, DELTA*: of q and k
+    uint32_t v_dim;        // ATTENTION*, DELTA*
+    bool is_tiled;         // DELTA*: value head j goes with key head j % n_kv_head, else in shares
+    bool is_log;           // DECAY*: the factor is -exp(a)
+    uint32_t n_part;       // COLUMNS*: equal parts that a row has
+    uint32_t from;         // COLUMNS*: first column of each part
+    uint32_t width;        // COLUMNS*: columns of each part
     uint32_t n_rot;        // ROPE: values of a head that turn
     uint32_t pairs;        // ROPE: 0 half-split, 1 neighbors
     bool is_inverse;       // ROPE: turn back (its own backward rule)
     size_t window;         // ATTENTION*: 0 none
     size_t seq_len;        // ATTENTION* without a state: tokens of one sequence; 0: all are one
     uint32_t form;         // ACT_PREP: the rg_act_form
-    size_t n_rows;         // EMBED_DW, SELECT_ROWS_DX, DISPATCH (experts): rows of the result
+    size_t n_rows;         // EMBED_DW, SELECT_ROWS_DX, DISPATCH (experts): rows of the result;
+                           // COLUMNS_DX: its width
     rg_router_score score; // ROUTE*
     uint32_t n_top;        // ROUTE*: experts of a token
     uint32_t n_group;      // ROUTE: equal groups of experts; 0: one
@@ -189,6 +207,30 @@ rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
 rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
 /** x * sigmoid(gate); a gate of one column counts for the whole row. */
 rg_val rg_gate(rg_graph *g, rg_val x, rg_val gate);
+/** Columns [from, from + width) of each of n_part equal parts of x, side by side. */
+rg_val rg_columns(rg_graph *g, rg_val x, uint32_t n_part, uint32_t from, uint32_t width);
+/** The columns of a, b and perhaps c, side by side. */
+rg_val rg_join(rg_graph *g, rg_val a, rg_val b, rg_val c);
+/**
+ * silu of a causal convolution of each column: y[t][c] = silu(sum_j w[c][j] x[t - K + 1 + j][c]).
+ * Shapes: x [n_tok, n], w [n, K].
+ * @param beside  the state that holds the K - 1 rows before; or positions i32 [n_tok], as in
+ *                rg_attention: rows before a sequence's first count as zero
+ */
+rg_val rg_conv(rg_graph *g, rg_val x, rg_val w, rg_val beside);
+/** log of the decay of each head: a * softplus(x + dt), or -exp(a) * ... Shapes: x [n_tok, n], a
+ * and dt [n]. */
+rg_val rg_decay(rg_graph *g, rg_val x, rg_val a, rg_val dt, bool is_log);
+/**
+ * The gated delta rule of p->n_head value heads, a matrix S [head_dim, v_dim] each:
+ *     S <- exp(decay) S;  S <- S + k (sigmoid(beta) (v - S^T k))^T;  y = S^T q
+ * Shapes: q, k [n_tok, n_kv_head * head_dim]; v, y [n_tok, n_head * v_dim]; decay, beta [n_tok,
+ * n_head].
+ * @param in      q, k, v, decay, beta
+ * @param beside  the state that holds S; or positions: S is zero before a sequence's first token
+ * Source: Yang et al. 2024, arXiv 2412.06464.
+ */
+rg_val rg_delta(rg_graph *g, const rg_val in[5], rg_val beside, const rg_op_params *p);
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows);
 /** Experts chosen for each token, and everything that follows from the choice. */
 typedef struct rg_routing {

@@ -219,6 +219,99 @@ static bool shape_attention_back(rg_graph *g, const rg_node *node, rg_value *out
     return is_matrix(input(g, node, 0));
 }
 
+// ---- recurrences ----
+
+static bool shape_columns(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const rg_op_params *p = &node->p;
+    set_matrix(out, x->shape[0], (size_t)p->n_part * p->width);
+    return is_matrix(x) && p->n_part != 0 && x->shape[1] % p->n_part == 0 && p->width != 0 &&
+           (size_t)p->from + p->width <= x->shape[1] / p->n_part;
+}
+
+// dy [T, n_part * width] -> [T, p.n_rows], zero where nothing came from
+static bool shape_columns_dx(rg_graph *g, const rg_node *node, rg_value *out) {
+    set_matrix(out, input(g, node, 0)->shape[0], node->p.n_rows);
+    return is_matrix(input(g, node, 0)) && node->p.n_part != 0 &&
+           node->p.n_rows % node->p.n_part == 0;
+}
+
+static bool shape_join(rg_graph *g, const rg_node *node, rg_value *out) {
+    size_t width = 0;
+    bool fits = true;
+    for (size_t i = 0; i < node->n_in; i++) {
+        fits = fits && is_matrix(input(g, node, i)) &&
+               input(g, node, i)->shape[0] == input(g, node, 0)->shape[0];
+        width += input(g, node, i)->shape[1];
+    }
+    set_matrix(out, input(g, node, 0)->shape[0], width);
+    return fits;
+}
+
+// a state, or positions of n_tok tokens
+static bool is_beside(const rg_value *v, size_t n_tok) {
+    return v->kind == RG_VAL_STATE || (is_ids(v) && v->shape[0] == n_tok);
+}
+
+static bool shape_conv(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x) && is_matrix(w) && w->shape[0] == x->shape[1] &&
+           w->shape[1] <= RG_CONV_KERNEL_MAX && is_beside(input(g, node, 2), x->shape[0]);
+}
+
+// dy, x, w, positions -> gradients of x and w
+static bool shape_conv_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *w = input(g, node, 2);
+    set_matrix(&out[1], w->shape[0], w->shape[1]);
+    return shape_same(g, node, &out[0]) && is_ids(input(g, node, 3));
+}
+
+static bool shape_decay(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x) && is_vector(input(g, node, 1), x->shape[1]) &&
+           is_vector(input(g, node, 2), x->shape[1]);
+}
+
+// dy, x, a, dt -> gradients of x, a and dt
+static bool shape_decay_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    for (size_t i = 1; i < 3; i++) {
+        out[i].dtype = RG_DTYPE_F32;
+        out[i].n_dims = 1;
+        out[i].shape[0] = input(g, node, 1)->shape[1];
+    }
+    return shape_same(g, node, &out[0]);
+}
+
+static bool shape_delta(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_op_params *p = &node->p;
+    const size_t n_tok = input(g, node, 0)->shape[0];
+    set_matrix(out, n_tok, (size_t)p->n_head * p->v_dim);
+    return p->n_kv_head != 0 && p->n_head % p->n_kv_head == 0 && p->head_dim != 0 &&
+           p->head_dim <= RG_DELTA_DIM_MAX && p->v_dim != 0 && p->v_dim <= RG_DELTA_DIM_MAX &&
+           is_heads(input(g, node, 0), n_tok, p->n_kv_head, p->head_dim) &&
+           is_heads(input(g, node, 1), n_tok, p->n_kv_head, p->head_dim) &&
+           is_heads(input(g, node, 2), n_tok, p->n_head, p->v_dim) &&
+           is_heads(input(g, node, 3), n_tok, p->n_head, 1) &&
+           is_heads(input(g, node, 4), n_tok, p->n_head, 1) && is_beside(input(g, node, 5), n_tok);
+}
+
+// dy, q, k, v, decay, beta, positions -> gradients of the five, and S of each head where a stretch
+// begins and at each token of one stretch
+static bool shape_delta_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_op_params *p = &node->p;
+    for (size_t i = 0; i < 5; i++) {
+        const rg_value *of = input(g, node, i + 1);
+        set_matrix(&out[i], of->shape[0], of->shape[1]);
+    }
+    const size_t n_tok = input(g, node, 0)->shape[0];
+    const size_t n_kept = (n_tok + RG_DELTA_STRETCH - 1) / RG_DELTA_STRETCH + RG_DELTA_STRETCH + 1;
+    set_matrix(&out[5], p->n_head * n_kept, (size_t)p->head_dim * p->v_dim);
+    return is_matrix(input(g, node, 0)) && is_ids(input(g, node, 6));
+}
+
 // ---- experts ----
 
 static void set_ids(rg_value *out, size_t n) {
@@ -386,6 +479,14 @@ static rg_cost cost_product(const rg_graph *g, const rg_node *node) {
     return cost;
 }
 
+// about eight operations a value of S and token
+static rg_cost cost_delta(const rg_graph *g, const rg_node *node) {
+    rg_cost cost = cost_elementwise(g, node);
+    cost.ops = 8.0 * (double)input(g, node, 0)->shape[0] * node->p.n_head * node->p.head_dim *
+               node->p.v_dim;
+    return cost;
+}
+
 // among the tokens of the graph; what lies in the state adds to it at run time
 static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
     rg_cost cost = cost_elementwise(g, node);
@@ -406,6 +507,15 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_SWIGLU         shape_same,           cost_elementwise, rg_back_swiglu
 #define RULES_GATE           shape_gate,           cost_elementwise, rg_back_gate
 #define RULES_GATE_BACK      shape_gate_back,      cost_elementwise, NULL
+#define RULES_COLUMNS        shape_columns,        cost_elementwise, rg_back_columns
+#define RULES_COLUMNS_DX     shape_columns_dx,     cost_elementwise, NULL
+#define RULES_JOIN           shape_join,           cost_elementwise, rg_back_join
+#define RULES_CONV           shape_conv,           cost_elementwise, rg_back_conv
+#define RULES_CONV_BACK      shape_conv_back,      cost_elementwise, NULL
+#define RULES_DECAY          shape_decay,          cost_elementwise, rg_back_decay
+#define RULES_DECAY_BACK     shape_decay_back,     cost_elementwise, NULL
+#define RULES_DELTA          shape_delta,          cost_delta,       rg_back_delta
+#define RULES_DELTA_BACK     shape_delta_back,     cost_delta,       NULL
 #define RULES_SELECT_ROWS    shape_select_rows,    cost_gather,      rg_back_select_rows
 #define RULES_SCALE          shape_scale,          cost_elementwise, rg_back_scale
 #define RULES_DROPOUT        shape_dropout,        cost_elementwise, rg_back_dropout

@@ -20,6 +20,11 @@ typedef struct rg_kv_layout {
     size_t k_bytes; // of one layer's keys in a page
     size_t v_bytes;
     size_t page_bytes; // of a whole page, all layers
+    // of recurrent layers, which keep one state however many tokens there were: f32,
+    //   layer 0 [ convolution: kernel - 1 rows | S: v_head x k_dim x v_dim ]  layer 1 [ ... ] ...
+    uint32_t n_recurrent;
+    size_t conv_bytes;
+    size_t recurrent_bytes; // of one layer
 } rg_kv_layout;
 
 /** The tokens of one session in a batch: tokens [first, first + n_tok) of the graph, at positions
@@ -28,7 +33,9 @@ typedef struct rg_kv_row {
     size_t first;
     size_t n_tok;
     size_t pos;
-    uint8_t *const *pages; // by position / page_len; all that positions below pos + n_tok need
+    uint8_t *const *pages;    // by position / page_len; all that positions below pos + n_tok need
+    const uint8_t *recurrent; // before the first token: a run that fails leaves it as it was
+    uint8_t *recurrent_next;  // after the last one
 } rg_kv_row;
 
 /** What a run is given for its states. Rows are ascending in `first` and cover all tokens. */

@@ -158,8 +158,10 @@ static rg_status see_layer(void *arg, uint32_t layer, const float *const values[
         return RG_OK;
     }
     const rg_op_params p = rg_model_attention(l->model, layer);
-    rg_inspect_attention(seen, &p, &l->keys, l->pool, at, pos, n_tok, values[RG_TAP_Q],
-                         values[RG_TAP_K], l->rows);
+    if (values[RG_TAP_Q] != NULL) { // a recurrent layer looks nowhere
+        rg_inspect_attention(seen, &p, &l->keys, l->pool, at, pos, n_tok, values[RG_TAP_Q],
+                             values[RG_TAP_K], l->rows);
+    }
     see_norms(l, at, values, pos, n_tok);
     const double share = ((double)pos + (double)n_tok * (double)(at + 1) / (double)seen->n_layers) /
                          (double)seen->n_tok;

@@ -18,6 +18,7 @@ typedef enum rg_role {
     RG_ROLE_OUTPUT,     // absent: tied to EMBED
     RG_ROLE_ROPE_FREQS, // divisors of the rope frequencies
     RG_ROLE_INV_FREQ,   // made on load, in no file
+    RG_ROLE_DELTA_UNIT, // likewise: what makes a norm of a key head one of length 1
     RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_NORM = RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_Q,
@@ -45,6 +46,17 @@ typedef enum rg_role {
     RG_ROLE_SHARED_GATE,
     RG_ROLE_SHARED_UP,
     RG_ROLE_SHARED_DOWN,
+    RG_ROLE_DELTA_QKV,  // of the gated delta rule: queries, keys and values in one
+    RG_ROLE_DELTA_Z,    // gate of the result
+    RG_ROLE_DELTA_B,    // how much a token writes
+    RG_ROLE_DELTA_A,    // how much is forgotten
+    RG_ROLE_DELTA_QKVZ, // by key head
+    RG_ROLE_DELTA_BA,   // by key head
+    RG_ROLE_DELTA_CONV,
+    RG_ROLE_DELTA_DECAY,
+    RG_ROLE_DELTA_DT,
+    RG_ROLE_DELTA_NORM,
+    RG_ROLE_DELTA_O,
     RG_ROLE_COUNT,
     RG_ROLE_NONE = RG_ROLE_COUNT // no weight
 } rg_role;
@@ -58,14 +70,17 @@ typedef enum rg_need {
     RG_IN_DENSE,  // needed by layers without experts
     RG_IN_SPARSE, // by layers with experts
     RG_IN_SHARED, // by layers with experts of which one is for all tokens
+    RG_IN_ATTENTION,
+    RG_IN_RECURRENT, // by layers with a recurrence in place of attention
 } rg_need;
 
 /**
  * One weight of a family. %u in a name is the layer; %e the expert, of which there is one tensor
  * each: together they make the first dimension. `shape` lists dimensions slowest first, as products
  * of: vocab embd head kv hdim ff rot2 (half of the turning values) exp (experts) ffx (their width)
- * ffs (that of the shared one) 1. A weight in neither `gguf` nor `hf` (NULL) is not in that
- * container.
+ * ffs (that of the shared one), of recurrent layers dqkv dqkvz (all of the joint projections) dval
+ * (values) vh (value heads) vdim conv; and 1 2. A weight in neither `gguf` nor `hf` (NULL) is not
+ * in that container.
  */
 typedef struct rg_weight_rule {
     rg_role role;
@@ -74,6 +89,14 @@ typedef struct rg_weight_rule {
     const char *shape;
     rg_need need;
 } rg_weight_rule;
+
+/** Where all experts of a layer lie in one tensor, or two matrices of each. */
+typedef struct rg_fused_rule {
+    rg_role role;
+    const char *gguf;
+    const char *hf;
+    uint32_t half; // of each expert's rows: the first (1), the second (2), all of them (0)
+} rg_fused_rule;
 
 typedef enum rg_rope_scaling {
     RG_ROPE_PLAIN,
@@ -113,15 +136,25 @@ typedef struct rg_hparams {
     uint32_t n_expert; // of a layer that has any; 0: no layer has
     uint32_t n_expert_used;
     uint32_t n_ff_expert;
-    uint32_t n_ff_shared; // of the expert of all tokens; 0: none
-    bool renorms_experts; // the weights of those used add up to 1
-    uint32_t window;      // of the layers that slide; 0: none does
-    uint32_t window_from; // first layer that slides, where no list says otherwise
+    uint32_t n_ff_shared;  // of the expert of all tokens; 0: none
+    bool renorms_experts;  // the weights of those used add up to 1
+    uint32_t conv_kernel;  // of recurrent layers: rows that their convolution sees
+    uint32_t n_delta_key;  // key heads
+    uint32_t n_delta_head; // value heads
+    uint32_t delta_k_dim;
+    uint32_t delta_v_dim;
+    uint32_t n_delta_inner; // all value heads together
+    uint32_t window;        // of the layers that slide; 0: none does
+    uint32_t window_from;   // first layer that slides, where no list says otherwise
     float norm_eps;
     bool is_windowed; // the checkpoint wants its window used
     bool is_tied;
     bool slides[RG_LAYERS_MAX];
-    bool is_sparse[RG_LAYERS_MAX]; // has experts; follows from the tensors
+    bool is_sparse[RG_LAYERS_MAX];    // has experts; follows from the tensors
+    bool is_recurrent[RG_LAYERS_MAX]; // likewise
+    bool gates_attention;             // its result, by a gate beside the queries
+    bool is_decay_log;                // the file holds the log of a decay, not its negative
+    bool tiles_heads;                 // value heads go with key heads in turn
     rg_rope_params rope;
 } rg_hparams;
 
@@ -145,6 +178,9 @@ typedef struct rg_arch {
     bool is_gguf_rope_neighbor;    // GGUF rows of q and k are re-ordered to neighbor pairs
     bool uses_window;              // a sliding window is on wherever the file gives one
     bool renorms_experts;          // where the file does not say
+    bool gates_attention;
+    bool tiles_heads_gguf; // value heads are re-ordered in GGUF
+    bool norms_from_one;   // checkpoints hold what is added to 1
     const rg_key_rule *keys;
     size_t n_keys;
     const rg_weight_rule *weights;
@@ -152,7 +188,7 @@ typedef struct rg_arch {
 } rg_arch;
 
 extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen2_moe, rg_arch_qwen3,
-    rg_arch_qwen3_moe;
+    rg_arch_qwen3_moe, rg_arch_qwen3_next, rg_arch_qwen35, rg_arch_qwen35_moe;
 
 /** The families, NULL at the end. In family/table.c. */
 extern const rg_arch *const rg_archs[];
@@ -167,3 +203,9 @@ const char *rg_arch_nearest(rg_str name);
 #define RG_DENSE_KEYS  13
 #define RG_SPARSE_KEYS (RG_DENSE_KEYS + 5)
 extern const rg_key_rule rg_decoder_keys[RG_SPARSE_KEYS];
+#define RG_FUSED_EXPERTS 3
+extern const rg_fused_rule rg_fused_experts[RG_FUSED_EXPERTS];
+// the same with recurrent layers, those without experts first
+#define RG_HYBRID_KEYS        (RG_DENSE_KEYS + 6)
+#define RG_HYBRID_SPARSE_KEYS (RG_SPARSE_KEYS + 6)
+extern const rg_key_rule rg_hybrid_keys[RG_HYBRID_SPARSE_KEYS];

@@ -60,6 +60,28 @@ void rg_weight_name(const char *pattern, uint32_t layer, uint32_t expert,
     out[n] = '\0';
 }
 
+bool rg_weight_name_of_part(char name[RG_WEIGHT_NAME_MAX]) {
+    static const char whole[] = "model.";
+    static const char part[] = "language_model.";
+    const size_t at = strlen(whole);
+    if (strncmp(name, whole, at) != 0 || strlen(name) + strlen(part) >= RG_WEIGHT_NAME_MAX) {
+        return false;
+    }
+    memmove(name + at + strlen(part), name + at, strlen(name + at) + 1);
+    memcpy(name + at, part, strlen(part));
+    return true;
+}
+
+bool rg_model_is_from_one(const rg_model *model, uint32_t slot) {
+    static const rg_role norms[] = {RG_ROLE_ATTN_NORM, RG_ROLE_ATTN_Q_NORM, RG_ROLE_ATTN_K_NORM,
+                                    RG_ROLE_FFN_NORM};
+    bool is_norm = slot == RG_ROLE_OUTPUT_NORM;
+    for (size_t i = 0; i < sizeof norms / sizeof *norms && slot >= RG_ROLE_FIRST_LAYER; i++) {
+        is_norm = is_norm || (slot - norms[i]) % RG_LAYER_ROLES == 0;
+    }
+    return model->arch->norms_from_one && is_norm;
+}
+
 // the pattern of a slot's name in a checkpoint, and its layer; NULL: it has none
 static const char *hf_pattern(const rg_model *model, uint32_t slot, uint32_t *layer) {
     *layer = slot >= RG_ROLE_FIRST_LAYER ? (slot - RG_ROLE_FIRST_LAYER) / RG_LAYER_ROLES : 0;
@@ -82,10 +104,14 @@ bool rg_model_weight_name(const rg_model *model, uint32_t slot, uint32_t part,
                           char out[RG_WEIGHT_NAME_MAX]) {
     uint32_t layer = 0;
     const char *pattern = hf_pattern(model, slot, &layer);
-    if (pattern != NULL) {
-        rg_weight_name(pattern, layer, part, out);
+    if (pattern == NULL) {
+        return false;
     }
-    return pattern != NULL;
+    rg_weight_name(pattern, layer, part, out);
+    if (model->is_part) {
+        (void)rg_weight_name_of_part(out); // the head has its name outside
+    }
+    return true;
 }
 
 rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, rg_tensor **out,
@@ -171,7 +197,8 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {
         rg_graph_mark(g);
         const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, x);
-        const rg_val attn = rg_block_attention(&b, layer, a);
+        const rg_val attn = model->h.is_recurrent[layer] ? rg_block_delta(&b, layer, a)
+                                                         : rg_block_attention(&b, layer, a);
         x = rg_add(g, x, attn);
         const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);
         const rg_val ffn = model->h.is_sparse[layer] ? rg_block_experts(&b, layer, f)

@@ -6,6 +6,7 @@
 #include "format/gguf.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,6 +36,16 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
         {"exp", h->n_expert},
         {"ffx", h->n_ff_expert},
         {"ffs", h->n_ff_shared},
+        {"dqkv",
+         2 * (size_t)h->n_delta_key * h->delta_k_dim + (size_t)h->n_delta_head * h->delta_v_dim},
+        {"dqkvz", 2 * (size_t)h->n_delta_key * h->delta_k_dim +
+                      2 * (size_t)h->n_delta_head * h->delta_v_dim},
+        {"dval", (size_t)h->n_delta_head * h->delta_v_dim},
+        {"vh", h->n_delta_head},
+        {"vdim", h->delta_v_dim},
+        {"conv", h->conv_kernel},
+        {"2", 2},
+
         {"1", 1},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -82,8 +93,13 @@ static void print_shape(char *text, size_t size, const size_t *shape, uint32_t n
 static rg_status check_shape(loader *l, rg_tensor *t, const char *rule, bool is_one) {
     size_t want[RG_DIMS_MAX] = {0};
     uint32_t n_dims = rg_weight_shape(&l->model->h, rule, want);
-    if (is_one) {
-        memmove(want, want + 1, --n_dims * sizeof *want);
+    for (uint32_t d = 1; is_one && d < RG_DIMS_MAX; d++) {
+        want[d - 1] = want[d];
+    }
+    n_dims -= is_one;
+    if (t->n_dims == 3 && n_dims == 2 && t->shape[1] == 1) {
+        t->n_dims = 2; // a convolution of one channel each
+        t->shape[1] = t->shape[2];
     }
     if (t->n_dims == 1 && n_dims == 2 && want[0] == 1) {
         // a single row is a vector in some files
@@ -230,9 +246,33 @@ static rg_status check_type(loader *l, const rg_tensor *t) {
     return RG_OK;
 }
 
-// a router decides by small differences: its activations are not rounded
-static bool is_router(rg_role role) {
-    return role == RG_ROLE_ROUTER || role == RG_ROLE_SHARED_ROUTER;
+// decided by small differences, or multiplied value by value: kept as f32
+static bool is_widened(rg_role role) {
+    switch (role) {
+    case RG_ROLE_ROUTER:
+    case RG_ROLE_SHARED_ROUTER:
+    case RG_ROLE_DELTA_A:
+    case RG_ROLE_DELTA_B:
+    case RG_ROLE_DELTA_BA:
+    case RG_ROLE_DELTA_CONV:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// a norm whose checkpoint holds what is added to 1
+static rg_status add_one(loader *l, rg_tensor *weight) {
+    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
+    const void *data = weight->data;
+    const size_t n = rg_tensor_count(weight);
+    float *values = NULL;
+    const rg_status status = own(l, weight, n, &values);
+    for (size_t i = 0; status == RG_OK && i < n; i++) {
+        info->to_float(&values[i], (const char *)data + i * info->block_bytes, 1);
+        values[i] += 1;
+    }
+    return status;
 }
 
 static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, const rg_tensor *t) {
@@ -249,18 +289,27 @@ static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, con
     *weight = shaped;
     if (t->dtype == RG_DTYPE_F8_E4M3) {
         status = widen_fp8(l, weight);
-    } else if (weight->n_dims == 1 || is_router(rule->role)) {
+    } else if (rg_model_is_from_one(l->model, rg_model_slot(rule->role, layer)) &&
+               rg_source_get_kind(l->source) == RG_SOURCE_HF) {
+        status = add_one(l, weight);
+    } else if (weight->n_dims == 1 || is_widened(rule->role)) {
         status = widen(l, weight);
     }
     l->model->weight_bytes += l->model->owned_bytes - owned_before;
     return status;
 }
 
-static const rg_tensor *find_expert(const loader *l, const char *pattern, uint32_t layer,
+// a tensor by the name that a rule gives it; models that see as well have their language in a part
+static const rg_tensor *find_tensor(const loader *l, const char *pattern, uint32_t layer,
                                     uint32_t expert) {
     char name[RG_WEIGHT_NAME_MAX];
     rg_weight_name(pattern, layer, expert, name);
-    return rg_source_find(l->source, rg_str_of(name));
+    const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
+    if (t == NULL && rg_weight_name_of_part(name)) {
+        t = rg_source_find(l->source, rg_str_of(name));
+        l->model->is_part = l->model->is_part || t != NULL;
+    }
+    return t;
 }
 
 // the matrices of a layer's experts where they lie, one tensor each
@@ -276,7 +325,7 @@ static rg_status take_experts(loader *l, const rg_weight_rule *rule, uint32_t la
     m->owned[m->n_owned++] = slabs;
     rg_tensor all = {.n_dims = 3, .slabs = slabs};
     for (uint32_t e = 0; e < n; e++) {
-        const rg_tensor *t = find_expert(l, pattern, layer, e);
+        const rg_tensor *t = find_tensor(l, pattern, layer, e);
         if (t == NULL) {
             char name[RG_WEIGHT_NAME_MAX];
             rg_weight_name(pattern, layer, e, name);
@@ -303,9 +352,50 @@ static rg_status take_experts(loader *l, const rg_weight_rule *rule, uint32_t la
     }
     all.data = slabs[0];
     all.shape[0] = n;
-    all.shape[1] = find_expert(l, pattern, layer, 0)->shape[0];
-    all.shape[2] = find_expert(l, pattern, layer, 0)->shape[1];
+    const rg_tensor *first = find_tensor(l, pattern, layer, 0);
+    all.shape[1] = first->shape[0];
+    all.shape[2] = first->shape[1];
     *weight = all;
+    return RG_OK;
+}
+
+// all experts of a layer in one tensor, of which this weight may be one half of the rows
+static rg_status take_fused(loader *l, const rg_weight_rule *rule, uint32_t half, uint32_t layer,
+                            const rg_tensor *t) {
+    rg_model *m = l->model;
+    size_t want[RG_DIMS_MAX] = {0};
+    const size_t n = m->h.n_expert;
+    const size_t n_halves = half == 0 ? 1 : 2;
+    rg_tensor *weight = &m->weights[rg_model_slot(rule->role, layer)];
+    (void)rg_weight_shape(&m->h, rule->shape, want);
+    if (t->n_dims != 3 || t->shape[0] != n || t->shape[1] != n_halves * want[1] ||
+        t->shape[2] != want[2]) {
+        char has[96];
+        print_shape(has, sizeof has, t->shape, t->n_dims);
+        return rg_fail(l->err, RG_E_FORMAT, "tensor %.*s is %s, the settings need %zu x %zu x %zu",
+                       RG_FMT(t->name), has, n, n_halves * want[1], want[2]);
+    }
+    if (!l->is_used[rg_source_index(l->source, t->name)]) {
+        const rg_status status = check_type(l, t);
+        if (status != RG_OK) {
+            return status;
+        }
+    }
+    const void **slabs = rg_new_array(m->mem, n, sizeof *slabs);
+    if (slabs == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for a list of %zu experts", n);
+    }
+    m->owned[m->n_owned++] = slabs;
+    m->has_fused_experts = true;
+    const size_t bytes = t->bytes / n / n_halves; // of one matrix
+    for (size_t e = 0; e < n; e++) {
+        slabs[e] = (const char *)t->data + e * n_halves * bytes + (half == 2 ? bytes : 0);
+    }
+    *weight = *t;
+    weight->shape[1] = want[1];
+    weight->bytes = n * bytes;
+    weight->data = slabs[0];
+    weight->slabs = slabs;
     return RG_OK;
 }
 
@@ -323,46 +413,63 @@ static bool is_missed(const rg_hparams *h, const rg_weight_rule *rule, uint32_t 
         return is_sparse;
     case RG_IN_SHARED:
         return is_sparse && h->n_ff_shared != 0;
+    case RG_IN_ATTENTION:
+        return !h->is_recurrent[layer];
+    case RG_IN_RECURRENT:
+        return h->is_recurrent[layer];
     }
     return true;
 }
 
 static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t layer) {
-    char name[RG_WEIGHT_NAME_MAX];
-    const char *pattern = rg_source_get_kind(l->source) == RG_SOURCE_GGUF ? rule->gguf : rule->hf;
+    const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
+    const char *pattern = is_gguf ? rule->gguf : rule->hf;
     const bool is_missing_bad = is_missed(&l->model->h, rule, layer);
     if (pattern == NULL) {
         return RG_OK;
     }
-    if (rg_weight_is_split(pattern)) {
-        return is_missing_bad ? take_experts(l, rule, layer, pattern) : RG_OK;
-    }
-    rg_weight_name(pattern, layer, 0, name);
-    const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
-    if (t != NULL) {
+    const rg_tensor *t = find_tensor(l, pattern, layer, 0);
+    if (t != NULL && !rg_weight_is_split(pattern)) {
         return take(l, rule, layer, t);
+    }
+    for (size_t i = 0; t == NULL && i < RG_FUSED_EXPERTS; i++) {
+        const rg_fused_rule *fused = &rg_fused_experts[i];
+        const char *name = is_gguf ? fused->gguf : fused->hf;
+        const rg_tensor *all =
+            fused->role != rule->role || name == NULL ? NULL : find_tensor(l, name, layer, 0);
+        if (all != NULL) {
+            return take_fused(l, rule, fused->half, layer, all);
+        }
     }
     if (!is_missing_bad) {
         return RG_OK;
     }
-    size_t want[RG_DIMS_MAX] = {0};
+    if (rg_weight_is_split(pattern)) {
+        return take_experts(l, rule, layer, pattern);
+    }
+    char name[RG_WEIGHT_NAME_MAX];
     char needs[96];
+    size_t want[RG_DIMS_MAX] = {0};
+    rg_weight_name(pattern, layer, 0, name);
     print_shape(needs, sizeof needs, want, rg_weight_shape(&l->model->h, rule->shape, want));
     return rg_fail(l->err, RG_E_FORMAT, "tensor %s (%s) is missing", name, needs);
 }
 
-// a layer with a router has experts, whatever the settings count
-static rg_status find_sparse(loader *l) {
-    rg_hparams *h = &l->model->h;
+// which layers have a weight of this role: what a layer is follows from its tensors
+static void find_layers(const loader *l, rg_role role, bool *has) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     for (size_t i = 0; i < l->model->arch->n_weights; i++) {
         const rg_weight_rule *rule = &l->model->arch->weights[i];
-        for (uint32_t layer = 0; rule->role == RG_ROLE_ROUTER && layer < h->n_layer; layer++) {
-            char name[RG_WEIGHT_NAME_MAX];
-            rg_weight_name(is_gguf ? rule->gguf : rule->hf, layer, 0, name);
-            h->is_sparse[layer] = rg_source_find(l->source, rg_str_of(name)) != NULL;
+        for (uint32_t layer = 0; rule->role == role && layer < l->model->h.n_layer; layer++) {
+            has[layer] = find_tensor(l, is_gguf ? rule->gguf : rule->hf, layer, 0) != NULL;
         }
     }
+}
+
+static rg_status find_kinds(loader *l) {
+    rg_hparams *h = &l->model->h;
+    find_layers(l, RG_ROLE_ROUTER, h->is_sparse);
+    find_layers(l, RG_ROLE_DELTA_CONV, h->is_recurrent);
     return h->n_expert_used <= h->n_expert
                ? RG_OK
                : rg_fail(l->err, RG_E_FORMAT, "a token uses %u experts, but there are %u",
@@ -397,14 +504,30 @@ static rg_status make_inv_freq(loader *l) {
     return status;
 }
 
+// the weight that makes RMS normalization of a key head one to length 1
+static rg_status make_unit(loader *l) {
+    rg_model *m = l->model;
+    const uint32_t n = m->h.delta_k_dim;
+    rg_tensor *weight = &m->weights[RG_ROLE_DELTA_UNIT];
+    float *values = NULL;
+    if (n == 0) {
+        return RG_OK;
+    }
+    *weight = (rg_tensor){.name = RG_STR("delta_unit"), .n_dims = 1, .shape = {n}};
+    const rg_status status = own(l, weight, n, &values);
+    for (uint32_t i = 0; status == RG_OK && i < n; i++) {
+        values[i] = (float)(1 / sqrt(n));
+    }
+    return status;
+}
+
 // the vocabulary's size follows from the embedding where the settings leave it out
 static rg_status size_vocab(loader *l) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     for (size_t i = 0; i < l->model->arch->n_weights && l->model->h.n_vocab == 0; i++) {
         const rg_weight_rule *rule = &l->model->arch->weights[i];
         const char *name = is_gguf ? rule->gguf : rule->hf;
-        const rg_tensor *t =
-            rule->role == RG_ROLE_EMBED ? rg_source_find(l->source, rg_str_of(name)) : NULL;
+        const rg_tensor *t = rule->role == RG_ROLE_EMBED ? find_tensor(l, name, 0, 0) : NULL;
         if (t != NULL && t->n_dims == 2 && t->shape[0] <= INT32_MAX) {
             l->model->h.n_vocab = (uint32_t)t->shape[0];
         }
@@ -451,13 +574,14 @@ rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **o
         status = rg_fail(err, RG_E_MEMORY, "no memory for the table of %zu weights", m->n_weights);
         goto done;
     }
-    RG_TRY(find_sparse(&l));
+    RG_TRY(find_kinds(&l));
     RG_TRY(load_weights(&l));
     if (m->h.is_tied) {
         // a tied checkpoint may carry a copy of its embedding as head: the settings decide
         m->weights[RG_ROLE_OUTPUT].data = NULL;
     }
     RG_TRY(make_inv_freq(&l));
+    RG_TRY(make_unit(&l));
     note_unused(&l);
     *out = m;
     m = NULL;

@@ -18,6 +18,8 @@ typedef struct rg_model {
     size_t owned_bytes;  // of those that were made on load
     void **owned;        // blocks of the weights made on load
     size_t n_owned;
+    bool is_part; // of a model that sees as well: names in its checkpoint say so
+    bool has_fused_experts;
     rg_buf warnings; // one line each: tensors without use, odd settings
 } rg_model;
 
@@ -109,6 +111,11 @@ uint32_t rg_weight_shape(const rg_hparams *h, const char *text, size_t shape[RG_
 /** A weight's name from its rule's pattern: %u is the layer, %e the expert. */
 void rg_weight_name(const char *pattern, uint32_t layer, uint32_t expert,
                     char out[RG_WEIGHT_NAME_MAX]);
+/** The name that a weight has in a model that sees as well: "model.language_model.", not "model.".
+ * False: it would be the same, or too long. */
+bool rg_weight_name_of_part(char name[RG_WEIGHT_NAME_MAX]);
+/** Is it a norm whose checkpoint holds what is added to 1? */
+bool rg_model_is_from_one(const rg_model *model, uint32_t slot);
 /** Has the pattern one name for each expert? */
 bool rg_weight_is_split(const char *pattern);
 
@@ -135,6 +142,9 @@ rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, r
  */
 rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
                           const rg_graph_extras *extras, size_t n_tok, size_t n_out);
+
+/** Number of a layer among those whose state is of its kind: attention, or a recurrence. */
+uint32_t rg_model_state(const rg_model *model, uint32_t layer);
 
 /** Attention of a layer in numbers: heads, sizes, scale of q.k, window (0: all tokens before). */
 rg_op_params rg_model_attention(const rg_model *model, uint32_t layer);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "format/gguf.h"
+#include "graph/graph.h"
 
 // the name of a key as the user finds it in the file
 static const char *key_name(const rg_source *source, const rg_arch *arch, const rg_key_rule *rule,
@@ -241,7 +242,7 @@ static rg_status find_arch(const rg_source *source, const rg_arch **arch, rg_err
         }
         *arch = rg_arch_find_gguf(name);
     } else {
-        const rg_json *config = rg_source_config(source);
+        const rg_json *config = rg_source_whole_config(source);
         if (!rg_json_str(rg_json_at(rg_json_find(config, "architectures"), 0), &name) &&
             !rg_json_str(rg_json_find(config, "model_type"), &name)) {
             return rg_fail(err, RG_E_FORMAT,
@@ -258,6 +259,14 @@ static rg_status find_arch(const rg_source *source, const rg_arch **arch, rg_err
 }
 
 static rg_status check_together(const rg_hparams *h, rg_error *err) {
+    if (h->n_ff == 0 && h->n_expert == 0) {
+        return rg_fail(err, RG_E_FORMAT, "the width of the feed-forward layers is missing");
+    }
+    if (h->n_delta_head != 0 && (h->n_delta_head % h->n_delta_key != 0 || h->delta_v_dim == 0 ||
+                                 h->delta_v_dim > RG_DELTA_DIM_MAX)) {
+        return rg_fail(err, RG_E_FORMAT, "%u value heads of %u values cannot share %u key heads",
+                       h->n_delta_head, h->delta_v_dim, h->n_delta_key);
+    }
     if (h->n_kv_head > h->n_head || h->n_head % h->n_kv_head != 0) {
         return rg_fail(err, RG_E_FORMAT, "%u query heads cannot share %u key-value heads",
                        h->n_head, h->n_kv_head);
@@ -270,12 +279,19 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     rg_status status = RG_OK;
     *h = (rg_hparams){0};
     RG_TRY(find_arch(source, arch, err));
-    h->renorms_experts = rg_source_get_kind(source) == RG_SOURCE_GGUF && (*arch)->renorms_experts;
+    const bool is_gguf = rg_source_get_kind(source) == RG_SOURCE_GGUF;
+    h->renorms_experts = is_gguf && (*arch)->renorms_experts;
+    h->gates_attention = (*arch)->gates_attention;
+    h->tiles_heads = is_gguf && (*arch)->tiles_heads_gguf;
+    h->is_decay_log = !is_gguf;
     for (size_t i = 0; i < (*arch)->n_keys; i++) {
         RG_TRY(read_key(source, *arch, &(*arch)->keys[i], h, err));
     }
 
     // what is left out follows from the rest
+    if (h->delta_v_dim == 0 && h->n_delta_head != 0) {
+        h->delta_v_dim = h->n_delta_inner / h->n_delta_head;
+    }
     if (h->n_kv_head == 0) {
         h->n_kv_head = h->n_head;
     }

@@ -92,6 +92,10 @@ const struct rg_hf_dir *rg_source_hf(const rg_source *source) {
     return source->hf;
 }
 
+const rg_json *rg_source_whole_config(const rg_source *source) {
+    return source->hf == NULL ? NULL : source->hf->config;
+}
+
 const rg_json *rg_source_config(const rg_source *source) {
     if (source->hf == NULL) {
         return NULL;
@@ -134,15 +138,17 @@ bool rg_source_is_intact(const rg_source *source) {
                                 : rg_safetensors_is_intact(source->hf->weights);
 }
 
-// every item of a per-layer array must be the same number: the dense families have one for all
-// layers
+// every item of a per-layer array must be the same number; zeros are of layers that have no such
+// thing
 static rg_status number_of_array(const rg_gguf_pair *pair, double *out, rg_error *err) {
     if (pair->item_type == RG_GGUF_STRING || pair->n_items == 0) {
         return rg_fail(err, RG_E_FORMAT, "the key %.*s is no array of numbers", RG_FMT(pair->key));
     }
-    *out = rg_gguf_item_f64(pair, 0);
-    for (uint64_t i = 1; i < pair->n_items; i++) {
-        if (rg_gguf_item_f64(pair, i) != *out) {
+    *out = 0;
+    for (uint64_t i = 0; i < pair->n_items; i++) {
+        const double item = rg_gguf_item_f64(pair, i);
+        *out = *out == 0 ? item : *out;
+        if (item != 0 && item != *out) {
             return rg_fail(err, RG_E_UNSUPPORTED, "the key %.*s differs from layer to layer",
                            RG_FMT(pair->key));
         }
@@ -171,6 +177,7 @@ rg_status rg_source_number(const rg_source *source, const char *arch, const char
     }
     const rg_json *json = rg_json_find(rg_source_config(source), hf_key);
     bool truth = false;
+    json = json == NULL ? rg_json_find(rg_source_whole_config(source), hf_key) : json;
     if (json == NULL || json->kind == RG_JSON_NULL) {
         return RG_OK;
     }

@@ -46,6 +46,9 @@ const struct rg_hf_dir *rg_source_hf(const rg_source *source);
  * for GGUF. */
 const rg_json *rg_source_config(const rg_source *source);
 
+/** The same with what is around it. */
+const rg_json *rg_source_whole_config(const rg_source *source);
+
 size_t rg_source_count(const rg_source *source);
 const rg_tensor *rg_source_at(const rg_source *source, size_t i);
 /** A tensor by name: the quantized one where there is one. */

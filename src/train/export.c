@@ -27,21 +27,45 @@ rg_status rg_make_dir(const char *path, rg_error *err) {
     return RG_OK;
 }
 
+// the values as a checkpoint holds them
+static rg_status take_base(const rg_mem *mem, const rg_param *p, void **out, rg_error *err) {
+    float *copy = rg_new_array(mem, p->n, sizeof *copy);
+    if (copy == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for tensor %s", p->name);
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        copy[i] = p->w[i] - p->base;
+    }
+    *out = copy;
+    return RG_OK;
+}
+
 rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params *params,
                             const float *const *values, rg_error *err) {
     const rg_safetensors_note note = {"format", RG_STR("pt")};
+    rg_status status = RG_OK;
     rg_tensor *list = rg_new_array(mem, params->n + 1, sizeof *list);
-    if (list == NULL) {
-        return rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu tensors", params->n);
+    void **copies = rg_new_array(mem, params->n + 1, sizeof *copies);
+    if (list == NULL || copies == NULL) {
+        status = rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu tensors", params->n);
+        goto done;
     }
     for (size_t i = 0; i < params->n; i++) {
         list[i] = rg_param_tensor(&params->list[i]);
         if (values != NULL) {
             list[i].data = values[i];
+        } else if (params->list[i].base != 0) {
+            RG_TRY(take_base(mem, &params->list[i], &copies[i], err));
+            list[i].data = copies[i];
         }
     }
-    const rg_status status =
-        rg_safetensors_write(mem, path, list, params->n, &note, 1, NULL, NULL, err);
+    status = rg_safetensors_write(mem, path, list, params->n, &note, 1, NULL, NULL, err);
+
+done:
+    for (size_t i = 0; copies != NULL && i < params->n; i++) {
+        rg_free(mem, copies[i]);
+    }
+    rg_free(mem, copies);
     rg_free(mem, list);
     return status;
 }

@@ -70,6 +70,7 @@ static void set_param(rg_param *param, const rg_model *model, uint32_t slot, uin
     param->n_parts = n_parts;
     param->n_dims = w->n_dims - skip;
     memcpy(param->shape, w->shape + skip, param->n_dims * sizeof *param->shape);
+    param->base = rg_model_is_from_one(model, slot) ? 1 : 0;
     param->decays = param->n_dims > 1;
     param->is_inner = param->n_dims == 2 && slot >= RG_ROLE_FIRST_LAYER;
 }
@@ -79,6 +80,11 @@ rg_status rg_params_of_model(const rg_mem *mem, const rg_model *model, rg_params
     rg_status status = RG_OK;
     rg_params p = {.mem = mem};
     size_t n_most = 0;
+    if (model->has_fused_experts) {
+        return rg_fail(err, RG_E_UNSUPPORTED,
+                       "the experts of this model lie in one tensor a layer: its weights cannot "
+                       "all be trained, low-rank additions can");
+    }
     for (uint32_t slot = 0; slot < model->n_weights; slot++) {
         n_most += rg_model_weight_parts(model, slot);
     }

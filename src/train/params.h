@@ -20,6 +20,7 @@ typedef struct rg_param {
     float *w;
     float *m;
     float *v;
+    float base;    // a checkpoint holds w - base
     bool decays;   // matrices do, vectors do not
     bool is_inner; // a matrix of a layer: from hidden values to hidden values
 } rg_param;

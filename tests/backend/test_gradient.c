@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { INPUTS_MAX = 4, SIZE_MAX_VALUES = 4096, T = 6, N_HEAD = 4, N_KV = 2, HEAD = 8, WINDOW = 3 };
+enum { INPUTS_MAX = 6, SIZE_MAX_VALUES = 4096, T = 6, N_HEAD = 4, N_KV = 2, HEAD = 8, WINDOW = 3 };
 
 /** One input of a case. rows 0: a vector; is_weight: passed as a weight, else as an input; is_ids:
  * not differentiated. */
@@ -25,7 +25,8 @@ typedef struct input {
     size_t width;
     bool is_weight;
     bool is_ids;
-    size_t n_stacked; // matrices of a weight in one; 0: it is one
+    size_t n_stacked;    // matrices of a weight in one; 0: it is one
+    const int32_t *list; // of ids; NULL: `ids`
 } input;
 
 typedef struct op_case {
@@ -273,123 +274,46 @@ static void oracle_sequences(double *const *in, double *out) {
     oracle_attention(in, out, 0, T / 2);
 }
 
-enum { EXPERTS = 6, TOP = 3, IN = 10, OUT = 7 };
-
-static const rg_op_params routers[] = {
-    {.n_top = TOP, .scale = 1, .is_renormed = true},
-    {.n_top = TOP, .scale = 2.5f},
-    {.n_top = TOP,
-     .score = RG_ROUTER_SIGMOID,
-     .scale = 1.5f,
-     .is_renormed = true,
-     .n_group = 3,
-     .n_group_used = 2,
-     .is_group_by_two = true},
-    {.n_top = TOP, .scale = 1, .n_group = 3, .n_group_used = 2},
-};
-
-// tokens to experts and back: x, logits, matrices, bias
-static rg_val build_experts(rg_graph *g, const rg_val *in, size_t i) {
-    const rg_routing r = rg_route(
-        g, in[1], routers[i].score == RG_ROUTER_SIGMOID ? in[3] : RG_VAL_NONE, &routers[i]);
-    const rg_val rows = rg_select_rows(g, in[0], r.tokens);
-    return rg_combine(g, rg_experts(g, rows, in[2], r.starts), &r);
-}
-
-static int n_better(const double *of, int n, int i) {
-    int better = 0;
-    for (int k = 0; k < n; k++) {
-        better += of[k] > of[i] || (of[k] == of[i] && k < i);
-    }
-    return better;
-}
-
-static void oracle_experts(double *const *in, double *out, size_t i) {
-    const rg_op_params *p = &routers[i];
-    const int n_group = p->n_group == 0 ? 1 : (int)p->n_group;
-    const int size = EXPERTS / n_group;
-    memset(out, 0, T * OUT * sizeof *out);
-    for (int t = 0; t < T; t++) {
-        double s[EXPERTS], choice[EXPERTS], group[EXPERTS], sum = 0, kept = 0;
-        for (int e = 0; e < EXPERTS; e++) {
-            s[e] = p->score == RG_ROUTER_SIGMOID ? 1 / (1 + exp(-in[1][t * EXPERTS + e]))
-                                                 : exp(in[1][t * EXPERTS + e]);
-            sum += s[e];
-        }
-        for (int e = 0; e < EXPERTS; e++) {
-            s[e] /= p->score == RG_ROUTER_SIGMOID ? 1 : sum;
-            choice[e] = s[e] + (p->score == RG_ROUTER_SIGMOID ? in[3][e] : 0);
-        }
-        for (int k = 0; k < n_group; k++) {
-            double best = -1e9, second = -1e9;
-            for (int e = k * size; e < (k + 1) * size; e++) {
-                second = choice[e] > best ? best : choice[e] > second ? choice[e] : second;
-                best = choice[e] > best ? choice[e] : best;
-            }
-            group[k] = p->is_group_by_two ? best + second : best;
-        }
-        for (int e = 0; e < EXPERTS; e++) {
-            if (n_group > 1 && n_better(group, n_group, e / size) >= (int)p->n_group_used) {
-                choice[e] = -1e9;
-            }
-        }
-        for (int e = 0; e < EXPERTS; e++) {
-            kept += n_better(choice, EXPERTS, e) < TOP ? s[e] : 0;
-        }
-        for (int e = 0; e < EXPERTS; e++) {
-            if (n_better(choice, EXPERTS, e) >= TOP) {
-                continue;
-            }
-            const double weight = s[e] / (p->is_renormed ? kept : 1) * (double)p->scale;
-            for (int r = 0; r < OUT; r++) {
-                for (int k = 0; k < IN; k++) {
-                    out[t * OUT + r] += weight * in[0][t * IN + k] * in[2][(e * OUT + r) * IN + k];
-                }
-            }
-        }
-    }
-}
-
-#define EXPERTS_CASE(i)                                                                            \
-    static rg_val build_experts_##i(rg_graph *g, const rg_val *in) {                               \
-        return build_experts(g, in, i);                                                            \
-    }                                                                                              \
-    static void oracle_experts_##i(double *const *in, double *out) {                               \
-        oracle_experts(in, out, i);                                                                \
-    }
-EXPERTS_CASE(0)
-EXPERTS_CASE(1)
-EXPERTS_CASE(2)
-EXPERTS_CASE(3)
+#include "backend/oracles_experts.h"
+#include "backend/oracles_recurrent.h"
 
 // clang-format off
-#define EXPERTS_IN 4, {{T, IN, false, false, 0}, {T, EXPERTS, false, false, 0}, {OUT, IN, true, false, EXPERTS}, {0, EXPERTS, true, true, 0}}, T, OUT
+#define EXPERTS_IN 4, {{T, IN, false, false, 0, NULL}, {T, EXPERTS, false, false, 0, NULL}, {OUT, IN, true, false, EXPERTS, NULL}, {0, EXPERTS, true, true, 0, NULL}}, T, OUT
+
+#define DELTA_IN 6, {{T, KEYS * K_DIM, false, false, 0, NULL}, {T, KEYS * K_DIM, false, false, 0, NULL}, {T, VALUES * V_DIM, false, false, 0, NULL}, \
+                     {T, VALUES, false, false, 0, NULL}, {T, VALUES, false, false, 0, NULL}, {0, T, false, true, 0, positions}}, T, VALUES * V_DIM
 
 static const op_case cases[] = {
+    {"columns",  1, {{T, 9, false, false, 0, NULL}}, T, 16, build_columns, oracle_columns},
+    {"conv",     3, {{T, 70, false, false, 0, NULL}, {70, KERNEL, true, false, 0, NULL}, {0, T, false, true, 0, positions}}, T, 70, build_conv, oracle_conv},
+    {"decay",    3, {{T, 9, false, false, 0, NULL}, {0, 9, true, false, 0, NULL}, {0, 9, true, false, 0, NULL}}, T, 9, build_decay, oracle_decay},
+    {"log decay", 3, {{T, 9, false, false, 0, NULL}, {0, 9, true, false, 0, NULL}, {0, 9, true, false, 0, NULL}}, T, 9, build_log_decay, oracle_log_decay},
+    {"delta",    DELTA_IN, build_delta, oracle_delta},
+    {"delta, tiled", DELTA_IN, build_tiled_delta, oracle_tiled_delta},
     {"experts, softmax", EXPERTS_IN, build_experts_0, oracle_experts_0},
     {"experts, softmax as it is", EXPERTS_IN, build_experts_1, oracle_experts_1},
     {"experts, sigmoid in groups", EXPERTS_IN, build_experts_2, oracle_experts_2},
     {"experts, softmax in groups", EXPERTS_IN, build_experts_3, oracle_experts_3},
-    {"linear",   3, {{T, 10, false, false, 0}, {7, 10, true, false, 0}, {0, 7, true, false, 0}}, T, 7, build_linear, oracle_linear},
-    {"rmsnorm",  2, {{T, 24, false, false, 0}, {0, 8, true, false, 0}}, T, 24, build_rmsnorm, oracle_rmsnorm},
-    {"swiglu",   2, {{T, 9, false, false, 0}, {T, 9, false, false, 0}}, T, 9, build_swiglu, oracle_swiglu},
-    {"gate",     2, {{T, 9, false, false, 0}, {T, 9, false, false, 0}}, T, 9, build_gate, oracle_gate},
-    {"gate, one a row", 2, {{T, 9, false, false, 0}, {T, 1, false, false, 0}}, T, 9, build_gate, oracle_gate_row},
-    {"add",      2, {{T, 9, false, false, 0}, {T, 9, false, false, 0}}, T, 9, build_add, oracle_add},
-    {"add vector", 2, {{T, 9, false, false, 0}, {0, 9, true, false, 0}}, T, 9, build_add_vector, oracle_add_vector},
-    {"scale",    1, {{T, 9, false, false, 0}}, T, 9, build_scale, oracle_scale},
-    {"cross-entropy", 2, {{T, 37, false, false, 0}, {0, T, false, true, 0}}, T, 1, build_cross_entropy, oracle_cross_entropy},
-    {"embed",    2, {{5, 11, true, false, 0}, {0, T, false, true, 0}}, T, 11, build_embed, oracle_embed},
-    {"select",   2, {{5, 11, false, false, 0}, {0, T, false, true, 0}}, T, 11, build_select, oracle_embed},
-    {"rope half",     3, {{T, 24, false, false, 0}, {0, T, false, true, 0}, {0, 3, true, true, 0}}, T, 24, build_rope_half, oracle_rope_half},
-    {"rope neighbor", 3, {{T, 24, false, false, 0}, {0, T, false, true, 0}, {0, 3, true, true, 0}}, T, 24, build_rope_neighbor, oracle_rope_neighbor},
-    {"attention",     3, {{T, N_HEAD * HEAD, false, false, 0}, {T, N_KV * HEAD, false, false, 0}, {T, N_KV * HEAD, false, false, 0}},
+    {"linear",   3, {{T, 10, false, false, 0, NULL}, {7, 10, true, false, 0, NULL}, {0, 7, true, false, 0, NULL}}, T, 7, build_linear, oracle_linear},
+    {"rmsnorm",  2, {{T, 24, false, false, 0, NULL}, {0, 8, true, false, 0, NULL}}, T, 24, build_rmsnorm, oracle_rmsnorm},
+    {"swiglu",   2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_swiglu, oracle_swiglu},
+    {"gate",     2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_gate, oracle_gate},
+    {"gate, one a row", 2, {{T, 9, false, false, 0, NULL}, {T, 1, false, false, 0, NULL}}, T, 9, build_gate, oracle_gate_row},
+    {"add",      2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_add, oracle_add},
+    {"add vector", 2, {{T, 9, false, false, 0, NULL}, {0, 9, true, false, 0, NULL}}, T, 9, build_add_vector, oracle_add_vector},
+    {"scale",    1, {{T, 9, false, false, 0, NULL}}, T, 9, build_scale, oracle_scale},
+    {"cross-entropy", 2, {{T, 37, false, false, 0, NULL}, {0, T, false, true, 0, NULL}}, T, 1, build_cross_entropy, oracle_cross_entropy},
+    {"embed",    2, {{5, 11, true, false, 0, NULL}, {0, T, false, true, 0, NULL}}, T, 11, build_embed, oracle_embed},
+    {"select",   2, {{5, 11, false, false, 0, NULL}, {0, T, false, true, 0, NULL}}, T, 11, build_select, oracle_embed},
+    {"rope half",     3, {{T, 24, false, false, 0, NULL}, {0, T, false, true, 0, NULL}, {0, 3, true, true, 0, NULL}}, T, 24, build_rope_half, oracle_rope_half},
+    {"rope neighbor", 3, {{T, 24, false, false, 0, NULL}, {0, T, false, true, 0, NULL}, {0, 3, true, true, 0, NULL}}, T, 24, build_rope_neighbor, oracle_rope_neighbor},
+    {"attention",     3, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}},
      T, N_HEAD * HEAD, build_causal, oracle_causal},
-    {"attention, two sequences", 3, {{T, N_HEAD * HEAD, false, false, 0}, {T, N_KV * HEAD, false, false, 0}, {T, N_KV * HEAD, false, false, 0}},
+    {"attention, two sequences", 3, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}},
      T, N_HEAD * HEAD, build_sequences, oracle_sequences},
-    {"attention, samples in a row", 4, {{T, N_HEAD * HEAD, false, false, 0}, {T, N_KV * HEAD, false, false, 0}, {T, N_KV * HEAD, false, false, 0}, {0, T, false, true, 0}},
+    {"attention, samples in a row", 4, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {0, T, false, true, 0, NULL}},
      T, N_HEAD * HEAD, build_samples, oracle_samples},
-    {"attention, windowed", 3, {{T, N_HEAD * HEAD, false, false, 0}, {T, N_KV * HEAD, false, false, 0}, {T, N_KV * HEAD, false, false, 0}},
+    {"attention, windowed", 3, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}},
      T, N_HEAD * HEAD, build_windowed, oracle_windowed},
 };
 // clang-format on
@@ -460,7 +384,9 @@ static rg_val make_graph(bench *b, rg_graph *g, rg_val *in, rg_val *dout) {
             }
             in[i] = rg_graph_weight(g, (uint32_t)i, &b->weights[i]);
         } else {
-            b->inputs[i] = is_index(spec) ? (const void *)ids : b->values[i];
+            b->inputs[i] = !is_index(spec)      ? (const void *)b->values[i]
+                           : spec->list != NULL ? spec->list
+                                                : ids;
             in[i] = rg_graph_input(g, (uint32_t)i, is_index(spec) ? RG_DTYPE_I32 : RG_DTYPE_F32,
                                    spec->rows == 0 ? spec->width : spec->rows,
                                    spec->rows == 0 ? 0 : spec->width);

@@ -102,7 +102,9 @@ static void check(const char *folder) {
 
 static void residuals_are_the_official_ones(void **state) {
     (void)state;
-    static const char *const folders[] = {"llama2", "llama3", "qwen2", "qwen3", "qwen3-tied", "qwen3-moe"};
+    static const char *const folders[] = {"llama2",  "llama3",     "qwen2",
+                                          "qwen3",   "qwen3-tied", "qwen3-moe",
+                                          "qwen3.5", "qwen3-next", "qwen3.5-moe"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         check(folders[i]);
     }

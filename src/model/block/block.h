@@ -32,6 +32,13 @@ void rg_build_tap(rg_build *b, uint32_t layer, rg_tap tap, rg_val v);
 rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x);
 
 /**
+ * The gated delta rule of one layer: project, mix neighbors by a short convolution, let the rule
+ * run, normalize each head, gate, project back. Shapes as above. Source: Yang et al. 2024, arXiv
+ * 2412.06464.
+ */
+rg_val rg_block_delta(rg_build *b, uint32_t layer, rg_val x);
+
+/**
  * Gated feed-forward of one layer: down(silu(gate x) * up x).
  * Source: Shazeer 2020, arXiv 2002.05202.
  */

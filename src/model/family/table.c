@@ -9,6 +9,9 @@ const rg_arch *const rg_archs[] = {
     &rg_arch_qwen2_moe,
     &rg_arch_qwen3,
     &rg_arch_qwen3_moe,
+    &rg_arch_qwen3_next,
+    &rg_arch_qwen35,
+    &rg_arch_qwen35_moe,
     NULL,
 };
 

@@ -1,0 +1,66 @@
+/* The gated delta rule and the short convolution before it: one version, plain C.
+ * Source: Yang et al. 2024, arXiv 2412.06464. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** One value head: pointers to its values of the first token, and how far those of the next are. */
+typedef struct rg_delta_head {
+    size_t n_tok;
+    size_t k_dim;
+    size_t v_dim;
+    const float *q; // [k_dim]
+    const float *k; // [k_dim]
+    size_t k_stride;
+    const float *v; // [v_dim]
+    size_t v_stride;
+    const float *decay; // the log of what S is multiplied by
+    const float *beta;  // before the sigmoid
+    size_t gate_stride;
+    const int32_t *positions; // S is zero before a token of position 0; NULL: never
+} rg_delta_head;
+
+/**
+ * y of all tokens, S going along. Shapes: S [k_dim, v_dim]; y [v_dim] a token, v_stride apart.
+ */
+void rg_delta_run(const rg_delta_head *h, float *s, float *y);
+
+/** Gradients of one head, laid out as what they are of. */
+typedef struct rg_delta_gradient {
+    const float *dy; // as v
+    float *dq;       // added to: value heads share it
+    float *dk;       // added to
+    float *dv;
+    float *ddecay;
+    float *dbeta;
+} rg_delta_gradient;
+
+/**
+ * @param kept  scratch, [n_kept][k_dim * v_dim]: n_kept = ceil(n_tok / stretch) + stretch + 1
+ */
+void rg_delta_gradients(const rg_delta_head *h, const rg_delta_gradient *d, size_t stretch,
+                        float *kept);
+
+/** Columns [0, n) of a causal convolution and its silu. */
+typedef struct rg_conv_columns {
+    size_t n;
+    size_t n_tok;
+    size_t kernel;       // rows that it sees, the present one last
+    const float *x;      // [n_tok] rows, x_stride apart
+    size_t x_stride;     // of y as well
+    const float *w;      // [n, kernel]
+    const float *before; // [kernel - 1] rows, before_stride apart: what came before; NULL: zeros
+    size_t before_stride;
+    const int32_t *positions; // rows before a sequence's first are zeros; NULL: there are none
+} rg_conv_columns;
+
+void rg_conv_run(const rg_conv_columns *c, float *y);
+/** Gradients: dx as x, dw [n, kernel]. */
+void rg_conv_gradients(const rg_conv_columns *c, const float *dy, float *dx, float *dw);
+
+/** log of the decay: out[i] = a * softplus(x[i] + dt), a = -exp(a) where is_log. */
+float rg_delta_decay(float x, float a, float dt, int is_log);
+/** Its gradients times dy, added to *dx, *da, *ddt. */
+void rg_delta_decay_gradient(float dy, float x, float a, float dt, int is_log, double *dx,
+                             double *da, double *ddt);

@@ -1,0 +1,247 @@
+#include "kernel/delta.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { DIM_MAX = 256 };
+
+static float sigmoid(float x) {
+    return 1 / (1 + expf(-x));
+}
+
+// what each token brings
+typedef struct token {
+    const float *q;
+    const float *k;
+    const float *v;
+    float decay; // of S
+    float share; // of what is new
+} token;
+
+static token token_at(const rg_delta_head *h, size_t t) {
+    return (token){.q = h->q + t * h->k_stride,
+                   .k = h->k + t * h->k_stride,
+                   .v = h->v + t * h->v_stride,
+                   .decay = expf(h->decay[t * h->gate_stride]),
+                   .share = sigmoid(h->beta[t * h->gate_stride])};
+}
+
+static int is_first(const rg_delta_head *h, size_t t) {
+    return h->positions != NULL && h->positions[t] == 0;
+}
+
+// S decays, and what it holds for k goes to `held`
+static void decay_and_read(const rg_delta_head *h, const token *x, float *s, float *held) {
+    memset(held, 0, h->v_dim * sizeof *held);
+    for (size_t i = 0; i < h->k_dim; i++) {
+        float *row = s + i * h->v_dim;
+        for (size_t j = 0; j < h->v_dim; j++) {
+            row[j] *= x->decay;
+            held[j] += x->k[i] * row[j];
+        }
+    }
+}
+
+// one token; y NULL: it is not wanted
+static void step(const rg_delta_head *h, const token *x, float *s, float *y) {
+    float fresh[DIM_MAX];
+    decay_and_read(h, x, s, fresh);
+    for (size_t j = 0; j < h->v_dim; j++) {
+        fresh[j] = x->share * (x->v[j] - fresh[j]);
+    }
+    if (y != NULL) {
+        memset(y, 0, h->v_dim * sizeof *y);
+    }
+    for (size_t i = 0; i < h->k_dim; i++) {
+        float *row = s + i * h->v_dim;
+        for (size_t j = 0; j < h->v_dim; j++) {
+            row[j] += x->k[i] * fresh[j];
+        }
+        for (size_t j = 0; y != NULL && j < h->v_dim; j++) {
+            y[j] += x->q[i] * row[j];
+        }
+    }
+}
+
+void rg_delta_run(const rg_delta_head *h, float *s, float *y) {
+    for (size_t t = 0; t < h->n_tok; t++) {
+        const token x = token_at(h, t);
+        if (is_first(h, t)) {
+            memset(s, 0, h->k_dim * h->v_dim * sizeof *s);
+        }
+        step(h, &x, s, y + t * h->v_stride);
+    }
+}
+
+// ---- gradients ----
+
+// from the gradient ds of S after token t to that before it; s is S before it, and decays
+static void step_back(const rg_delta_head *h, const rg_delta_gradient *d, size_t t, float *s,
+                      float *ds) {
+    const token x = token_at(h, t);
+    const float *dy = d->dy + t * h->v_stride;
+    float *dq = d->dq + t * h->k_stride;
+    float *dk = d->dk + t * h->k_stride;
+    float held[DIM_MAX], fresh[DIM_MAX], dfresh[DIM_MAX];
+    decay_and_read(h, &x, s, held);
+    double fresh_dy = 0;
+    for (size_t j = 0; j < h->v_dim; j++) {
+        fresh[j] = x.share * (x.v[j] - held[j]);
+        fresh_dy += (double)fresh[j] * dy[j];
+        dfresh[j] = 0;
+    }
+    for (size_t i = 0; i < h->k_dim; i++) {
+        const float *row = s + i * h->v_dim;
+        float *drow = ds + i * h->v_dim;
+        double to_q = x.k[i] * fresh_dy;
+        double to_k = 0;
+        for (size_t j = 0; j < h->v_dim; j++) {
+            to_q += (double)row[j] * dy[j];
+            drow[j] += x.q[i] * dy[j];
+            to_k += (double)drow[j] * fresh[j];
+            dfresh[j] += drow[j] * x.k[i];
+        }
+        dq[i] += (float)to_q;
+        dk[i] += (float)to_k;
+    }
+    double dshare = 0;
+    for (size_t j = 0; j < h->v_dim; j++) {
+        dshare += (double)dfresh[j] * (x.v[j] - held[j]);
+        d->dv[t * h->v_stride + j] = x.share * dfresh[j];
+    }
+    d->dbeta[t * h->gate_stride] = (float)(dshare * x.share * (1 - x.share));
+    double ddecay = 0;
+    for (size_t i = 0; i < h->k_dim; i++) {
+        const float *row = s + i * h->v_dim;
+        float *drow = ds + i * h->v_dim;
+        double to_k = 0;
+        for (size_t j = 0; j < h->v_dim; j++) {
+            const float dheld = -x.share * dfresh[j];
+            to_k += (double)row[j] * dheld;
+            drow[j] += x.k[i] * dheld;
+            ddecay += (double)drow[j] * row[j];
+            drow[j] *= x.decay;
+        }
+        dk[i] += (float)to_k;
+    }
+    d->ddecay[t * h->gate_stride] = (float)ddecay;
+}
+
+void rg_delta_gradients(const rg_delta_head *h, const rg_delta_gradient *d, size_t stretch,
+                        float *kept) {
+    const size_t n = h->k_dim * h->v_dim;
+    const size_t n_stretches = (h->n_tok + stretch - 1) / stretch;
+    float *inner = kept + n_stretches * n; // S before each token of one stretch
+    float *ds = inner + stretch * n;
+    memset(inner, 0, n * sizeof *inner);
+    for (size_t t = 0; t < h->n_tok; t++) {
+        if (t % stretch == 0) {
+            memcpy(kept + t / stretch * n, inner, n * sizeof *inner);
+        }
+        const token x = token_at(h, t);
+        if (is_first(h, t)) {
+            memset(inner, 0, n * sizeof *inner);
+        }
+        step(h, &x, inner, NULL);
+    }
+    memset(ds, 0, n * sizeof *ds);
+    for (size_t part = n_stretches; part-- > 0;) {
+        const size_t from = part * stretch;
+        const size_t left = h->n_tok - from;
+        const size_t n_here = left < stretch ? left : stretch;
+        memcpy(inner, kept + part * n, n * sizeof *inner);
+        for (size_t i = 0; i < n_here; i++) {
+            float *s = inner + i * n;
+            if (is_first(h, from + i)) {
+                memset(s, 0, n * sizeof *s);
+            }
+            if (i + 1 < n_here) {
+                const token x = token_at(h, from + i);
+                memcpy(s + n, s, n * sizeof *s);
+                step(h, &x, s + n, NULL);
+            }
+        }
+        for (size_t i = n_here; i-- > 0;) {
+            step_back(h, d, from + i, inner + i * n, ds);
+            if (is_first(h, from + i)) {
+                memset(ds, 0, n * sizeof *ds);
+            }
+        }
+    }
+}
+
+float rg_delta_decay(float x, float a, float dt, int is_log) {
+    const float z = x + dt;
+    return (is_log ? -expf(a) : a) * (z > 20 ? z : log1pf(expf(z)));
+}
+
+void rg_delta_decay_gradient(float dy, float x, float a, float dt, int is_log, double *dx,
+                             double *da, double *ddt) {
+    const float z = x + dt;
+    const double soft = z > 20 ? z : log1p(exp((double)z));
+    const double factor = is_log ? -exp((double)a) : a;
+    const double slope = dy * factor * sigmoid(z);
+    *dx += slope;
+    *ddt += slope;
+    *da += dy * soft * (is_log ? factor : 1);
+}
+
+// ---- convolution ----
+
+// row t - back of x, or what stands for it; NULL: zeros
+static const float *row_before(const rg_conv_columns *c, size_t t, size_t back) {
+    if (c->positions != NULL && back > (size_t)c->positions[t]) {
+        return NULL;
+    }
+    if (back <= t) {
+        return c->x + (t - back) * c->x_stride;
+    }
+    return c->before == NULL ? NULL : c->before + (c->kernel - 1 + t - back) * c->before_stride;
+}
+
+static void mix(const rg_conv_columns *c, size_t t, float *sum) {
+    memset(sum, 0, c->n * sizeof *sum);
+    for (size_t j = 0; j < c->kernel; j++) {
+        const float *row = row_before(c, t, c->kernel - 1 - j);
+        for (size_t i = 0; row != NULL && i < c->n; i++) {
+            sum[i] += c->w[i * c->kernel + j] * row[i];
+        }
+    }
+}
+
+void rg_conv_run(const rg_conv_columns *c, float *y) {
+    for (size_t t = 0; t < c->n_tok; t++) {
+        float *out = y + t * c->x_stride;
+        mix(c, t, out);
+        for (size_t i = 0; i < c->n; i++) {
+            out[i] *= sigmoid(out[i]);
+        }
+    }
+}
+
+void rg_conv_gradients(const rg_conv_columns *c, const float *dy, float *dx, float *dw) {
+    memset(dw, 0, c->n * c->kernel * sizeof *dw);
+    for (size_t t = 0; t < c->n_tok; t++) {
+        memset(dx + t * c->x_stride, 0, c->n * sizeof *dx);
+    }
+    for (size_t t = 0; t < c->n_tok; t++) {
+        // dx of this row holds what later rows have sent back; the sums come after it
+        for (size_t i = 0; i < c->n; i++) {
+            double z = 0;
+            for (size_t j = 0; j < c->kernel; j++) {
+                const float *row = row_before(c, t, c->kernel - 1 - j);
+                z += row == NULL ? 0 : (double)c->w[i * c->kernel + j] * row[i];
+            }
+            const double s = 1 / (1 + exp(-z));
+            const double dz = dy[t * c->x_stride + i] * s * (1 + z * (1 - s));
+            for (size_t j = 0; j < c->kernel; j++) {
+                const size_t back = c->kernel - 1 - j;
+                const float *row = row_before(c, t, back);
+                if (row != NULL) {
+                    dw[i * c->kernel + j] += (float)(dz * row[i]);
+                    dx[(t - back) * c->x_stride + i] += (float)(dz * c->w[i * c->kernel + j]);
+                }
+            }
+        }
+    }
+}
