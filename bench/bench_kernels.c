@@ -237,6 +237,7 @@ static void bench_attention(bench *b, size_t depth, size_t n_tok) {
                  .n_kv_head = N_KV_HEAD,
                  .k_dim = HEAD_DIM,
                  .v_dim = HEAD_DIM,
+                 .v_stride = HEAD_DIM,
                  .scale = 0.088f,
                  .out = out,
                  .out_stride = stride};

@@ -1,4 +1,4 @@
-/* Recurrences on the cpu: columns split and joined, the short convolution, the gated delta rule. */
+/* Recurrences on the cpu: the short convolution, decay, the gated delta rule. */
 #include "backend/exec_internal.h"
 
 #include "kernel/delta.h"
@@ -10,47 +10,6 @@ enum { CHUNK_COLUMNS = 64 }; // of a convolution
 static float *matrix(const rg_task *task, rg_val v, size_t *width) {
     *width = rg_task_value(task, v)->shape[1];
     return rg_task_data(task, v);
-}
-
-// ---- columns ----
-
-void rg_cpu_columns(const rg_task *task, const rg_node *node, size_t from, size_t to) {
-    const rg_op_params *p = &node->p;
-    size_t n_in, n_out;
-    const float *x = matrix(task, node->in[0], &n_in);
-    float *y = matrix(task, node->out[0], &n_out);
-    for (size_t t = from; t < to; t++) {
-        for (size_t part = 0; part < p->n_part; part++) {
-            memcpy(y + t * n_out + part * p->width,
-                   x + t * n_in + part * (n_in / p->n_part) + p->from, p->width * sizeof *y);
-        }
-    }
-}
-
-void rg_cpu_columns_dx(const rg_task *task, const rg_node *node, size_t from, size_t to) {
-    const rg_op_params *p = &node->p;
-    size_t n_in, n_out;
-    const float *dy = matrix(task, node->in[0], &n_in);
-    float *dx = matrix(task, node->out[0], &n_out);
-    for (size_t t = from; t < to; t++) {
-        memset(dx + t * n_out, 0, n_out * sizeof *dx);
-        for (size_t part = 0; part < p->n_part; part++) {
-            memcpy(dx + t * n_out + part * (n_out / p->n_part) + p->from,
-                   dy + t * n_in + part * p->width, p->width * sizeof *dx);
-        }
-    }
-}
-
-void rg_cpu_join(const rg_task *task, const rg_node *node, size_t from, size_t to) {
-    size_t n_out, n_in;
-    float *y = matrix(task, node->out[0], &n_out);
-    for (size_t i = 0; i < node->n_in; i++) {
-        const float *x = matrix(task, node->in[i], &n_in);
-        for (size_t t = from; t < to; t++) {
-            memcpy(y + t * n_out, x + t * n_in, n_in * sizeof *y);
-        }
-        y += n_in;
-    }
 }
 
 void rg_cpu_decay(const rg_task *task, const rg_node *node, size_t from, size_t to) {

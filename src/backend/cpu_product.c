@@ -95,7 +95,8 @@ void rg_cpu_attend_prepare(const rg_task *task, const rg_node *node) {
         const size_t n = (row->pos + row->n_tok + kv->layout->page_len - 1) / kv->layout->page_len;
         for (size_t i = 0; i < n; i++) {
             k[i] = row->pages[i] + offset;
-            k[n_pages_max + i] = row->pages[i] + offset + kv->layout->k_bytes;
+            k[n_pages_max + i] =
+                row->pages[i] + offset + (kv->layout->has_values ? kv->layout->k_bytes : 0);
         }
     }
 }
@@ -117,6 +118,7 @@ void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void 
     a.pos = row->pos;
     a.k_pages = task->exec->page_ptrs + 2 * r * n_pages_max;
     a.v_pages = a.k_pages + n_pages_max;
+    a.v_stride = kv->layout->has_values ? a.v_dim : a.k_dim;
     a.page_len = kv->layout->page_len;
     a.kv_dtype = kv->layout->dtype;
     const size_t from = chunk / node->p.n_kv_head * CHUNK_TOKENS;

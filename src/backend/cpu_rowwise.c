@@ -117,8 +117,10 @@ void rg_cpu_kv_store(const rg_task *task, const rg_node *node, size_t from, size
         for (size_t h = 0; h < layout->n_kv_head; h++) {
             const size_t slot = h * layout->page_len + at;
             store(task, page + slot * layout->k_dim * size, k + h * layout->k_dim, layout->k_dim);
-            store(task, page + layout->k_bytes + slot * layout->v_dim * size, v + h * layout->v_dim,
-                  layout->v_dim);
+            if (layout->has_values) {
+                store(task, page + layout->k_bytes + slot * layout->v_dim * size,
+                      v + h * layout->v_dim, layout->v_dim);
+            }
         }
     }
 }

@@ -15,6 +15,9 @@ static bool is_product(rg_op op) {
     case RG_OP_COLUMN_SUM:
     case RG_OP_RMSNORM_DW:
     case RG_OP_EMBED_DW:
+    case RG_OP_HEADS:
+    case RG_OP_HEADS_DX:
+    case RG_OP_HEADS_DW:
     case RG_OP_EXPERTS:
     case RG_OP_EXPERTS_DX:
     case RG_OP_EXPERTS_DW:
@@ -322,6 +325,10 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_COLUMNS]        = {.rowwise = rg_cpu_columns},
     [RG_OP_COLUMNS_DX]     = {.rowwise = rg_cpu_columns_dx},
     [RG_OP_JOIN]           = {.rowwise = rg_cpu_join},
+    [RG_OP_PART_SUM]       = {.rowwise = rg_cpu_part_sum},
+    [RG_OP_HEADS]          = {.chunks = rg_cpu_heads_chunks, .chunk = rg_cpu_heads},
+    [RG_OP_HEADS_DX]       = {.chunks = rg_cpu_heads_chunks, .chunk = rg_cpu_heads},
+    [RG_OP_HEADS_DW]       = {.chunks = rg_cpu_heads_chunks, .chunk = rg_cpu_heads_dw},
     [RG_OP_CONV]           = {.chunks = rg_cpu_conv_chunks, .chunk = rg_cpu_conv},
     [RG_OP_CONV_BACK]      = {.chunks = rg_cpu_conv_chunks, .chunk = rg_cpu_conv_back},
     [RG_OP_DECAY]          = {.rowwise = rg_cpu_decay},

@@ -12,6 +12,7 @@ enum {
 rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *options,
                            rg_kv_layout *layout, rg_error *err) {
     const rg_hparams *h = &model->h;
+    const rg_op_params p = rg_model_attention(model, 0); // the same in all layers
     uint32_t n_recurrent = 0;
     for (uint32_t i = 0; i < h->n_layer; i++) {
         n_recurrent += h->is_recurrent[i];
@@ -20,9 +21,10 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
                              .n_layer = h->n_layer - n_recurrent,
                              .n_recurrent = n_recurrent,
                              .page_len = RG_PAGE_LEN,
-                             .n_kv_head = model->h.n_kv_head,
-                             .k_dim = model->h.head_dim,
-                             .v_dim = model->h.head_dim};
+                             .n_kv_head = p.n_kv_head,
+                             .k_dim = p.head_dim,
+                             .v_dim = p.v_dim,
+                             .has_values = h->n_latent == 0};
     if (n_recurrent != 0) {
         const size_t n_v = (size_t)h->n_delta_head * h->delta_v_dim;
         const size_t columns = 2 * (size_t)h->n_delta_key * h->delta_k_dim + n_v;

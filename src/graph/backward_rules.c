@@ -171,11 +171,25 @@ void rg_back_columns(rg_graph *g, const rg_node *node, const rg_val *dout, const
 
 void rg_back_join(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                   rg_val *din) {
-    uint32_t from = 0;
+    rg_op_params p = {.n_part = node->p.n_part == 0 ? 1 : node->p.n_part};
     for (size_t i = 0; i < node->n_in; i++) {
-        const uint32_t width = (uint32_t)g->values[node->in[i]].shape[1];
-        din[i] = wanted[i] ? rg_columns(g, dout[0], 1, from, width) : RG_VAL_NONE;
-        from += width;
+        const bool is_one = node->p.is_shared && i + 1 == node->n_in;
+        p.width = (uint32_t)g->values[node->in[i]].shape[1] / (is_one ? 1 : p.n_part);
+        if (wanted[i]) {
+            din[i] = rg_graph_node(g, is_one ? RG_OP_PART_SUM : RG_OP_COLUMNS, dout, 1, &p);
+        }
+        p.from += p.width;
+    }
+}
+
+void rg_back_heads(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                   rg_val *din) {
+    if (wanted[0]) {
+        din[0] = node2(g, RG_OP_HEADS_DX, dout[0], node->in[1], NULL);
+    }
+    if (wanted[1] && is_trainable(g, node->in[1])) {
+        const rg_op_params p = {.n_part = (uint32_t)g->values[node->in[1]].shape[0]};
+        din[1] = node2(g, RG_OP_HEADS_DW, dout[0], node->in[0], &p);
     }
 }
 

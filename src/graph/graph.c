@@ -194,6 +194,15 @@ rg_val rg_join(rg_graph *g, rg_val a, rg_val b, rg_val c) {
     return rg_graph_node(g, RG_OP_JOIN, (rg_val[]){a, b, c}, 3, NULL);
 }
 
+rg_val rg_join_parts(rg_graph *g, rg_val a, rg_val b, uint32_t n_part, bool is_shared) {
+    const rg_op_params p = {.n_part = n_part, .is_shared = is_shared};
+    return rg_graph_node(g, RG_OP_JOIN, (rg_val[]){a, b}, 2, &p);
+}
+
+rg_val rg_heads(rg_graph *g, rg_val x, rg_val w) {
+    return rg_graph_node(g, RG_OP_HEADS, (rg_val[]){x, w}, 2, NULL);
+}
+
 rg_val rg_conv(rg_graph *g, rg_val x, rg_val w, rg_val beside) {
     return rg_graph_node(g, RG_OP_CONV, (rg_val[]){x, w, beside}, 3, NULL);
 }

@@ -58,6 +58,8 @@ typedef struct rg_value {
     X(GATE,            "gate",            2, 2, 1, true)      \
     X(COLUMNS,         "columns",         1, 1, 1, true)      \
     X(JOIN,            "join",            2, 3, 1, true)      \
+    X(PART_SUM,        "part_sum",        1, 1, 1, true)      \
+    X(HEADS,           "heads",           2, 2, 1, false)     \
     X(CONV,            "conv",            3, 3, 1, false)     \
     X(DECAY,           "decay",           3, 3, 1, true)      \
     X(DELTA,           "delta",           6, 6, 1, false)     \
@@ -78,6 +80,8 @@ typedef struct rg_value {
     X(SWIGLU_BACK,     "swiglu_back",     3, 3, 2, true)      \
     X(GATE_BACK,       "gate_back",       3, 3, 2, true)      \
     X(COLUMNS_DX,      "columns_dx",      1, 1, 1, true)      \
+    X(HEADS_DX,        "heads_dx",        2, 2, 1, false)     \
+    X(HEADS_DW,        "heads_dw",        2, 2, 1, false)     \
     X(CONV_BACK,       "conv_back",       4, 4, 2, false)     \
     X(DECAY_BACK,      "decay_back",      4, 4, 3, false)     \
     X(DELTA_BACK,      "delta_back",      7, 7, 6, false)     \
@@ -116,9 +120,10 @@ typedef struct rg_op_params {
     uint32_t v_dim;        // ATTENTION*, DELTA*
     bool is_tiled;         // DELTA*: value head j goes with key head j % n_kv_head, else in shares
     bool is_log;           // DECAY*: the factor is -exp(a)
-    uint32_t n_part;       // COLUMNS*: equal parts that a row has
-    uint32_t from;         // COLUMNS*: first column of each part
-    uint32_t width;        // COLUMNS*: columns of each part
+    uint32_t n_part;       // COLUMNS*, JOIN, PART_SUM: equal parts that a row has; JOIN: 0 is 1
+    uint32_t from;         // COLUMNS*, PART_SUM: first column of each part
+    uint32_t width;        // COLUMNS*, PART_SUM: columns of each part
+    bool is_shared;        // JOIN: the last input is one part that goes to all
     uint32_t n_rot;        // ROPE: values of a head that turn
     uint32_t pairs;        // ROPE: 0 half-split, 1 neighbors
     bool is_inverse;       // ROPE: turn back (its own backward rule)
@@ -211,6 +216,11 @@ rg_val rg_gate(rg_graph *g, rg_val x, rg_val gate);
 rg_val rg_columns(rg_graph *g, rg_val x, uint32_t n_part, uint32_t from, uint32_t width);
 /** The columns of a, b and perhaps c, side by side. */
 rg_val rg_join(rg_graph *g, rg_val a, rg_val b, rg_val c);
+/** The same of each of n_part parts; is_shared: b is one part that goes to all of them. */
+rg_val rg_join_parts(rg_graph *g, rg_val a, rg_val b, uint32_t n_part, bool is_shared);
+/** Each of the parts of x times a matrix of its own: w [n_part, rows, k], x [n_tok, n_part * k] ->
+ * [n_tok, n_part * rows]. */
+rg_val rg_heads(rg_graph *g, rg_val x, rg_val w);
 /**
  * silu of a causal convolution of each column: y[t][c] = silu(sum_j w[c][j] x[t - K + 1 + j][c]).
  * Shapes: x [n_tok, n], w [n, K].

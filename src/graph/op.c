@@ -237,15 +237,55 @@ static bool shape_columns_dx(rg_graph *g, const rg_node *node, rg_value *out) {
 }
 
 static bool shape_join(rg_graph *g, const rg_node *node, rg_value *out) {
+    const size_t n_part = node->p.n_part == 0 ? 1 : node->p.n_part;
     size_t width = 0;
     bool fits = true;
     for (size_t i = 0; i < node->n_in; i++) {
-        fits = fits && is_matrix(input(g, node, i)) &&
-               input(g, node, i)->shape[0] == input(g, node, 0)->shape[0];
-        width += input(g, node, i)->shape[1];
+        const rg_value *x = input(g, node, i);
+        const bool is_one = node->p.is_shared && i + 1 == node->n_in;
+        fits = fits && is_matrix(x) && x->shape[0] == input(g, node, 0)->shape[0] &&
+               (is_one || x->shape[1] % n_part == 0);
+        width += x->shape[1] * (is_one ? n_part : 1);
     }
     set_matrix(out, input(g, node, 0)->shape[0], width);
     return fits;
+}
+
+// columns of all parts added up
+static bool shape_part_sum(rg_graph *g, const rg_node *node, rg_value *out) {
+    const bool fits = shape_columns(g, node, out);
+    out->shape[1] = node->p.width;
+    return fits;
+}
+
+// x [T, n * k], w [n, rows, k] -> [T, n * rows]
+static bool shape_heads(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    set_matrix(out, x->shape[0], w->shape[0] * w->shape[1]);
+    return is_matrix(x) && w->n_dims == 3 && x->shape[1] == w->shape[0] * w->shape[2];
+}
+
+// dy [T, n * rows], w -> [T, n * k]
+static bool shape_heads_dx(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *dy = input(g, node, 0);
+    const rg_value *w = input(g, node, 1);
+    set_matrix(out, dy->shape[0], w->shape[0] * w->shape[2]);
+    return is_matrix(dy) && w->n_dims == 3 && dy->shape[1] == w->shape[0] * w->shape[1];
+}
+
+// dy [T, n * rows], x [T, n * k] -> [n, rows, k]
+static bool shape_heads_dw(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *dy = input(g, node, 0);
+    const rg_value *x = input(g, node, 1);
+    const size_t n = node->p.n_part;
+    out->dtype = RG_DTYPE_F32;
+    out->n_dims = 3;
+    out->shape[0] = n;
+    out->shape[1] = n == 0 ? 0 : dy->shape[1] / n;
+    out->shape[2] = n == 0 ? 0 : x->shape[1] / n;
+    return is_matrix(dy) && is_matrix(x) && dy->shape[0] == x->shape[0] && n != 0 &&
+           dy->shape[1] % n == 0 && x->shape[1] % n == 0;
 }
 
 // a state, or positions of n_tok tokens
@@ -479,6 +519,13 @@ static rg_cost cost_product(const rg_graph *g, const rg_node *node) {
     return cost;
 }
 
+// every token meets all of the matrices
+static rg_cost cost_heads(const rg_graph *g, const rg_node *node) {
+    rg_cost cost = cost_elementwise(g, node);
+    cost.ops = 2.0 * (double)input(g, node, 0)->shape[0] * count(input(g, node, 1));
+    return cost;
+}
+
 // about eight operations a value of S and token
 static rg_cost cost_delta(const rg_graph *g, const rg_node *node) {
     rg_cost cost = cost_elementwise(g, node);
@@ -510,6 +557,10 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_COLUMNS        shape_columns,        cost_elementwise, rg_back_columns
 #define RULES_COLUMNS_DX     shape_columns_dx,     cost_elementwise, NULL
 #define RULES_JOIN           shape_join,           cost_elementwise, rg_back_join
+#define RULES_PART_SUM       shape_part_sum,       cost_elementwise, NULL
+#define RULES_HEADS          shape_heads,          cost_heads,       rg_back_heads
+#define RULES_HEADS_DX       shape_heads_dx,       cost_heads,       NULL
+#define RULES_HEADS_DW       shape_heads_dw,       cost_elementwise, NULL
 #define RULES_CONV           shape_conv,           cost_elementwise, rg_back_conv
 #define RULES_CONV_BACK      shape_conv_back,      cost_elementwise, NULL
 #define RULES_DECAY          shape_decay,          cost_elementwise, rg_back_decay

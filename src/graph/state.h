@@ -17,7 +17,8 @@ typedef struct rg_kv_layout {
     uint32_t n_kv_head;
     uint32_t k_dim;
     uint32_t v_dim;
-    size_t k_bytes; // of one layer's keys in a page
+    bool has_values; // apart from the keys; else a value is the first v_dim of its key
+    size_t k_bytes;  // of one layer's keys in a page
     size_t v_bytes;
     size_t page_bytes; // of a whole page, all layers
     // of recurrent layers, which keep one state however many tokens there were: f32,

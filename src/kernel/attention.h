@@ -103,7 +103,7 @@ static inline void rg_attn_find_rows(const rg_attn_block *b, size_t start, size_
     for (size_t j = 0; j < n; j++) {
         const size_t row = b->kv_head * a->page_len + at;
         k_row[j] = (const uint8_t *)a->k_pages[page] + row * a->k_dim * size;
-        v_row[j] = (const uint8_t *)a->v_pages[page] + row * a->v_dim * size;
+        v_row[j] = (const uint8_t *)a->v_pages[page] + row * a->v_stride * size;
         if (++at == a->page_len) {
             at = 0;
             page++;

@@ -111,7 +111,8 @@ typedef void rg_gemm_fn(const rg_gemm *g, void *scratch);
 /** Rows that one panel holds: slices that start and end at multiples of it are fastest. */
 #define RG_PANEL_ROWS 16
 
-/** How keys and values lie in a page: [n_kv_head][page_len][dim], f16 or f32. */
+/** How keys and values lie in a page: [n_kv_head][page_len][dim], f16 or f32. Values may be the
+ * beginning of their keys. */
 typedef struct rg_attn {
     // queries of one session: q [n_tok][n_head][k_dim] f32 with token stride q_stride (floats)
     const float *q;
@@ -127,9 +128,10 @@ typedef struct rg_attn {
     uint32_t n_kv_head; // divides n_head; query head h reads head h / (n_head / n_kv_head)
     uint32_t k_dim;
     uint32_t v_dim;
-    size_t window; // 0: no window
-    float scale;   // of q.k before softmax
-    float *out;    // [n_tok][n_head][v_dim] f32 with token stride out_stride
+    size_t v_stride; // values from one position to the next: v_dim, or k_dim
+    size_t window;   // 0: no window
+    float scale;     // of q.k before softmax
+    float *out;      // [n_tok][n_head][v_dim] f32 with token stride out_stride
     size_t out_stride;
 } rg_attn;
 

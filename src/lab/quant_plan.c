@@ -70,15 +70,16 @@ static rg_status list_weights(rg_quant_plan *plan, rg_error *err) {
     rg_status status = RG_OK;
     RG_TRY(rg_model_load(plan->mem, plan->source, &plan->model, err));
     const rg_model *m = plan->model;
+    bool is_other = m->h.n_latent != 0; // GGUF holds it in another form
     for (uint32_t i = 0; i < m->h.n_layer; i++) {
-        if (m->h.is_recurrent[i]) {
-            status = rg_fail(err, RG_E_UNSUPPORTED,
-                             "checkpoints of the family %s have recurrent layers, which GGUF holds "
-                             "in another order, and cannot be converted; raga runs them as they "
-                             "are, and quantizes them on load (--quant)",
-                             m->arch->name);
-            goto done;
-        }
+        is_other = is_other || m->h.is_recurrent[i];
+    }
+    if (is_other) {
+        status = rg_fail(err, RG_E_UNSUPPORTED,
+                         "checkpoints of the family %s cannot be converted to GGUF; raga runs them "
+                         "as they are, and quantizes them on load (--quant)",
+                         m->arch->name);
+        goto done;
     }
     rg_buf_str(&plan->report->notes, rg_buf_view(&m->warnings));
     RG_TRY(reserve(plan, m->n_weights + 1, err));

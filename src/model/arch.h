@@ -31,6 +31,14 @@ typedef enum rg_role {
     RG_ROLE_ATTN_O_BIAS,
     RG_ROLE_ATTN_Q_NORM,
     RG_ROLE_ATTN_K_NORM,
+    RG_ROLE_Q_A, // latent attention: queries through a few values
+    RG_ROLE_Q_A_NORM,
+    RG_ROLE_Q_B,
+    RG_ROLE_KV_A, // keys and values as a few values, and the part that turns
+    RG_ROLE_KV_A_NORM,
+    RG_ROLE_KV_B, // from the latent to keys and values of all heads
+    RG_ROLE_K_B,  // from the keys of each head to the latent; made on load where KV_B is there
+    RG_ROLE_V_B,  // from the latent to the values of each head; likewise
     RG_ROLE_FFN_NORM,
     RG_ROLE_FFN_GATE,
     RG_ROLE_FFN_UP,
@@ -39,6 +47,7 @@ typedef enum rg_role {
     RG_ROLE_FFN_UP_BIAS,
     RG_ROLE_FFN_DOWN_BIAS,
     RG_ROLE_ROUTER,
+    RG_ROLE_ROUTER_BIAS, // of the choice alone
     RG_ROLE_EXPERT_GATE, // of all experts of a layer, one matrix each
     RG_ROLE_EXPERT_UP,
     RG_ROLE_EXPERT_DOWN,
@@ -79,8 +88,9 @@ typedef enum rg_need {
  * each: together they make the first dimension. `shape` lists dimensions slowest first, as products
  * of: vocab embd head kv hdim ff rot2 (half of the turning values) exp (experts) ffx (their width)
  * ffs (that of the shared one), of recurrent layers dqkv dqkvz (all of the joint projections) dval
- * (values) vh (value heads) vdim conv; and 1 2. A weight in neither `gguf` nor `hf` (NULL) is not
- * in that container.
+ * (values) vh (value heads) vdim conv, of latent attention
+ * lat latq latkv (with what turns) still vhd kvb (keys and values of a head); and 1 2. A weight in
+ * neither `gguf` nor `hf` (NULL) is not in that container.
  */
 typedef struct rg_weight_rule {
     rg_role role;
@@ -133,10 +143,21 @@ typedef struct rg_hparams {
     uint32_t n_ff;
     uint32_t n_vocab;
     uint32_t n_ctx_train;
+    uint32_t n_latent;   // latent attention: values that keys and values come from; 0: it is none
+    uint32_t n_latent_q; // the same of queries; 0: they come from the hidden values
+    uint32_t n_still;    // values of a query or key head that do not turn
+    uint32_t n_turning;  // those that do
+    uint32_t v_head_dim;
     uint32_t n_expert; // of a layer that has any; 0: no layer has
     uint32_t n_expert_used;
     uint32_t n_ff_expert;
-    uint32_t n_ff_shared;  // of the expert of all tokens; 0: none
+    uint32_t n_ff_shared; // of the expert of all tokens; 0: none
+    uint32_t n_shared;    // experts of all tokens, which are one of their widths together
+    uint32_t n_group;     // of experts
+    uint32_t n_group_used;
+    uint32_t router_kind;  // as GGUF numbers them: 1 softmax, 2 sigmoid
+    float expert_scale;    // of the weights of those used; 0: 1
+    uint32_t n_predict;    // layers at the end that predict further tokens, left out
     bool renorms_experts;  // the weights of those used add up to 1
     uint32_t conv_kernel;  // of recurrent layers: rows that their convolution sees
     uint32_t n_delta_key;  // key heads
@@ -180,6 +201,7 @@ typedef struct rg_arch {
     bool renorms_experts;          // where the file does not say
     bool gates_attention;
     bool tiles_heads_gguf; // value heads are re-ordered in GGUF
+    bool is_rope_neighbor; // in checkpoints as well
     bool norms_from_one;   // checkpoints hold what is added to 1
     const rg_key_rule *keys;
     size_t n_keys;
@@ -188,7 +210,7 @@ typedef struct rg_arch {
 } rg_arch;
 
 extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen2_moe, rg_arch_qwen3,
-    rg_arch_qwen3_moe, rg_arch_qwen3_next, rg_arch_qwen35, rg_arch_qwen35_moe;
+    rg_arch_qwen3_moe, rg_arch_qwen3_next, rg_arch_qwen35, rg_arch_qwen35_moe, rg_arch_deepseek2;
 
 /** The families, NULL at the end. In family/table.c. */
 extern const rg_arch *const rg_archs[];

@@ -73,13 +73,16 @@ bool rg_weight_name_of_part(char name[RG_WEIGHT_NAME_MAX]) {
 }
 
 bool rg_model_is_from_one(const rg_model *model, uint32_t slot) {
-    static const rg_role norms[] = {RG_ROLE_ATTN_NORM, RG_ROLE_ATTN_Q_NORM, RG_ROLE_ATTN_K_NORM,
-                                    RG_ROLE_FFN_NORM};
-    bool is_norm = slot == RG_ROLE_OUTPUT_NORM;
-    for (size_t i = 0; i < sizeof norms / sizeof *norms && slot >= RG_ROLE_FIRST_LAYER; i++) {
-        is_norm = is_norm || (slot - norms[i]) % RG_LAYER_ROLES == 0;
+    switch (rg_model_role(slot)) {
+    case RG_ROLE_OUTPUT_NORM:
+    case RG_ROLE_ATTN_NORM:
+    case RG_ROLE_ATTN_Q_NORM:
+    case RG_ROLE_ATTN_K_NORM:
+    case RG_ROLE_FFN_NORM:
+        return model->arch->norms_from_one;
+    default:
+        return false;
     }
-    return model->arch->norms_from_one && is_norm;
 }
 
 // the pattern of a slot's name in a checkpoint, and its layer; NULL: it has none
@@ -198,6 +201,7 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
         rg_graph_mark(g);
         const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, x);
         const rg_val attn = model->h.is_recurrent[layer] ? rg_block_delta(&b, layer, a)
+                            : model->h.n_latent != 0     ? rg_block_latent(&b, layer, a)
                                                          : rg_block_attention(&b, layer, a);
         x = rg_add(g, x, attn);
         const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);

@@ -40,6 +40,12 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
          2 * (size_t)h->n_delta_key * h->delta_k_dim + (size_t)h->n_delta_head * h->delta_v_dim},
         {"dqkvz", 2 * (size_t)h->n_delta_key * h->delta_k_dim +
                       2 * (size_t)h->n_delta_head * h->delta_v_dim},
+        {"lat", h->n_latent},
+        {"latq", h->n_latent_q},
+        {"latkv", (size_t)h->n_latent + h->n_turning},
+        {"still", h->n_still},
+        {"vhd", h->v_head_dim},
+        {"kvb", (size_t)h->n_still + h->v_head_dim},
         {"dval", (size_t)h->n_delta_head * h->delta_v_dim},
         {"vh", h->n_delta_head},
         {"vdim", h->delta_v_dim},
@@ -160,7 +166,7 @@ static rg_status widen(loader *l, rg_tensor *weight) {
 }
 
 // E4M3 weights carry one factor for each block of rows and columns beside them
-static rg_status widen_fp8(loader *l, rg_tensor *weight) {
+static rg_status expand_fp8(loader *l, const rg_tensor *weight, float *values) {
     char name[512];
     snprintf(name, sizeof name, "%.*s_scale_inv", RG_FMT(weight->name));
     const rg_tensor *scale = rg_source_find(l->source, rg_str_of(name));
@@ -175,19 +181,24 @@ static rg_status widen_fp8(loader *l, rg_tensor *weight) {
     const size_t rows = weight->shape[0];
     const size_t cols = weight->shape[1];
     // block sizes as config.json says; a scalar or one factor a row are blocks as well
-    size_t block[2] = {rows, cols};
-    if (scale->n_dims == 2 && scale->shape[1] != 1) {
-        const rg_json *quant = rg_json_find(rg_source_config(l->source), "quantization_config");
-        const rg_json *sizes = rg_json_find(quant, "weight_block_size");
-        for (size_t d = 0; d < 2; d++) {
-            int64_t size = 128;
-            if (sizes != NULL && (!rg_json_i64(rg_json_at(sizes, d), &size) || size < 1)) {
-                return rg_fail(l->err, RG_E_FORMAT, "weight_block_size of config.json is no size");
-            }
-            block[d] = (size_t)size;
+    size_t block[2] = {128, 128};
+    const rg_json *quant = rg_json_find(rg_source_whole_config(l->source), "quantization_config");
+    quant =
+        quant == NULL ? rg_json_find(rg_source_config(l->source), "quantization_config") : quant;
+    const rg_json *sizes = rg_json_find(quant, "weight_block_size");
+    for (size_t d = 0; sizes != NULL && sizes->kind == RG_JSON_ARRAY && d < 2; d++) {
+        int64_t size = 0;
+        if (!rg_json_i64(rg_json_at(sizes, d), &size) || size < 1) {
+            return rg_fail(l->err, RG_E_FORMAT, "weight_block_size of config.json is no size");
         }
-    } else if (rg_tensor_count(scale) != 1) {
-        block[0] = 1;
+        block[d] = (size_t)size;
+    }
+    const bool is_blocks = scale->n_dims == 2 &&
+                           scale->shape[0] == (rows + block[0] - 1) / block[0] &&
+                           scale->shape[1] == (cols + block[1] - 1) / block[1];
+    if (!is_blocks) {
+        block[0] = rg_tensor_count(scale) == 1 ? rows : 1;
+        block[1] = cols;
     }
     const size_t across = (cols + block[1] - 1) / block[1];
     const size_t down = (rows + block[0] - 1) / block[0];
@@ -200,11 +211,6 @@ static rg_status widen_fp8(loader *l, rg_tensor *weight) {
     const void *data = weight->data;
     const rg_dtype_info *info = rg_dtype_get(weight->dtype);
     const rg_dtype_info *scale_info = rg_dtype_get(scale->dtype);
-    float *values = NULL;
-    const rg_status status = own(l, weight, rows * cols, &values);
-    if (status != RG_OK) {
-        return status;
-    }
     for (size_t r = 0; r < rows; r++) {
         float *row = values + r * cols;
         info->to_float(row, (const char *)data + r * cols, cols);
@@ -217,6 +223,13 @@ static rg_status widen_fp8(loader *l, rg_tensor *weight) {
         }
     }
     return RG_OK;
+}
+
+static rg_status widen_fp8(loader *l, rg_tensor *weight) {
+    const rg_tensor from = *weight;
+    float *values = NULL;
+    const rg_status status = own(l, weight, rg_tensor_count(&from), &values);
+    return status == RG_OK ? expand_fp8(l, &from, values) : status;
 }
 
 static bool is_number_type(rg_dtype dtype) {
@@ -312,6 +325,20 @@ static const rg_tensor *find_tensor(const loader *l, const char *pattern, uint32
     return t;
 }
 
+// experts of FP8, expanded one after another
+static rg_status widen_experts(loader *l, const char *pattern, uint32_t layer, rg_tensor *weight) {
+    const size_t n = weight->shape[1] * weight->shape[2];
+    const size_t owned_before = l->model->owned_bytes;
+    float *values = NULL;
+    rg_status status = own(l, weight, rg_tensor_count(weight), &values);
+    for (uint32_t e = 0; status == RG_OK && e < weight->shape[0]; e++) {
+        status = expand_fp8(l, find_tensor(l, pattern, layer, e), values + e * n);
+    }
+    weight->slabs = NULL;
+    l->model->weight_bytes += l->model->owned_bytes - owned_before;
+    return status;
+}
+
 // the matrices of a layer's experts where they lie, one tensor each
 static rg_status take_experts(loader *l, const rg_weight_rule *rule, uint32_t layer,
                               const char *pattern) {
@@ -340,10 +367,9 @@ static rg_status take_experts(loader *l, const rg_weight_rule *rule, uint32_t la
             return status;
         }
         all.dtype = e == 0 ? t->dtype : all.dtype;
-        if (t->dtype != all.dtype || t->dtype == RG_DTYPE_F8_E4M3) {
+        if (t->dtype != all.dtype) {
             return rg_fail(l->err, RG_E_UNSUPPORTED,
-                           "tensor %.*s is %s: experts of this type, or of types that differ, are "
-                           "not supported",
+                           "tensor %.*s is %s: experts of types that differ are not supported",
                            RG_FMT(t->name), rg_dtype_get(t->dtype)->name);
         }
         all.name = e == 0 ? t->name : all.name;
@@ -356,7 +382,7 @@ static rg_status take_experts(loader *l, const rg_weight_rule *rule, uint32_t la
     all.shape[1] = first->shape[0];
     all.shape[2] = first->shape[1];
     *weight = all;
-    return RG_OK;
+    return all.dtype == RG_DTYPE_F8_E4M3 ? widen_experts(l, pattern, layer, weight) : RG_OK;
 }
 
 // all experts of a layer in one tensor, of which this weight may be one half of the rows
@@ -521,6 +547,73 @@ static rg_status make_unit(loader *l) {
     return status;
 }
 
+// of one layer, from the matrix of keys and values: values where they lie, keys turned around
+static rg_status split_latent(loader *l, uint32_t layer) {
+    rg_model *m = l->model;
+    const rg_hparams *h = &m->h;
+    const rg_tensor *both = &m->weights[rg_model_slot(RG_ROLE_KV_B, layer)];
+    const rg_dtype_info *info = rg_dtype_get(both->dtype);
+    const size_t row = both->shape[1] / info->block * info->block_bytes;
+    const size_t n_rows = h->n_still + h->v_head_dim;
+    rg_tensor *v = &m->weights[rg_model_slot(RG_ROLE_V_B, layer)];
+    rg_tensor *k = &m->weights[rg_model_slot(RG_ROLE_K_B, layer)];
+    const void **slabs = rg_new_array(m->mem, h->n_head, sizeof *slabs);
+    float *values = rg_new_array(m->mem, h->n_latent, sizeof *values);
+    float *turned = NULL;
+    *k =
+        (rg_tensor){.name = both->name, .n_dims = 3, .shape = {h->n_head, h->n_latent, h->n_still}};
+    rg_status status =
+        slabs == NULL || values == NULL
+            ? rg_fail(l->err, RG_E_MEMORY, "no memory for a list of %u heads", h->n_head)
+            : own(l, k, rg_tensor_count(k), &turned);
+    if (status != RG_OK) {
+        rg_free(m->mem, slabs);
+        rg_free(m->mem, values);
+        return status;
+    }
+    m->owned[m->n_owned++] = slabs;
+    for (size_t head = 0; head < h->n_head; head++) {
+        const char *rows = (const char *)both->data + head * n_rows * row;
+        slabs[head] = rows + h->n_still * row;
+        for (size_t d = 0; d < h->n_still; d++) {
+            info->to_float(values, rows + d * row, h->n_latent);
+            for (size_t i = 0; i < h->n_latent; i++) {
+                turned[(head * h->n_latent + i) * h->n_still + d] = values[i];
+            }
+        }
+    }
+    rg_free(m->mem, values);
+    *v = *both;
+    v->n_dims = 3;
+    v->shape[0] = h->n_head;
+    v->shape[1] = h->v_head_dim;
+    v->shape[2] = h->n_latent;
+    v->bytes = (size_t)h->n_head * h->v_head_dim * row;
+    v->data = slabs[0];
+    v->slabs = slabs;
+    return RG_OK;
+}
+
+static rg_status make_latent(loader *l) {
+    rg_model *m = l->model;
+    rg_status status = RG_OK;
+    for (uint32_t layer = 0; m->h.n_latent != 0 && layer < m->h.n_layer && status == RG_OK;
+         layer++) {
+        if (m->weights[rg_model_slot(RG_ROLE_KV_B, layer)].data != NULL) {
+            status = split_latent(l, layer);
+        } else if (m->weights[rg_model_slot(RG_ROLE_K_B, layer)].data == NULL ||
+                   m->weights[rg_model_slot(RG_ROLE_V_B, layer)].data == NULL) {
+            status = rg_fail(l->err, RG_E_FORMAT,
+                             "layer %u has no matrices from the latent to keys and values", layer);
+        }
+        const rg_role q = m->h.n_latent_q == 0 ? RG_ROLE_ATTN_Q : RG_ROLE_Q_B;
+        if (status == RG_OK && m->weights[rg_model_slot(q, layer)].data == NULL) {
+            status = rg_fail(l->err, RG_E_FORMAT, "layer %u has no queries", layer);
+        }
+    }
+    return status;
+}
+
 // the vocabulary's size follows from the embedding where the settings leave it out
 static rg_status size_vocab(loader *l) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
@@ -568,7 +661,7 @@ rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **o
     RG_TRY(size_vocab(&l));
     m->n_weights = RG_ROLE_FIRST_LAYER + (size_t)m->h.n_layer * RG_LAYER_ROLES;
     m->weights = rg_new_array(mem, m->n_weights, sizeof *m->weights);
-    m->owned = rg_new_array(mem, m->n_weights, sizeof *m->owned);
+    m->owned = rg_new_array(mem, 2 * m->n_weights, sizeof *m->owned);
     l.is_used = rg_new_array(mem, l.n_tensors + 1, sizeof *l.is_used);
     if (m->weights == NULL || m->owned == NULL || l.is_used == NULL) {
         status = rg_fail(err, RG_E_MEMORY, "no memory for the table of %zu weights", m->n_weights);
@@ -582,6 +675,7 @@ rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **o
     }
     RG_TRY(make_inv_freq(&l));
     RG_TRY(make_unit(&l));
+    RG_TRY(make_latent(&l));
     note_unused(&l);
     *out = m;
     m = NULL;

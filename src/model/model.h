@@ -103,6 +103,13 @@ static inline uint32_t rg_model_slot(rg_role role, uint32_t layer) {
                : RG_ROLE_FIRST_LAYER + layer * RG_LAYER_ROLES + (role - RG_ROLE_FIRST_LAYER);
 }
 
+/** The role of a slot. */
+static inline rg_role rg_model_role(uint32_t slot) {
+    return (rg_role)(slot < RG_ROLE_FIRST_LAYER
+                         ? slot
+                         : RG_ROLE_FIRST_LAYER + (slot - RG_ROLE_FIRST_LAYER) % RG_LAYER_ROLES);
+}
+
 /** The shape that a rule states, "kv*hdim embd", in numbers, slowest first; how many dimensions. */
 uint32_t rg_weight_shape(const rg_hparams *h, const char *text, size_t shape[RG_DIMS_MAX]);
 

@@ -174,7 +174,14 @@ static rg_status read_rope_gguf(const rg_source *source, const rg_arch *arch, rg
     if (r->factor == 0) {
         r->factor = 1;
     }
-    if (r->scaling == RG_ROPE_YARN) {
+    if (r->scaling == RG_ROPE_YARN && h->n_latent != 0) {
+        // latent attention scales q.k, not cos and sin
+        double log_multiplier = 0;
+        RG_TRY(gguf_number(source, arch, "rope.scaling.yarn_log_multiplier", 0, 1e3,
+                           &log_multiplier, err));
+        r->mscale_all_dim = 10 * log_multiplier;
+        r->attn_factor = 1;
+    } else if (r->scaling == RG_ROPE_YARN) {
         // the file's factor multiplies the usual one
         r->attn_factor = attn * (r->factor <= 1 ? 1 : 0.1 * log(r->factor) + 1);
     }
@@ -187,7 +194,8 @@ done:
 static rg_status read_rope(const rg_source *source, const rg_arch *arch, rg_hparams *h,
                            rg_error *err) {
     const bool is_gguf = rg_source_get_kind(source) == RG_SOURCE_GGUF;
-    h->rope = (rg_rope_params){.is_neighbor = is_gguf && arch->is_gguf_rope_neighbor,
+    h->rope = (rg_rope_params){.is_neighbor =
+                                   is_gguf ? arch->is_gguf_rope_neighbor : arch->is_rope_neighbor,
                                .base = 10000,
                                .factor = 1,
                                .low_freq_factor = 1,
@@ -199,6 +207,9 @@ static rg_status read_rope(const rg_source *source, const rg_arch *arch, rg_hpar
                                      : read_rope_hf(rg_source_config(source), h, err);
     if (status != RG_OK) {
         return status;
+    }
+    if (h->n_latent != 0) {
+        h->rope.n_rot = h->n_turning;
     }
     if (h->rope.n_rot < 2 || h->rope.n_rot % 2 != 0 || h->rope.n_rot > h->head_dim) {
         return rg_fail(err, RG_E_FORMAT, "rope turns %u of the %u values of a head", h->rope.n_rot,
@@ -274,6 +285,66 @@ static rg_status check_together(const rg_hparams *h, rg_error *err) {
     return RG_OK;
 }
 
+// how experts are chosen, in words
+static rg_status read_router(const rg_json *config, rg_hparams *h, rg_error *err) {
+    rg_str method = RG_STR("");
+    rg_str score = RG_STR("softmax");
+    (void)rg_json_str(rg_json_find(config, "topk_method"), &method);
+    (void)rg_json_str(rg_json_find(config, "scoring_func"), &score);
+    if (!rg_str_is(score, "softmax") && !rg_str_is(score, "sigmoid")) {
+        return rg_fail(err, RG_E_UNSUPPORTED,
+                       "scoring_func \"%.*s\" of config.json is not supported; softmax and sigmoid "
+                       "are",
+                       RG_FMT(score));
+    }
+    h->router_kind = rg_str_is(score, "sigmoid") ? 2 : 1;
+    if (rg_str_is(method, "greedy")) {
+        h->n_group = h->n_group_used = 0; // written down, and not used
+    }
+    return RG_OK;
+}
+
+static rg_status complete_latent(const rg_source *source, const rg_arch *arch, rg_hparams *h,
+                                 rg_error *err) {
+    rg_status status = RG_OK;
+    if (rg_source_get_kind(source) == RG_SOURCE_GGUF) {
+        double k = h->head_dim, v = h->v_head_dim;
+        if (h->head_dim == 0) { // files from before the latent was kept: these are of whole heads
+            RG_TRY(gguf_number(source, arch, "attention.key_length", 1, 1 << 12, &k, err));
+            RG_TRY(gguf_number(source, arch, "attention.value_length", 1, 1 << 12, &v, err));
+        }
+        h->head_dim = (uint32_t)k;
+        h->v_head_dim = (uint32_t)v;
+        h->n_still = h->head_dim > h->n_turning ? h->head_dim - h->n_turning : 0;
+        h->n_layer -= h->n_predict < h->n_layer ? h->n_predict : 0;
+        // converters once left the kind out, when there were two
+        h->router_kind = h->router_kind != 0 ? h->router_kind : h->n_expert == 256 ? 2 : 1;
+    } else {
+        RG_TRY(read_router(rg_source_config(source), h, err));
+        h->head_dim = h->n_still + h->n_turning;
+    }
+    h->n_kv_head = h->n_head;
+    h->n_ff_shared = h->n_shared * h->n_ff_expert;
+    if (h->n_still == 0 || h->v_head_dim == 0) {
+        status = rg_fail(err, RG_E_FORMAT, "heads of %u values, of which %u turn, and values of %u",
+                         h->head_dim, h->n_turning, h->v_head_dim);
+        goto done;
+    }
+    const uint32_t n_group = h->n_group == 0 ? 1 : h->n_group;
+    if (h->n_expert != 0 &&
+        (h->n_ff_expert == 0 || h->n_expert % n_group != 0 || h->n_group_used > n_group ||
+         h->n_expert_used == 0 ||
+         (h->n_group > 1 && h->n_expert_used > h->n_expert / n_group * h->n_group_used))) {
+        status = rg_fail(err, RG_E_FORMAT,
+                         "%u experts in %u groups, of which %u in %u groups are used, are not "
+                         "possible",
+                         h->n_expert, n_group, h->n_expert_used, h->n_group_used);
+    }
+
+done:
+    return status;
+}
+
 rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hparams *h,
                            rg_error *err) {
     rg_status status = RG_OK;
@@ -289,6 +360,10 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     }
 
     // what is left out follows from the rest
+    if (h->n_latent != 0) {
+        RG_TRY(complete_latent(source, *arch, h, err));
+    }
+    h->expert_scale = h->expert_scale == 0 ? 1 : h->expert_scale;
     if (h->delta_v_dim == 0 && h->n_delta_head != 0) {
         h->delta_v_dim = h->n_delta_inner / h->n_delta_head;
     }

@@ -215,6 +215,7 @@ typedef struct distance {
 static rg_status measure(const check *c, const char *path, const rg_params *params,
                          const float *const *values, distance *d) {
     rg_safetensors *st = NULL;
+    size_t n_learnt = 0;
     *d = (distance){.is_complete = true};
     const rg_status status = rg_safetensors_open(c->mem, path, &st, c->err);
     if (status != RG_OK) {
@@ -222,6 +223,10 @@ static rg_status measure(const check *c, const char *path, const rg_params *para
     }
     for (size_t i = 0; i < params->n; i++) {
         const rg_param *p = &params->list[i];
+        if (p->is_fixed) {
+            continue;
+        }
+        n_learnt++;
         const rg_tensor *want = rg_safetensors_find(st, rg_str_of(p->name));
         if (want == NULL || want->dtype != RG_DTYPE_F32 || rg_tensor_count(want) != p->n) {
             rg_safetensors_close(st);
@@ -246,7 +251,7 @@ static rg_status measure(const check *c, const char *path, const rg_params *para
             snprintf(d->worst, sizeof d->worst, "%s", p->name);
         }
     }
-    d->is_complete = rg_safetensors_count(st) == params->n;
+    d->is_complete = rg_safetensors_count(st) == n_learnt;
     rg_safetensors_close(st);
     return RG_OK;
 }

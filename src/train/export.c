@@ -50,16 +50,22 @@ rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params
         status = rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu tensors", params->n);
         goto done;
     }
+    size_t n = 0;
     for (size_t i = 0; i < params->n; i++) {
-        list[i] = rg_param_tensor(&params->list[i]);
-        if (values != NULL) {
-            list[i].data = values[i];
-        } else if (params->list[i].base != 0) {
-            RG_TRY(take_base(mem, &params->list[i], &copies[i], err));
-            list[i].data = copies[i];
+        const rg_param *p = &params->list[i];
+        if (values != NULL && p->is_fixed) {
+            continue;
         }
+        list[n] = rg_param_tensor(p);
+        if (values != NULL) {
+            list[n].data = values[i];
+        } else if (p->base != 0) {
+            RG_TRY(take_base(mem, p, &copies[i], err));
+            list[n].data = copies[i];
+        }
+        n++;
     }
-    status = rg_safetensors_write(mem, path, list, params->n, &note, 1, NULL, NULL, err);
+    status = rg_safetensors_write(mem, path, list, n, &note, 1, NULL, NULL, err);
 
 done:
     for (size_t i = 0; copies != NULL && i < params->n; i++) {

@@ -71,6 +71,7 @@ static void set_param(rg_param *param, const rg_model *model, uint32_t slot, uin
     param->n_dims = w->n_dims - skip;
     memcpy(param->shape, w->shape + skip, param->n_dims * sizeof *param->shape);
     param->base = rg_model_is_from_one(model, slot) ? 1 : 0;
+    param->is_fixed = rg_model_role(slot) == RG_ROLE_ROUTER_BIAS; // decides, adds nothing
     param->decays = param->n_dims > 1;
     param->is_inner = param->n_dims == 2 && slot >= RG_ROLE_FIRST_LAYER;
 }

@@ -21,6 +21,7 @@ typedef struct rg_param {
     float *m;
     float *v;
     float base;    // a checkpoint holds w - base
+    bool is_fixed; // has no gradient: stays as it is, and is written with the rest
     bool decays;   // matrices do, vectors do not
     bool is_inner; // a matrix of a layer: from hidden values to hidden values
 } rg_param;

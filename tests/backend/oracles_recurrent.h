@@ -20,6 +20,37 @@ static void oracle_columns(double *const *in, double *out) {
     }
 }
 
+// three parts of three columns, two of two, and one of one that all three get
+static rg_val build_parts(rg_graph *g, const rg_val *in) {
+    return rg_join_parts(g, rg_join_parts(g, in[0], in[1], 3, false), in[2], 3, true);
+}
+
+static void oracle_parts(double *const *in, double *out) {
+    for (int t = 0; t < T; t++) {
+        for (int part = 0; part < 3; part++) {
+            double *y = out + t * 18 + part * 6;
+            memcpy(y, in[0] + t * 9 + part * 3, 3 * sizeof *y);
+            memcpy(y + 3, in[1] + t * 6 + part * 2, 2 * sizeof *y);
+            y[5] = in[2][t];
+        }
+    }
+}
+
+static rg_val build_heads(rg_graph *g, const rg_val *in) {
+    return rg_heads(g, in[0], in[1]);
+}
+
+static void oracle_heads(double *const *in, double *out) {
+    for (int t = 0; t < T; t++) {
+        for (int r = 0; r < 3 * 5; r++) {
+            out[t * 15 + r] = 0;
+            for (int k = 0; k < 4; k++) {
+                out[t * 15 + r] += in[0][t * 12 + r / 5 * 4 + k] * in[1][r * 4 + k];
+            }
+        }
+    }
+}
+
 static rg_val build_conv(rg_graph *g, const rg_val *in) {
     return rg_conv(g, in[0], in[1], in[2]);
 }

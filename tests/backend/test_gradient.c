@@ -285,6 +285,8 @@ static void oracle_sequences(double *const *in, double *out) {
 
 static const op_case cases[] = {
     {"columns",  1, {{T, 9, false, false, 0, NULL}}, T, 16, build_columns, oracle_columns},
+    {"parts",    3, {{T, 9, false, false, 0, NULL}, {T, 6, false, false, 0, NULL}, {T, 1, false, false, 0, NULL}}, T, 18, build_parts, oracle_parts},
+    {"heads",    2, {{T, 12, false, false, 0, NULL}, {5, 4, true, false, 3, NULL}}, T, 15, build_heads, oracle_heads},
     {"conv",     3, {{T, 70, false, false, 0, NULL}, {70, KERNEL, true, false, 0, NULL}, {0, T, false, true, 0, positions}}, T, 70, build_conv, oracle_conv},
     {"decay",    3, {{T, 9, false, false, 0, NULL}, {0, 9, true, false, 0, NULL}, {0, 9, true, false, 0, NULL}}, T, 9, build_decay, oracle_decay},
     {"log decay", 3, {{T, 9, false, false, 0, NULL}, {0, 9, true, false, 0, NULL}, {0, 9, true, false, 0, NULL}}, T, 9, build_log_decay, oracle_log_decay},

@@ -137,6 +137,7 @@ static void check_shape(const shape *s, rg_dtype dtype) {
                      .n_kv_head = s->n_kv_head,
                      .k_dim = s->k_dim,
                      .v_dim = s->v_dim,
+                     .v_stride = s->v_dim,
                      .window = s->window,
                      .scale = 1.0f / sqrtf((float)s->k_dim),
                      .out = out.data,
@@ -245,6 +246,7 @@ static void large_scores_do_not_overflow(void **state) {
                            .n_kv_head = 1,
                            .k_dim = DIM,
                            .v_dim = DIM,
+                           .v_stride = DIM,
                            .scale = 1,
                            .out = out,
                            .out_stride = DIM};

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *const cases[] = {"llama3",  "qwen3",    "qwen3-tied", "qwen3-moe",
-                                    "lora-qv", "lora-all", "lora-rslora"};
+static const char *const cases[] = {"llama3",      "qwen3",   "qwen3-tied", "qwen3-moe",
+                                    "deepseek-v3", "lora-qv", "lora-all",   "lora-rslora"};
 
 static const char *shared_path(void) {
     const char *path = getenv("RAGA_SHARED");

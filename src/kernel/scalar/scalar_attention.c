@@ -25,7 +25,7 @@ static float score(const rg_attn *a, const float *q, uint32_t kv_head, size_t po
 // out += weight * v of one position
 static void add_value(const rg_attn *a, float *out, uint32_t kv_head, size_t pos, float weight) {
     const void *page = a->v_pages[pos / a->page_len];
-    const size_t from = (kv_head * a->page_len + pos % a->page_len) * a->v_dim;
+    const size_t from = (kv_head * a->page_len + pos % a->page_len) * a->v_stride;
     for (size_t i = 0; i < a->v_dim; i++) {
         out[i] += weight * value(page, a->kv_dtype, from + i);
     }

@@ -26,6 +26,9 @@ uint32_t rg_model_state(const rg_model *model, uint32_t layer) {
 
 rg_op_params rg_model_attention(const rg_model *model, uint32_t layer) {
     const rg_hparams *h = &model->h;
+    if (h->n_latent != 0) {
+        return rg_latent_attention(h);
+    }
     return (rg_op_params){.n_head = h->n_head,
                           .n_kv_head = h->n_kv_head,
                           .head_dim = h->head_dim,

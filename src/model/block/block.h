@@ -32,6 +32,16 @@ void rg_build_tap(rg_build *b, uint32_t layer, rg_tap tap, rg_val v);
 rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x);
 
 /**
+ * Latent attention of one layer: keys and values of all heads come from one latent vector a token,
+ * which is all that the state keeps. Where there is a state queries are brought to the latent
+ * (absorbed), else keys and values to the heads. Shapes as above.
+ * Source: DeepSeek-V2 2024, arXiv 2405.04434.
+ */
+rg_val rg_block_latent(rg_build *b, uint32_t layer, rg_val x);
+/** Its attention in numbers, with a state. */
+rg_op_params rg_latent_attention(const rg_hparams *h);
+
+/**
  * The gated delta rule of one layer: project, mix neighbors by a short convolution, let the rule
  * run, normalize each head, gate, project back. Shapes as above. Source: Yang et al. 2024, arXiv
  * 2412.06464.

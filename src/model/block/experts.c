@@ -1,11 +1,14 @@
 #include "model/block/block.h"
 
-// the expert of all tokens, as much as its router says
+// the expert of all tokens, as much as its router says where it has one
 static rg_val add_shared(rg_build *b, uint32_t layer, rg_val x, rg_val y) {
     const rg_val gate = rg_build_linear(b, layer, x, RG_ROLE_SHARED_GATE, RG_ROLE_NONE);
     const rg_val up = rg_build_linear(b, layer, x, RG_ROLE_SHARED_UP, RG_ROLE_NONE);
     const rg_val shared =
         rg_build_linear(b, layer, rg_swiglu(b->g, gate, up), RG_ROLE_SHARED_DOWN, RG_ROLE_NONE);
+    if (rg_build_weight(b, RG_ROLE_SHARED_ROUTER, layer) == RG_VAL_NONE) {
+        return rg_add(b->g, y, shared);
+    }
     const rg_val share = rg_build_linear(b, layer, x, RG_ROLE_SHARED_ROUTER, RG_ROLE_NONE);
     return rg_add(b->g, y, rg_gate(b->g, shared, share));
 }
@@ -13,11 +16,14 @@ static rg_val add_shared(rg_build *b, uint32_t layer, rg_val x, rg_val y) {
 rg_val rg_block_experts(rg_build *b, uint32_t layer, rg_val x) {
     const rg_hparams *h = &b->model->h;
     const rg_op_params p = {.n_top = h->n_expert_used,
-                            .scale = 1,
-                            .score = RG_ROUTER_SOFTMAX,
+                            .scale = h->expert_scale,
+                            .score = h->router_kind == 2 ? RG_ROUTER_SIGMOID : RG_ROUTER_SOFTMAX,
+                            .n_group = h->n_group,
+                            .n_group_used = h->n_group_used,
+                            .is_group_by_two = h->router_kind == 2,
                             .is_renormed = h->renorms_experts};
     const rg_val logits = rg_build_linear(b, layer, x, RG_ROLE_ROUTER, RG_ROLE_NONE);
-    const rg_routing r = rg_route(b->g, logits, RG_VAL_NONE, &p);
+    const rg_routing r = rg_route(b->g, logits, rg_build_weight(b, RG_ROLE_ROUTER_BIAS, layer), &p);
     const rg_val rows = rg_select_rows(b->g, x, r.tokens);
     const rg_val gate =
         rg_experts(b->g, rows, rg_build_weight(b, RG_ROLE_EXPERT_GATE, layer), r.starts);

@@ -12,6 +12,7 @@ const rg_arch *const rg_archs[] = {
     &rg_arch_qwen3_next,
     &rg_arch_qwen35,
     &rg_arch_qwen35_moe,
+    &rg_arch_deepseek2,
     NULL,
 };
 

@@ -1,0 +1,119 @@
+/* Columns on the cpu: taken apart, joined, added up; and products of each part with its own matrix.
+ */
+#include "backend/exec_internal.h"
+
+#include <string.h>
+
+static float *matrix(const rg_task *task, rg_val v, size_t *width) {
+    *width = rg_task_value(task, v)->shape[1];
+    return rg_task_data(task, v);
+}
+
+void rg_cpu_columns(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const rg_op_params *p = &node->p;
+    size_t n_in, n_out;
+    const float *x = matrix(task, node->in[0], &n_in);
+    float *y = matrix(task, node->out[0], &n_out);
+    for (size_t t = from; t < to; t++) {
+        for (size_t part = 0; part < p->n_part; part++) {
+            memcpy(y + t * n_out + part * p->width,
+                   x + t * n_in + part * (n_in / p->n_part) + p->from, p->width * sizeof *y);
+        }
+    }
+}
+
+void rg_cpu_columns_dx(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const rg_op_params *p = &node->p;
+    size_t n_in, n_out;
+    const float *dy = matrix(task, node->in[0], &n_in);
+    float *dx = matrix(task, node->out[0], &n_out);
+    for (size_t t = from; t < to; t++) {
+        memset(dx + t * n_out, 0, n_out * sizeof *dx);
+        for (size_t part = 0; part < p->n_part; part++) {
+            memcpy(dx + t * n_out + part * (n_out / p->n_part) + p->from,
+                   dy + t * n_in + part * p->width, p->width * sizeof *dx);
+        }
+    }
+}
+
+void rg_cpu_join(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const size_t n_part = node->p.n_part == 0 ? 1 : node->p.n_part;
+    size_t n_out, n_in;
+    float *y = matrix(task, node->out[0], &n_out);
+    for (size_t i = 0; i < node->n_in; i++) {
+        const bool is_one = node->p.is_shared && i + 1 == node->n_in;
+        const float *x = matrix(task, node->in[i], &n_in);
+        const size_t width = n_in / (is_one ? 1 : n_part);
+        for (size_t t = from; t < to; t++) {
+            for (size_t part = 0; part < n_part; part++) {
+                memcpy(y + t * n_out + part * (n_out / n_part),
+                       x + t * n_in + (is_one ? 0 : part * width), width * sizeof *y);
+            }
+        }
+        y += width;
+    }
+}
+
+void rg_cpu_part_sum(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const rg_op_params *p = &node->p;
+    size_t n_in, n_out;
+    const float *x = matrix(task, node->in[0], &n_in);
+    float *y = matrix(task, node->out[0], &n_out);
+    for (size_t t = from; t < to; t++) {
+        memset(y + t * n_out, 0, n_out * sizeof *y);
+        for (size_t part = 0; part < p->n_part; part++) {
+            const float *row = x + t * n_in + part * (n_in / p->n_part) + p->from;
+            task->exec->options.kernels->add(y + t * n_out, y + t * n_out, row, n_out);
+        }
+    }
+}
+
+// ---- each part with its own matrix ----
+
+size_t rg_cpu_heads_chunks(rg_task *task, const rg_node *node) {
+    return node->op == RG_OP_HEADS_DW ? node->p.n_part : rg_task_value(task, node->in[1])->shape[0];
+}
+
+// y = x w^T of one part, or dx = dy w
+void rg_cpu_heads(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    size_t n_in, n_out;
+    const float *x = matrix(task, node->in[0], &n_in);
+    float *y = matrix(task, node->out[0], &n_out);
+    const rg_value *w = rg_task_value(task, node->in[1]);
+    const rg_dtype_info *info = rg_dtype_get(w->dtype);
+    const size_t n = w->shape[0];
+    const rg_gemm g = {.m = rg_task_value(task, node->in[0])->shape[0],
+                       .n = n_out / n,
+                       .k = n_in / n,
+                       .a = x + chunk * (n_in / n),
+                       .a_row = n_in,
+                       .a_col = 1,
+                       .b = rg_tensor_slab(&task->b->weights[w->slot], chunk),
+                       .b_dtype = w->dtype,
+                       .b_stride = w->shape[2] / info->block * info->block_bytes,
+                       .is_b_by_column = node->op == RG_OP_HEADS,
+                       .c = y + chunk * (n_out / n),
+                       .ldc = n_out};
+    rg_exec_gemm(task->exec)(&g, scratch);
+}
+
+// dw = dy^T x of one part
+void rg_cpu_heads_dw(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    size_t n_dy, n_x;
+    const float *dy = matrix(task, node->in[0], &n_dy);
+    const float *x = matrix(task, node->in[1], &n_x);
+    const size_t rows = n_dy / node->p.n_part;
+    const size_t width = n_x / node->p.n_part;
+    const rg_gemm g = {.m = rows,
+                       .n = width,
+                       .k = rg_task_value(task, node->in[0])->shape[0],
+                       .a = dy + chunk * rows,
+                       .a_row = 1,
+                       .a_col = n_dy,
+                       .b = x + chunk * width,
+                       .b_dtype = RG_DTYPE_F32,
+                       .b_stride = n_x * sizeof(float),
+                       .c = (float *)rg_task_data(task, node->out[0]) + chunk * rows * width,
+                       .ldc = width};
+    rg_exec_gemm(task->exec)(&g, scratch);
+}

@@ -1,0 +1,91 @@
+#include "model/block/block.h"
+
+#include <math.h>
+
+#define INNER_EPS 1e-6f // of the norms of latents, whatever the model's other norms have
+
+// of q.k: yarn stretches it with the context
+static float scale_of(const rg_hparams *h) {
+    const rg_rope_params *r = &h->rope;
+    const bool is_stretched = r->scaling == RG_ROPE_YARN && r->factor > 1 && r->mscale_all_dim != 0;
+    const double m = is_stretched ? 0.1 * r->mscale_all_dim * log(r->factor) + 1 : 1;
+    return (float)(m * m / sqrt(h->head_dim));
+}
+
+rg_op_params rg_latent_attention(const rg_hparams *h) {
+    return (rg_op_params){.n_head = h->n_head,
+                          .n_kv_head = 1,
+                          .head_dim = h->n_latent + h->n_turning,
+                          .v_dim = h->n_latent,
+                          .scale = scale_of(h)};
+}
+
+static rg_val project(rg_build *b, uint32_t layer, rg_val x, rg_role role) {
+    return rg_build_linear(b, layer, x, role, RG_ROLE_NONE);
+}
+
+static rg_val normalize(rg_build *b, uint32_t layer, rg_val x, rg_role role) {
+    return rg_rmsnorm(b->g, x, rg_build_weight(b, role, layer), INNER_EPS);
+}
+
+static rg_val turn(rg_build *b, rg_val x, uint32_t n_head) {
+    const rg_hparams *h = &b->model->h;
+    const rg_op_params p = {.n_head = n_head,
+                            .head_dim = h->n_turning,
+                            .n_rot = h->n_turning,
+                            .pairs = h->rope.is_neighbor ? 1 : 0};
+    return rg_rope(b->g, x, b->rope_table, &p);
+}
+
+// keys and values of every head, for passes that keep nothing
+static rg_val attend_expanded(rg_build *b, uint32_t layer, rg_val q, rg_val latent,
+                              rg_val turning) {
+    const rg_hparams *h = &b->model->h;
+    const rg_val both = project(b, layer, latent, RG_ROLE_KV_B);
+    const rg_val still = rg_columns(b->g, both, h->n_head, 0, h->n_still);
+    const rg_val v = rg_columns(b->g, both, h->n_head, h->n_still, h->v_head_dim);
+    const rg_val k = rg_join_parts(b->g, still, turning, h->n_head, true);
+    const rg_op_params p = {.n_head = h->n_head,
+                            .n_kv_head = h->n_head,
+                            .head_dim = h->head_dim,
+                            .v_dim = h->v_head_dim,
+                            .scale = scale_of(h),
+                            .seq_len = b->extras.seq_len};
+    return rg_attention(b->g, q, k, v, b->positions, &p);
+}
+
+static rg_val attend_absorbed(rg_build *b, uint32_t layer, rg_val still, rg_val q_turning,
+                              rg_val latent, rg_val turning) {
+    const rg_hparams *h = &b->model->h;
+    const rg_op_params p = rg_latent_attention(h);
+    const rg_val state = rg_graph_state(b->g, rg_model_state(b->model, layer));
+    const rg_val q = rg_heads(b->g, still, rg_build_weight(b, RG_ROLE_K_B, layer));
+    const rg_val mix = rg_attention(b->g, rg_join_parts(b->g, q, q_turning, h->n_head, false),
+                                    rg_join(b->g, latent, turning, RG_VAL_NONE), latent, state, &p);
+    return rg_heads(b->g, mix, rg_build_weight(b, RG_ROLE_V_B, layer));
+}
+
+rg_val rg_block_latent(rg_build *b, uint32_t layer, rg_val x) {
+    const rg_hparams *h = &b->model->h;
+    rg_val q;
+    if (h->n_latent_q == 0) {
+        q = project(b, layer, x, RG_ROLE_ATTN_Q);
+    } else {
+        q = normalize(b, layer, project(b, layer, x, RG_ROLE_Q_A), RG_ROLE_Q_A_NORM);
+        q = project(b, layer, q, RG_ROLE_Q_B);
+    }
+    const rg_val still = rg_columns(b->g, q, h->n_head, 0, h->n_still);
+    const rg_val q_turning =
+        turn(b, rg_columns(b->g, q, h->n_head, h->n_still, h->n_turning), h->n_head);
+    const rg_val kv = project(b, layer, x, RG_ROLE_KV_A);
+    const rg_val latent =
+        normalize(b, layer, rg_columns(b->g, kv, 1, 0, h->n_latent), RG_ROLE_KV_A_NORM);
+    const rg_val turning = turn(b, rg_columns(b->g, kv, 1, h->n_latent, h->n_turning), 1);
+    const rg_val mix =
+        b->purpose == RG_PURPOSE_TRAIN
+            ? attend_expanded(b, layer, rg_join_parts(b->g, still, q_turning, h->n_head, false),
+                              latent, turning)
+            : attend_absorbed(b, layer, still, q_turning, latent, turning);
+    rg_build_tap(b, layer, RG_TAP_ATTN_MIX, mix);
+    return project(b, layer, mix, RG_ROLE_ATTN_O);
+}
