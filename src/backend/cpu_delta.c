@@ -18,8 +18,9 @@ void rg_cpu_decay(const rg_task *task, const rg_node *node, size_t from, size_t 
     float *y = rg_task_data(task, node->out[0]);
     const float *a = rg_task_data(task, node->in[1]);
     const float *dt = rg_task_data(task, node->in[2]);
+    const size_t share = n / rg_task_value(task, node->in[1])->shape[0]; // columns of each a
     for (size_t i = from * n; i < to * n; i++) {
-        y[i] = rg_delta_decay(x[i], a[i % n], dt[i % n], node->p.is_log);
+        y[i] = rg_delta_decay(x[i], a[i % n / share], dt[i % n], node->p.is_log);
     }
 }
 
@@ -35,15 +36,18 @@ void rg_cpu_decay_back(const rg_task *task, const rg_node *node, size_t chunk, v
     float *da = rg_task_data(task, node->out[1]);
     float *ddt = rg_task_data(task, node->out[2]);
     const size_t n_tok = rg_task_value(task, node->in[0])->shape[0];
+    const size_t share = n / rg_task_value(task, node->in[2])->shape[0];
+    double to_a = 0;
     for (size_t i = 0; i < n; i++) {
-        double to_a = 0, to_dt = 0;
+        double to_dt = 0;
+        to_a = i % share == 0 ? 0 : to_a;
         for (size_t t = 0; t < n_tok; t++) {
             double to_x = 0;
-            rg_delta_decay_gradient(dy[t * n + i], x[t * n + i], a[i], dt[i], node->p.is_log, &to_x,
-                                    &to_a, &to_dt);
+            rg_delta_decay_gradient(dy[t * n + i], x[t * n + i], a[i / share], dt[i],
+                                    node->p.is_log, &to_x, &to_a, &to_dt);
             dx[t * n + i] = (float)to_x;
         }
-        da[i] = (float)to_a;
+        da[i / share] = (float)to_a;
         ddt[i] = (float)to_dt;
     }
 }
@@ -123,9 +127,10 @@ void rg_cpu_conv(const rg_task *task, const rg_node *node, size_t chunk, void *s
     c.x += row.first * n;
     c.n_tok = row.n_tok;
     if (has_state(task, beside)) {
-        c.before = state_of(task, beside, &row, 0) + block * CHUNK_COLUMNS;
-        c.before_stride = n;
-        keep_tail(&c, next_state_of(task, beside, &row, 0) + block * CHUNK_COLUMNS, n);
+        const size_t at = node->p.from + block * CHUNK_COLUMNS;
+        c.before_stride = node->p.width == 0 ? n : node->p.width;
+        c.before = state_of(task, beside, &row, 0) + at;
+        keep_tail(&c, next_state_of(task, beside, &row, 0) + at, c.before_stride);
     }
     rg_conv_run(&c, y);
 }
@@ -149,18 +154,21 @@ static size_t key_head_of(const rg_op_params *p, size_t head) {
 static rg_delta_head head_of(const rg_task *task, const rg_node *node, size_t first, size_t head) {
     const rg_op_params *p = &node->p;
     const size_t key = key_head_of(p, head) * p->head_dim;
-    return (rg_delta_head){.n_tok = rg_task_value(task, node->in[first])->shape[0],
-                           .k_dim = p->head_dim,
-                           .v_dim = p->v_dim,
-                           .q = (const float *)rg_task_data(task, node->in[first]) + key,
-                           .k = (const float *)rg_task_data(task, node->in[first + 1]) + key,
-                           .k_stride = (size_t)p->n_kv_head * p->head_dim,
-                           .v = (const float *)rg_task_data(task, node->in[first + 2]) +
-                                head * p->v_dim,
-                           .v_stride = (size_t)p->n_head * p->v_dim,
-                           .decay = (const float *)rg_task_data(task, node->in[first + 3]) + head,
-                           .beta = (const float *)rg_task_data(task, node->in[first + 4]) + head,
-                           .gate_stride = p->n_head};
+    const size_t n_decay = rg_task_value(task, node->in[first + 3])->shape[1] / p->n_head;
+    return (rg_delta_head){
+        .n_tok = rg_task_value(task, node->in[first])->shape[0],
+        .k_dim = p->head_dim,
+        .v_dim = p->v_dim,
+        .q = (const float *)rg_task_data(task, node->in[first]) + key,
+        .k = (const float *)rg_task_data(task, node->in[first + 1]) + key,
+        .k_stride = (size_t)p->n_kv_head * p->head_dim,
+        .v = (const float *)rg_task_data(task, node->in[first + 2]) + head * p->v_dim,
+        .v_stride = (size_t)p->n_head * p->v_dim,
+        .decay = (const float *)rg_task_data(task, node->in[first + 3]) + head * n_decay,
+        .n_decay = n_decay,
+        .decay_stride = p->n_head * n_decay,
+        .beta = (const float *)rg_task_data(task, node->in[first + 4]) + head,
+        .gate_stride = p->n_head};
 }
 
 size_t rg_cpu_delta_chunks(rg_task *task, const rg_node *node) {
@@ -190,7 +198,7 @@ void rg_cpu_delta(const rg_task *task, const rg_node *node, size_t chunk, void *
     h.q += row.first * h.k_stride;
     h.k += row.first * h.k_stride;
     h.v += row.first * h.v_stride;
-    h.decay += row.first * h.gate_stride;
+    h.decay += row.first * h.decay_stride;
     h.beta += row.first * h.gate_stride;
     rg_delta_run(&h, s, y);
 }
@@ -219,7 +227,7 @@ void rg_cpu_delta_back(const rg_task *task, const rg_node *node, size_t chunk, v
             .dq = dq,
             .dk = dk,
             .dv = (float *)rg_task_data(task, node->out[2]) + head * p->v_dim,
-            .ddecay = (float *)rg_task_data(task, node->out[3]) + head,
+            .ddecay = (float *)rg_task_data(task, node->out[3]) + head * h.n_decay,
             .dbeta = (float *)rg_task_data(task, node->out[4]) + head};
         if (head == (p->is_tiled ? chunk : chunk * (p->n_head / p->n_kv_head))) {
             for (size_t t = 0; t < h.n_tok; t++) {

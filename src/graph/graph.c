@@ -207,6 +207,11 @@ rg_val rg_conv(rg_graph *g, rg_val x, rg_val w, rg_val beside) {
     return rg_graph_node(g, RG_OP_CONV, (rg_val[]){x, w, beside}, 3, NULL);
 }
 
+rg_val rg_conv_part(rg_graph *g, rg_val x, rg_val w, rg_val beside, uint32_t from, uint32_t width) {
+    const rg_op_params p = {.from = from, .width = width};
+    return rg_graph_node(g, RG_OP_CONV, (rg_val[]){x, w, beside}, 3, &p);
+}
+
 rg_val rg_decay(rg_graph *g, rg_val x, rg_val a, rg_val dt, bool is_log) {
     const rg_op_params p = {.is_log = is_log};
     return rg_graph_node(g, RG_OP_DECAY, (rg_val[]){x, a, dt}, 3, &p);

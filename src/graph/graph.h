@@ -121,8 +121,8 @@ typedef struct rg_op_params {
     bool is_tiled;         // DELTA*: value head j goes with key head j % n_kv_head, else in shares
     bool is_log;           // DECAY*: the factor is -exp(a)
     uint32_t n_part;       // COLUMNS*, JOIN, PART_SUM: equal parts that a row has; JOIN: 0 is 1
-    uint32_t from;         // COLUMNS*, PART_SUM: first column of each part
-    uint32_t width;        // COLUMNS*, PART_SUM: columns of each part
+    uint32_t from;         // COLUMNS*, PART_SUM: first column of each part; CONV: of the state
+    uint32_t width;        // COLUMNS*, PART_SUM: columns of each part; CONV: of the state, 0: as x
     bool is_shared;        // JOIN: the last input is one part that goes to all
     uint32_t n_rot;        // ROPE: values of a head that turn
     uint32_t pairs;        // ROPE: 0 half-split, 1 neighbors
@@ -228,14 +228,16 @@ rg_val rg_heads(rg_graph *g, rg_val x, rg_val w);
  *                rg_attention: rows before a sequence's first count as zero
  */
 rg_val rg_conv(rg_graph *g, rg_val x, rg_val w, rg_val beside);
-/** log of the decay of each head: a * softplus(x + dt), or -exp(a) * ... Shapes: x [n_tok, n], a
- * and dt [n]. */
+/** The same of columns [from, from + n) of a state that has `width` of them for several. */
+rg_val rg_conv_part(rg_graph *g, rg_val x, rg_val w, rg_val beside, uint32_t from, uint32_t width);
+/** log of the decay: a * softplus(x + dt), or -exp(a) * ... Shapes: x [n_tok, n], dt [n], a of n or
+ * of a divisor of it: each value for as many columns. */
 rg_val rg_decay(rg_graph *g, rg_val x, rg_val a, rg_val dt, bool is_log);
 /**
  * The gated delta rule of p->n_head value heads, a matrix S [head_dim, v_dim] each:
  *     S <- exp(decay) S;  S <- S + k (sigmoid(beta) (v - S^T k))^T;  y = S^T q
- * Shapes: q, k [n_tok, n_kv_head * head_dim]; v, y [n_tok, n_head * v_dim]; decay, beta [n_tok,
- * n_head].
+ * Shapes: q, k [n_tok, n_kv_head * head_dim]; v, y [n_tok, n_head * v_dim]; beta [n_tok, n_head];
+ * decay likewise, or [n_tok, n_head * head_dim], one for each row of S.
  * @param in      q, k, v, decay, beta
  * @param beside  the state that holds S; or positions: S is zero before a sequence's first token
  * Source: Yang et al. 2024, arXiv 2412.06464.

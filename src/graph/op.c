@@ -298,7 +298,8 @@ static bool shape_conv(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_value *w = input(g, node, 1);
     set_matrix(out, x->shape[0], x->shape[1]);
     return is_matrix(x) && is_matrix(w) && w->shape[0] == x->shape[1] &&
-           w->shape[1] <= RG_CONV_KERNEL_MAX && is_beside(input(g, node, 2), x->shape[0]);
+           w->shape[1] <= RG_CONV_KERNEL_MAX && is_beside(input(g, node, 2), x->shape[0]) &&
+           (node->p.width == 0 || (size_t)node->p.from + x->shape[1] <= node->p.width);
 }
 
 // dy, x, w, positions -> gradients of x and w
@@ -311,8 +312,9 @@ static bool shape_conv_back(rg_graph *g, const rg_node *node, rg_value *out) {
 static bool shape_decay(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_value *x = input(g, node, 0);
     set_matrix(out, x->shape[0], x->shape[1]);
-    return is_matrix(x) && is_vector(input(g, node, 1), x->shape[1]) &&
-           is_vector(input(g, node, 2), x->shape[1]);
+    const rg_value *a = input(g, node, 1);
+    return is_matrix(x) && is_vector(a, a->shape[0]) && a->shape[0] != 0 &&
+           x->shape[1] % a->shape[0] == 0 && is_vector(input(g, node, 2), x->shape[1]);
 }
 
 // dy, x, a, dt -> gradients of x, a and dt
@@ -320,7 +322,7 @@ static bool shape_decay_back(rg_graph *g, const rg_node *node, rg_value *out) {
     for (size_t i = 1; i < 3; i++) {
         out[i].dtype = RG_DTYPE_F32;
         out[i].n_dims = 1;
-        out[i].shape[0] = input(g, node, 1)->shape[1];
+        out[i].shape[0] = input(g, node, i + 1)->shape[0];
     }
     return shape_same(g, node, &out[0]);
 }
@@ -334,7 +336,8 @@ static bool shape_delta(rg_graph *g, const rg_node *node, rg_value *out) {
            is_heads(input(g, node, 0), n_tok, p->n_kv_head, p->head_dim) &&
            is_heads(input(g, node, 1), n_tok, p->n_kv_head, p->head_dim) &&
            is_heads(input(g, node, 2), n_tok, p->n_head, p->v_dim) &&
-           is_heads(input(g, node, 3), n_tok, p->n_head, 1) &&
+           (is_heads(input(g, node, 3), n_tok, p->n_head, 1) ||
+            is_heads(input(g, node, 3), n_tok, p->n_head, p->head_dim)) &&
            is_heads(input(g, node, 4), n_tok, p->n_head, 1) && is_beside(input(g, node, 5), n_tok);
 }
 

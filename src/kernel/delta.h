@@ -15,8 +15,11 @@ typedef struct rg_delta_head {
     size_t k_stride;
     const float *v; // [v_dim]
     size_t v_stride;
-    const float *decay; // the log of what S is multiplied by
-    const float *beta;  // before the sigmoid
+    const float *decay; // [n_decay] the log of what S is multiplied by, each row of it where
+                        // n_decay is k_dim and not 1
+    size_t n_decay;
+    size_t decay_stride;
+    const float *beta; // before the sigmoid
     size_t gate_stride;
     const int32_t *positions; // S is zero before a token of position 0; NULL: never
 } rg_delta_head;
@@ -32,7 +35,7 @@ typedef struct rg_delta_gradient {
     float *dq;       // added to: value heads share it
     float *dk;       // added to
     float *dv;
-    float *ddecay;
+    float *ddecay; // as decay
     float *dbeta;
 } rg_delta_gradient;
 

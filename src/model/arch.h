@@ -66,6 +66,15 @@ typedef enum rg_role {
     RG_ROLE_DELTA_DT,
     RG_ROLE_DELTA_NORM,
     RG_ROLE_DELTA_O,
+    RG_ROLE_KDA_Q, // of the delta rule with a decay for each key channel
+    RG_ROLE_KDA_K,
+    RG_ROLE_KDA_V,
+    RG_ROLE_KDA_CONV_K, // that of queries is DELTA_CONV
+    RG_ROLE_KDA_CONV_V,
+    RG_ROLE_KDA_F_A, // decay, through a few values
+    RG_ROLE_KDA_F_B,
+    RG_ROLE_KDA_G_A, // gate of the result, likewise
+    RG_ROLE_KDA_G_B,
     RG_ROLE_COUNT,
     RG_ROLE_NONE = RG_ROLE_COUNT // no weight
 } rg_role;
@@ -175,7 +184,8 @@ typedef struct rg_hparams {
     bool is_recurrent[RG_LAYERS_MAX]; // likewise
     bool gates_attention;             // its result, by a gate beside the queries
     bool is_decay_log;                // the file holds the log of a decay, not its negative
-    bool tiles_heads;                 // value heads go with key heads in turn
+    bool turns_nothing;
+    bool tiles_heads; // value heads go with key heads in turn
     rg_rope_params rope;
 } rg_hparams;
 
@@ -202,6 +212,7 @@ typedef struct rg_arch {
     bool gates_attention;
     bool tiles_heads_gguf; // value heads are re-ordered in GGUF
     bool is_rope_neighbor; // in checkpoints as well
+    bool turns_nothing;    // no rope
     bool norms_from_one;   // checkpoints hold what is added to 1
     const rg_key_rule *keys;
     size_t n_keys;
@@ -210,7 +221,8 @@ typedef struct rg_arch {
 } rg_arch;
 
 extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen2_moe, rg_arch_qwen3,
-    rg_arch_qwen3_moe, rg_arch_qwen3_next, rg_arch_qwen35, rg_arch_qwen35_moe, rg_arch_deepseek2;
+    rg_arch_qwen3_moe, rg_arch_qwen3_next, rg_arch_qwen35, rg_arch_qwen35_moe, rg_arch_deepseek2,
+    rg_arch_kimi_linear;
 
 /** The families, NULL at the end. In family/table.c. */
 extern const rg_arch *const rg_archs[];

@@ -176,6 +176,16 @@ rg_outputs rg_model_head_graph(const rg_model *model, rg_graph *g, size_t n_rows
                     rg_graph_input(g, 0, RG_DTYPE_F32, n_rows, model->h.n_embd));
 }
 
+// what lets tokens see each other: attention, or a recurrence
+static rg_val mix(rg_build *b, uint32_t layer, rg_val x) {
+    const rg_model *m = b->model;
+    if (m->h.is_recurrent[layer]) {
+        const bool is_kda = m->weights[rg_model_slot(RG_ROLE_KDA_Q, layer)].data != NULL;
+        return is_kda ? rg_block_kda(b, layer, x) : rg_block_delta(b, layer, x);
+    }
+    return m->h.n_latent != 0 ? rg_block_latent(b, layer, x) : rg_block_attention(b, layer, x);
+}
+
 rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
                           const rg_graph_extras *extras, size_t n_tok, size_t n_out) {
     rg_build b = {.model = model, .g = g, .seed = RG_VAL_NONE, .purpose = purpose};
@@ -200,9 +210,7 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {
         rg_graph_mark(g);
         const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, x);
-        const rg_val attn = model->h.is_recurrent[layer] ? rg_block_delta(&b, layer, a)
-                            : model->h.n_latent != 0     ? rg_block_latent(&b, layer, a)
-                                                         : rg_block_attention(&b, layer, a);
+        const rg_val attn = mix(&b, layer, a);
         x = rg_add(g, x, attn);
         const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);
         const rg_val ffn = model->h.is_sparse[layer] ? rg_block_experts(&b, layer, f)

@@ -103,9 +103,16 @@ static rg_status check_shape(loader *l, rg_tensor *t, const char *rule, bool is_
         want[d - 1] = want[d];
     }
     n_dims -= is_one;
-    if (t->n_dims == 3 && n_dims == 2 && t->shape[1] == 1) {
-        t->n_dims = 2; // a convolution of one channel each
-        t->shape[1] = t->shape[2];
+    // dimensions of one value that some files add: of convolutions, of vectors
+    for (uint32_t d = 0; d < t->n_dims && t->n_dims > n_dims;) {
+        if (t->shape[d] != 1) {
+            d++;
+            continue;
+        }
+        for (uint32_t k = d + 1; k < t->n_dims; k++) {
+            t->shape[k - 1] = t->shape[k];
+        }
+        t->n_dims--;
     }
     if (t->n_dims == 1 && n_dims == 2 && want[0] == 1) {
         // a single row is a vector in some files
@@ -268,6 +275,10 @@ static bool is_widened(rg_role role) {
     case RG_ROLE_DELTA_B:
     case RG_ROLE_DELTA_BA:
     case RG_ROLE_DELTA_CONV:
+    case RG_ROLE_KDA_CONV_K:
+    case RG_ROLE_KDA_CONV_V:
+    case RG_ROLE_KDA_F_A:
+    case RG_ROLE_KDA_F_B:
         return true;
     default:
         return false;
@@ -451,7 +462,9 @@ static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t lay
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     const char *pattern = is_gguf ? rule->gguf : rule->hf;
     const bool is_missing_bad = is_missed(&l->model->h, rule, layer);
-    if (pattern == NULL) {
+    const bool is_recurrent = l->model->h.is_recurrent[layer];
+    if (pattern == NULL || (rule->need == RG_IN_RECURRENT && !is_recurrent) ||
+        (rule->need == RG_IN_ATTENTION && is_recurrent)) {
         return RG_OK;
     }
     const rg_tensor *t = find_tensor(l, pattern, layer, 0);
@@ -599,6 +612,9 @@ static rg_status make_latent(loader *l) {
     rg_status status = RG_OK;
     for (uint32_t layer = 0; m->h.n_latent != 0 && layer < m->h.n_layer && status == RG_OK;
          layer++) {
+        if (m->h.is_recurrent[layer]) {
+            continue;
+        }
         if (m->weights[rg_model_slot(RG_ROLE_KV_B, layer)].data != NULL) {
             status = split_latent(l, layer);
         } else if (m->weights[rg_model_slot(RG_ROLE_K_B, layer)].data == NULL ||

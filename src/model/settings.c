@@ -290,7 +290,9 @@ static rg_status read_router(const rg_json *config, rg_hparams *h, rg_error *err
     rg_str method = RG_STR("");
     rg_str score = RG_STR("softmax");
     (void)rg_json_str(rg_json_find(config, "topk_method"), &method);
-    (void)rg_json_str(rg_json_find(config, "scoring_func"), &score);
+    if (!rg_json_str(rg_json_find(config, "scoring_func"), &score)) {
+        (void)rg_json_str(rg_json_find(config, "moe_router_activation_func"), &score);
+    }
     if (!rg_str_is(score, "softmax") && !rg_str_is(score, "sigmoid")) {
         return rg_fail(err, RG_E_UNSUPPORTED,
                        "scoring_func \"%.*s\" of config.json is not supported; softmax and sigmoid "
@@ -355,6 +357,7 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     h->gates_attention = (*arch)->gates_attention;
     h->tiles_heads = is_gguf && (*arch)->tiles_heads_gguf;
     h->is_decay_log = !is_gguf;
+    h->turns_nothing = (*arch)->turns_nothing;
     for (size_t i = 0; i < (*arch)->n_keys; i++) {
         RG_TRY(read_key(source, *arch, &(*arch)->keys[i], h, err));
     }
@@ -364,8 +367,12 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
         RG_TRY(complete_latent(source, *arch, h, err));
     }
     h->expert_scale = h->expert_scale == 0 ? 1 : h->expert_scale;
-    if (h->delta_v_dim == 0 && h->n_delta_head != 0) {
-        h->delta_v_dim = h->n_delta_inner / h->n_delta_head;
+    if (h->delta_k_dim != 0) {
+        h->n_delta_head = h->n_delta_head == 0 ? h->n_head : h->n_delta_head;
+        h->n_delta_key = h->n_delta_key == 0 ? h->n_delta_head : h->n_delta_key;
+        h->delta_v_dim = h->delta_v_dim != 0     ? h->delta_v_dim
+                         : h->n_delta_inner != 0 ? h->n_delta_inner / h->n_delta_head
+                                                 : h->delta_k_dim;
     }
     if (h->n_kv_head == 0) {
         h->n_kv_head = h->n_head;

@@ -156,6 +156,17 @@ static rg_status number_of_array(const rg_gguf_pair *pair, double *out, rg_error
     return RG_OK;
 }
 
+// a value by its name, which may be inside an object: "object.name"
+static const rg_json *find_path(const rg_json *config, const char *path) {
+    char object[64];
+    const char *dot = strchr(path, '.');
+    if (dot == NULL || (size_t)(dot - path) >= sizeof object) {
+        return rg_json_find(config, path);
+    }
+    snprintf(object, sizeof object, "%.*s", (int)(dot - path), path);
+    return rg_json_find(rg_json_find(config, object), dot + 1);
+}
+
 rg_status rg_source_number(const rg_source *source, const char *arch, const char *gguf_key,
                            const char *hf_key, bool *found, double *out, rg_error *err) {
     *found = false;
@@ -175,7 +186,7 @@ rg_status rg_source_number(const rg_source *source, const char *arch, const char
         }
         return RG_OK;
     }
-    const rg_json *json = rg_json_find(rg_source_config(source), hf_key);
+    const rg_json *json = find_path(rg_source_config(source), hf_key);
     bool truth = false;
     json = json == NULL ? rg_json_find(rg_source_whole_config(source), hf_key) : json;
     if (json == NULL || json->kind == RG_JSON_NULL) {

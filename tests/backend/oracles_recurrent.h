@@ -105,7 +105,7 @@ static rg_val build_tiled_delta(rg_graph *g, const rg_val *in) {
     return build_delta_heads(g, in, true);
 }
 
-static void oracle_delta_heads(double *const *in, double *out, bool is_tiled) {
+static void oracle_delta_heads(double *const *in, double *out, bool is_tiled, int n_decay) {
     for (int h = 0; h < VALUES; h++) {
         const int key = is_tiled ? h % KEYS : h / (VALUES / KEYS);
         double s[K_DIM][V_DIM] = {{0}};
@@ -117,7 +117,8 @@ static void oracle_delta_heads(double *const *in, double *out, bool is_tiled) {
             for (int j = 0; j < V_DIM; j++) {
                 double held = 0, y = 0;
                 for (int i = 0; i < K_DIM; i++) {
-                    s[i][j] *= positions[t] == 0 ? 0 : exp(in[3][t * VALUES + h]);
+                    const int at = (t * VALUES + h) * n_decay + (n_decay == 1 ? 0 : i);
+                    s[i][j] *= positions[t] == 0 ? 0 : exp(in[3][at]);
                     held += k[i] * s[i][j];
                 }
                 for (int i = 0; i < K_DIM; i++) {
@@ -131,9 +132,20 @@ static void oracle_delta_heads(double *const *in, double *out, bool is_tiled) {
 }
 
 static void oracle_delta(double *const *in, double *out) {
-    oracle_delta_heads(in, out, false);
+    oracle_delta_heads(in, out, false, 1);
 }
 
 static void oracle_tiled_delta(double *const *in, double *out) {
-    oracle_delta_heads(in, out, true);
+    oracle_delta_heads(in, out, true, 1);
+}
+
+static void oracle_delta_by_row(double *const *in, double *out) {
+    oracle_delta_heads(in, out, false, K_DIM);
+}
+
+// each of three factors for three columns
+static void oracle_shared_decay(double *const *in, double *out) {
+    for (int i = 0; i < T * 9; i++) {
+        out[i] = -exp(in[1][i % 9 / 3]) * log1p(exp(in[0][i] + in[2][i % 9]));
+    }
 }

@@ -19,7 +19,7 @@
 
 enum { N = 200, VOCAB = 320, CTX = 320, CHUNK = 48 };
 
-static const char *const folders[] = {"qwen3.5", "qwen3-next"};
+static const char *const folders[] = {"qwen3.5", "qwen3-next", "kimi-linear"};
 static int32_t ids[CTX];
 static rg_source *source;
 static rg_model *model;

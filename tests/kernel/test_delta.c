@@ -40,6 +40,8 @@ static rg_delta_head head_of(const run *r) {
                            .v = r->v,
                            .v_stride = V,
                            .decay = r->decay,
+                           .n_decay = 1,
+                           .decay_stride = 1,
                            .beta = r->beta,
                            .gate_stride = 1,
                            .positions = r->positions};

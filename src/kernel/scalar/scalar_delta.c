@@ -14,15 +14,21 @@ typedef struct token {
     const float *q;
     const float *k;
     const float *v;
-    float decay; // of S
+    const float *decay; // log of what S is multiplied by
+    size_t n_decay;
     float share; // of what is new
 } token;
+
+static float decay_of(const token *x, size_t row) {
+    return expf(x->decay[x->n_decay == 1 ? 0 : row]);
+}
 
 static token token_at(const rg_delta_head *h, size_t t) {
     return (token){.q = h->q + t * h->k_stride,
                    .k = h->k + t * h->k_stride,
                    .v = h->v + t * h->v_stride,
-                   .decay = expf(h->decay[t * h->gate_stride]),
+                   .decay = h->decay + t * h->decay_stride,
+                   .n_decay = h->n_decay,
                    .share = sigmoid(h->beta[t * h->gate_stride])};
 }
 
@@ -32,11 +38,13 @@ static int is_first(const rg_delta_head *h, size_t t) {
 
 // S decays, and what it holds for k goes to `held`
 static void decay_and_read(const rg_delta_head *h, const token *x, float *s, float *held) {
+    float keep = decay_of(x, 0);
     memset(held, 0, h->v_dim * sizeof *held);
     for (size_t i = 0; i < h->k_dim; i++) {
         float *row = s + i * h->v_dim;
+        keep = x->n_decay == 1 ? keep : decay_of(x, i);
         for (size_t j = 0; j < h->v_dim; j++) {
-            row[j] *= x->decay;
+            row[j] *= keep;
             held[j] += x->k[i] * row[j];
         }
     }
@@ -110,21 +118,30 @@ static void step_back(const rg_delta_head *h, const rg_delta_gradient *d, size_t
         d->dv[t * h->v_stride + j] = x.share * dfresh[j];
     }
     d->dbeta[t * h->gate_stride] = (float)(dshare * x.share * (1 - x.share));
-    double ddecay = 0;
+    float *ddecay = d->ddecay + t * h->decay_stride;
+    double all = 0;
     for (size_t i = 0; i < h->k_dim; i++) {
         const float *row = s + i * h->v_dim;
         float *drow = ds + i * h->v_dim;
+        const float keep = decay_of(&x, i);
         double to_k = 0;
+        double to_row = 0;
         for (size_t j = 0; j < h->v_dim; j++) {
             const float dheld = -x.share * dfresh[j];
             to_k += (double)row[j] * dheld;
             drow[j] += x.k[i] * dheld;
-            ddecay += (double)drow[j] * row[j];
-            drow[j] *= x.decay;
+            to_row += (double)drow[j] * row[j];
+            drow[j] *= keep;
         }
         dk[i] += (float)to_k;
+        all += to_row;
+        if (h->n_decay != 1) {
+            ddecay[i] = (float)to_row;
+        }
     }
-    d->ddecay[t * h->gate_stride] = (float)ddecay;
+    if (h->n_decay == 1) {
+        ddecay[0] = (float)all;
+    }
 }
 
 void rg_delta_gradients(const rg_delta_head *h, const rg_delta_gradient *d, size_t stretch,

@@ -49,6 +49,15 @@ rg_op_params rg_latent_attention(const rg_hparams *h);
 rg_val rg_block_delta(rg_build *b, uint32_t layer, rg_val x);
 
 /**
+ * The delta rule of one layer with a decay for each key channel, a convolution each for queries,
+ * keys and values, and a gate of low rank. Shapes as above. Source: Kimi Linear 2025, arXiv
+ * 2510.26692.
+ */
+rg_val rg_block_kda(rg_build *b, uint32_t layer, rg_val x);
+/** Each key head of the delta rule brought to length 1. */
+rg_val rg_build_unit(rg_build *b, rg_val x);
+
+/**
  * Gated feed-forward of one layer: down(silu(gate x) * up x).
  * Source: Shazeer 2020, arXiv 2002.05202.
  */

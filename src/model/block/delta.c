@@ -48,8 +48,7 @@ static parts project_all(rg_build *b, uint32_t layer, rg_val x) {
     return p;
 }
 
-// each key head to length 1
-static rg_val to_unit(rg_build *b, rg_val x) {
+rg_val rg_build_unit(rg_build *b, rg_val x) {
     const double n = b->model->h.delta_k_dim;
     return rg_rmsnorm(b->g, x, rg_build_weight(b, RG_ROLE_DELTA_UNIT, 0), (float)(LENGTH_EPS / n));
 }
@@ -68,8 +67,8 @@ rg_val rg_block_delta(rg_build *b, uint32_t layer, rg_val x) {
     const parts in = project_all(b, layer, x);
     const rg_val mixed =
         rg_conv(b->g, in.qkv, rg_build_weight(b, RG_ROLE_DELTA_CONV, layer), beside);
-    const rg_val q = to_unit(b, rg_columns(b->g, mixed, 1, 0, n_k));
-    const rg_val k = to_unit(b, rg_columns(b->g, mixed, 1, n_k, n_k));
+    const rg_val q = rg_build_unit(b, rg_columns(b->g, mixed, 1, 0, n_k));
+    const rg_val k = rg_build_unit(b, rg_columns(b->g, mixed, 1, n_k, n_k));
     const rg_val v = rg_columns(b->g, mixed, 1, 2 * n_k, h->n_delta_head * h->delta_v_dim);
     const rg_val decay = rg_decay(b->g, in.a, rg_build_weight(b, RG_ROLE_DELTA_DECAY, layer),
                                   rg_build_weight(b, RG_ROLE_DELTA_DT, layer), h->is_decay_log);

@@ -30,6 +30,9 @@ static rg_val normalize(rg_build *b, uint32_t layer, rg_val x, rg_role role) {
 
 static rg_val turn(rg_build *b, rg_val x, uint32_t n_head) {
     const rg_hparams *h = &b->model->h;
+    if (h->turns_nothing) {
+        return x;
+    }
     const rg_op_params p = {.n_head = n_head,
                             .head_dim = h->n_turning,
                             .n_rot = h->n_turning,
