@@ -50,11 +50,17 @@ typedef struct block {
 // the first key that query t sees
 static size_t first_key(const heads *h, size_t t) {
     size_t from = h->p->window != 0 && t + 1 > h->p->window ? t + 1 - h->p->window : 0;
+    size_t pos = t;
     if (h->positions != NULL) {
         // a position that its row cannot have hides nothing: it is the caller's to exclude
         const size_t back = (uint32_t)h->positions[t];
         const size_t start = back <= t ? t - back : 0;
         from = from > start ? from : start;
+        pos = t - start;
+    }
+    if (h->p->chunk != 0) {
+        const size_t begin = t - pos % h->p->chunk;
+        from = from > begin ? from : begin;
     }
     return from;
 }

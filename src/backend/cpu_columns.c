@@ -2,6 +2,7 @@
  */
 #include "backend/exec_internal.h"
 
+#include <math.h>
 #include <string.h>
 
 static float *matrix(const rg_task *task, rg_val v, size_t *width) {
@@ -51,6 +52,42 @@ void rg_cpu_join(const rg_task *task, const rg_node *node, size_t from, size_t t
             }
         }
         y += width;
+    }
+}
+
+void rg_cpu_scale_rows(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    size_t n;
+    const float *x = matrix(task, node->in[0], &n);
+    const float *factors = rg_task_data(task, node->in[1]);
+    float *y = rg_task_data(task, node->out[0]);
+    for (size_t i = from * n; i < to * n; i++) {
+        y[i] = x[i] * factors[i / n];
+    }
+}
+
+void rg_cpu_scale_rows_back(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    size_t n;
+    const float *dy = matrix(task, node->in[0], &n);
+    const float *x = rg_task_data(task, node->in[1]);
+    const float *factors = rg_task_data(task, node->in[2]);
+    float *dx = rg_task_data(task, node->out[0]);
+    float *dfactors = rg_task_data(task, node->out[1]);
+    for (size_t t = from; t < to; t++) {
+        double sum = 0;
+        for (size_t i = t * n; i < (t + 1) * n; i++) {
+            dx[i] = dy[i] * factors[t];
+            sum += (double)dy[i] * x[i];
+        }
+        dfactors[t] = (float)sum;
+    }
+}
+
+void rg_cpu_temperature(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const int32_t *positions = rg_task_data(task, node->in[0]);
+    float *y = rg_task_data(task, node->out[0]);
+    for (size_t t = from; t < to; t++) {
+        const size_t steps = ((size_t)positions[t] + 1) / node->p.n_rows;
+        y[t] = 1 + node->p.scale * logf(1 + (float)steps);
     }
 }
 

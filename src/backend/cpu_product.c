@@ -67,6 +67,7 @@ static void fill_attn(const rg_op_params *p, rg_attn *a) {
                    .k_dim = p->head_dim,
                    .v_dim = p->v_dim,
                    .window = p->window,
+                   .chunk = p->chunk,
                    .scale = p->scale,
                    .out_stride = (size_t)p->n_head * p->v_dim};
 }

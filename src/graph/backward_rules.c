@@ -160,6 +160,13 @@ void rg_back_combine(rg_graph *g, const rg_node *node, const rg_val *dout, const
     take_outputs(g, RG_OP_COMBINE_BACK, in, 4, NULL, din, 2);
 }
 
+void rg_back_scale_rows(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                        rg_val *din) {
+    (void)wanted;
+    const rg_val in[] = {dout[0], node->in[0], node->in[1]};
+    take_outputs(g, RG_OP_SCALE_ROWS_BACK, in, 3, NULL, din, 2);
+}
+
 void rg_back_columns(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                      rg_val *din) {
     if (wanted[0]) {

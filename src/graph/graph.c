@@ -222,6 +222,15 @@ rg_val rg_delta(rg_graph *g, const rg_val in[5], rg_val beside, const rg_op_para
                          p);
 }
 
+rg_val rg_scale_rows(rg_graph *g, rg_val x, rg_val factors) {
+    return rg_graph_node(g, RG_OP_SCALE_ROWS, (rg_val[]){x, factors}, 2, NULL);
+}
+
+rg_val rg_temperature(rg_graph *g, rg_val positions, float scale, size_t every) {
+    const rg_op_params p = {.scale = scale, .n_rows = every};
+    return rg_graph_node(g, RG_OP_TEMPERATURE, &positions, 1, &p);
+}
+
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows) {
     return rg_graph_node(g, RG_OP_SELECT_ROWS, (rg_val[]){x, rows}, 2, NULL);
 }

@@ -58,6 +58,8 @@ typedef struct rg_value {
     X(GATE,            "gate",            2, 2, 1, true)      \
     X(COLUMNS,         "columns",         1, 1, 1, true)      \
     X(JOIN,            "join",            2, 3, 1, true)      \
+    X(SCALE_ROWS,      "scale_rows",      2, 2, 1, true)      \
+    X(TEMPERATURE,     "temperature",     1, 1, 1, true)      \
     X(PART_SUM,        "part_sum",        1, 1, 1, true)      \
     X(HEADS,           "heads",           2, 2, 1, false)     \
     X(CONV,            "conv",            3, 3, 1, false)     \
@@ -80,6 +82,7 @@ typedef struct rg_value {
     X(SWIGLU_BACK,     "swiglu_back",     3, 3, 2, true)      \
     X(GATE_BACK,       "gate_back",       3, 3, 2, true)      \
     X(COLUMNS_DX,      "columns_dx",      1, 1, 1, true)      \
+    X(SCALE_ROWS_BACK, "scale_rows_back", 3, 3, 2, true)      \
     X(HEADS_DX,        "heads_dx",        2, 2, 1, false)     \
     X(HEADS_DW,        "heads_dw",        2, 2, 1, false)     \
     X(CONV_BACK,       "conv_back",       4, 4, 2, false)     \
@@ -116,22 +119,23 @@ typedef struct rg_op_params {
     uint32_t stream; // DROPOUT: tells the draws of one node from those of another
     uint32_t n_head; // ROPE, ATTENTION*: heads of x or q
     uint32_t n_kv_head;
-    uint32_t head_dim;     // ROPE: of x; ATTENTION*, DELTA*: of q and k
-    uint32_t v_dim;        // ATTENTION*, DELTA*
-    bool is_tiled;         // DELTA*: value head j goes with key head j % n_kv_head, else in shares
-    bool is_log;           // DECAY*: the factor is -exp(a)
-    uint32_t n_part;       // COLUMNS*, JOIN, PART_SUM: equal parts that a row has; JOIN: 0 is 1
-    uint32_t from;         // COLUMNS*, PART_SUM: first column of each part; CONV: of the state
-    uint32_t width;        // COLUMNS*, PART_SUM: columns of each part; CONV: of the state, 0: as x
-    bool is_shared;        // JOIN: the last input is one part that goes to all
-    uint32_t n_rot;        // ROPE: values of a head that turn
-    uint32_t pairs;        // ROPE: 0 half-split, 1 neighbors
-    bool is_inverse;       // ROPE: turn back (its own backward rule)
-    size_t window;         // ATTENTION*: 0 none
-    size_t seq_len;        // ATTENTION* without a state: tokens of one sequence; 0: all are one
-    uint32_t form;         // ACT_PREP: the rg_act_form
-    size_t n_rows;         // EMBED_DW, SELECT_ROWS_DX, DISPATCH (experts): rows of the result;
-                           // COLUMNS_DX: its width
+    uint32_t head_dim; // ROPE: of x; ATTENTION*, DELTA*: of q and k
+    uint32_t v_dim;    // ATTENTION*, DELTA*
+    bool is_tiled;     // DELTA*: value head j goes with key head j % n_kv_head, else in shares
+    bool is_log;       // DECAY*: the factor is -exp(a)
+    uint32_t n_part;   // COLUMNS*, JOIN, PART_SUM: equal parts that a row has; JOIN: 0 is 1
+    uint32_t from;     // COLUMNS*, PART_SUM: first column of each part; CONV: of the state
+    uint32_t width;    // COLUMNS*, PART_SUM: columns of each part; CONV: of the state, 0: as x
+    bool is_shared;    // JOIN: the last input is one part that goes to all
+    uint32_t n_rot;    // ROPE: values of a head that turn
+    uint32_t pairs;    // ROPE: 0 half-split, 1 neighbors
+    bool is_inverse;   // ROPE: turn back (its own backward rule)
+    size_t window;     // ATTENTION*: 0 none
+    size_t chunk;   // ATTENTION*: positions that see each other end where a multiple of it begins
+    size_t seq_len; // ATTENTION* without a state: tokens of one sequence; 0: all are one
+    uint32_t form;  // ACT_PREP: the rg_act_form
+    size_t n_rows;  // TEMPERATURE (positions of a step), EMBED_DW, SELECT_ROWS_DX, DISPATCH
+                   // (experts): rows of the result; COLUMNS_DX: its width
     rg_router_score score; // ROUTE*
     uint32_t n_top;        // ROUTE*: experts of a token
     uint32_t n_group;      // ROUTE: equal groups of experts; 0: one
@@ -243,6 +247,10 @@ rg_val rg_decay(rg_graph *g, rg_val x, rg_val a, rg_val dt, bool is_log);
  * Source: Yang et al. 2024, arXiv 2412.06464.
  */
 rg_val rg_delta(rg_graph *g, const rg_val in[5], rg_val beside, const rg_op_params *p);
+/** Each row times its own factor: x [n_tok, n], factors [n_tok, 1]. */
+rg_val rg_scale_rows(rg_graph *g, rg_val x, rg_val factors);
+/** [n_tok, 1]: 1 + scale * log(1 + floor((position + 1) / every)). */
+rg_val rg_temperature(rg_graph *g, rg_val positions, float scale, size_t every);
 rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows);
 /** Experts chosen for each token, and everything that follows from the choice. */
 typedef struct rg_routing {

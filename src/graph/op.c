@@ -251,6 +251,24 @@ static bool shape_join(rg_graph *g, const rg_node *node, rg_value *out) {
     return fits;
 }
 
+// x [T, n], factors [T, 1]
+static bool shape_scale_rows(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x) && is_heads(input(g, node, 1), x->shape[0], 1, 1);
+}
+
+// dy, x, factors -> gradients of x and factors
+static bool shape_scale_rows_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    set_matrix(&out[1], input(g, node, 2)->shape[0], 1);
+    return shape_same(g, node, &out[0]);
+}
+
+static bool shape_temperature(rg_graph *g, const rg_node *node, rg_value *out) {
+    set_matrix(out, input(g, node, 0)->shape[0], 1);
+    return is_ids(input(g, node, 0)) && node->p.n_rows != 0;
+}
+
 // columns of all parts added up
 static bool shape_part_sum(rg_graph *g, const rg_node *node, rg_value *out) {
     const bool fits = shape_columns(g, node, out);
@@ -560,6 +578,9 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_COLUMNS        shape_columns,        cost_elementwise, rg_back_columns
 #define RULES_COLUMNS_DX     shape_columns_dx,     cost_elementwise, NULL
 #define RULES_JOIN           shape_join,           cost_elementwise, rg_back_join
+#define RULES_SCALE_ROWS     shape_scale_rows,     cost_elementwise, rg_back_scale_rows
+#define RULES_SCALE_ROWS_BACK shape_scale_rows_back, cost_elementwise, NULL
+#define RULES_TEMPERATURE    shape_temperature,    cost_elementwise, NULL
 #define RULES_PART_SUM       shape_part_sum,       cost_elementwise, NULL
 #define RULES_HEADS          shape_heads,          cost_heads,       rg_back_heads
 #define RULES_HEADS_DX       shape_heads_dx,       cost_heads,       NULL

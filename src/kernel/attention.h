@@ -50,8 +50,7 @@ static inline size_t rg_attn_token(const rg_attn_block *b, size_t query) {
 
 // positions that a token sees: [from, its own]
 static inline size_t rg_attn_from(const rg_attn *a, size_t token) {
-    const size_t end = a->pos + token + 1;
-    return a->window != 0 && end > a->window ? end - a->window : 0;
+    return rg_attn_first(a, a->pos + token);
 }
 
 // the part of the tile that a query sees: [*lo, *hi) relative to its start; empty when hi <= lo

@@ -130,10 +130,18 @@ typedef struct rg_attn {
     uint32_t v_dim;
     size_t v_stride; // values from one position to the next: v_dim, or k_dim
     size_t window;   // 0: no window
+    size_t chunk;    // 0: none; else a query sees positions from the last multiple of it on
     float scale;     // of q.k before softmax
     float *out;      // [n_tok][n_head][v_dim] f32 with token stride out_stride
     size_t out_stride;
 } rg_attn;
+
+/** The first position that the query at `pos` sees. */
+static inline size_t rg_attn_first(const rg_attn *a, size_t pos) {
+    const size_t from = a->window != 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
+    const size_t begin = a->chunk != 0 ? pos / a->chunk * a->chunk : 0;
+    return from > begin ? from : begin;
+}
 
 /**
  * Attention of queries [tok, tok_end) for one kv head, all query heads that share it; online

@@ -123,6 +123,29 @@ static rg_status check_windows(const rg_model *m, rg_error *err) {
     return RG_OK;
 }
 
+// of Llama 4, likewise: readers know all but where the experts are
+static rg_status put_llama4(const rg_model *m, rg_gguf_writer *w, rg_error *err) {
+    const rg_hparams *h = &m->h;
+    uint32_t step = 1;
+    while (step < h->n_layer && !h->is_sparse[step - 1]) {
+        step++;
+    }
+    bool is_implied = h->is_tempered && h->temper_every == 8192 && h->temper_scale == 0.1F &&
+                      h->norms_turned == (h->n_expert != 128);
+    for (uint32_t i = 0; i < h->n_layer; i++) {
+        is_implied = is_implied && h->is_still[i] == ((i + 1) % 4 == 0) &&
+                     h->is_sparse[i] == ((i + 1) % step == 0);
+    }
+    if (!is_implied) {
+        return rg_fail(err, RG_E_UNSUPPORTED,
+                       "GGUF has no keys for the settings of this model of the family %s: layers "
+                       "without rope or with experts, query scales or norms are not the usual ones",
+                       m->arch->name);
+    }
+    put_u32(w, m->arch->name, "interleave_moe_layer_step", step);
+    return RG_OK;
+}
+
 static void put_sampling(const rg_json *config, rg_gguf_writer *w) {
     static const struct {
         const char *hf;
@@ -189,6 +212,9 @@ static rg_status make_keys(const rg_quant_plan *plan, rg_gguf_writer *w, rg_erro
     put_sampling(rg_source_hf(plan->source)->generation_config, w);
     RG_TRY(check_windows(plan->model, err));
     put_numbers(plan->model, w);
+    if (plan->model->h.weighs_inputs) {
+        RG_TRY(put_llama4(plan->model, w, err));
+    }
     RG_TRY(put_rope(plan->model, w, err));
     RG_TRY(put_tokenizer(plan, w, err));
 

@@ -23,7 +23,7 @@ static rg_status reserve(rg_quant_plan *plan, size_t n, rg_error *err) {
 static uint32_t turns_of(const rg_model *m, rg_role role) {
     const bool is_q = role == RG_ROLE_ATTN_Q || role == RG_ROLE_ATTN_Q_BIAS;
     const bool is_k = role == RG_ROLE_ATTN_K || role == RG_ROLE_ATTN_K_BIAS;
-    return !m->arch->is_gguf_rope_neighbor ? 0 : is_q ? m->h.n_head : is_k ? m->h.n_kv_head : 0;
+    return !m->arch->reorders_gguf ? 0 : is_q ? m->h.n_head : is_k ? m->h.n_kv_head : 0;
 }
 
 static rg_status add_weight(rg_quant_plan *plan, const rg_weight_rule *rule, uint32_t layer,

@@ -86,7 +86,7 @@ bool rg_adapter_gguf_name(const rg_model *model, uint32_t slot, char *out, size_
 uint32_t rg_adapter_turned_heads(const rg_model *model, uint32_t slot) {
     uint32_t layer = 0;
     const rg_weight_rule *rule = rule_of(model, slot, &layer);
-    if (rule == NULL || !model->arch->is_gguf_rope_neighbor) {
+    if (rule == NULL || !model->arch->reorders_gguf) {
         return 0;
     }
     return rule->role == RG_ROLE_ATTN_Q   ? model->h.n_head

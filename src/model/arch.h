@@ -19,6 +19,7 @@ typedef enum rg_role {
     RG_ROLE_ROPE_FREQS, // divisors of the rope frequencies
     RG_ROLE_INV_FREQ,   // made on load, in no file
     RG_ROLE_DELTA_UNIT, // likewise: what makes a norm of a key head one of length 1
+    RG_ROLE_HEAD_UNIT,  // likewise: normalizes a head and no more
     RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_NORM = RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_Q,
@@ -114,7 +115,8 @@ typedef struct rg_fused_rule {
     rg_role role;
     const char *gguf;
     const char *hf;
-    uint32_t half; // of each expert's rows: the first (1), the second (2), all of them (0)
+    uint32_t half;  // of each expert's rows: the first (1), the second (2), all of them (0)
+    bool is_turned; // rows of the file are columns of the matrix
 } rg_fused_rule;
 
 typedef enum rg_rope_scaling {
@@ -184,8 +186,15 @@ typedef struct rg_hparams {
     bool is_recurrent[RG_LAYERS_MAX]; // likewise
     bool gates_attention;             // its result, by a gate beside the queries
     bool is_decay_log;                // the file holds the log of a decay, not its negative
-    bool turns_nothing;
-    bool tiles_heads; // value heads go with key heads in turn
+    uint32_t still_every;             // of how many layers the last has no rope; 0: all turn
+    uint32_t chunk;        // layers that turn see their part of so many positions; 0: everything
+    uint32_t temper_every; // of layers that do not: queries grow at each so many positions
+    float temper_scale;    // by this times a log; 0: they do not
+    bool is_tempered;
+    bool norms_turned;            // queries and keys, after rope, where they turn
+    bool weighs_inputs;           // of experts, not their results
+    bool is_still[RG_LAYERS_MAX]; // no rope
+    bool tiles_heads;             // value heads go with key heads in turn
     rg_rope_params rope;
 } rg_hparams;
 
@@ -206,13 +215,14 @@ typedef struct rg_key_rule {
 typedef struct rg_arch {
     const char *name;              // also the GGUF architecture
     const char *const *hf_classes; // names in config.json "architectures", NULL at the end
-    bool is_gguf_rope_neighbor;    // GGUF rows of q and k are re-ordered to neighbor pairs
-    bool uses_window;              // a sliding window is on wherever the file gives one
-    bool renorms_experts;          // where the file does not say
+    bool reorders_gguf;   // rows of q and k, to neighbor pairs, where checkpoints have halves
+    bool uses_window;     // a sliding window is on wherever the file gives one
+    bool renorms_experts; // where the file does not say
     bool gates_attention;
     bool tiles_heads_gguf; // value heads are re-ordered in GGUF
-    bool is_rope_neighbor; // in checkpoints as well
+    bool is_rope_neighbor; // pairs are neighbors in checkpoints and GGUF
     bool turns_nothing;    // no rope
+    bool weighs_inputs;    // of experts, of which each token has one, beside one of all
     bool norms_from_one;   // checkpoints hold what is added to 1
     const rg_key_rule *keys;
     size_t n_keys;
@@ -222,7 +232,7 @@ typedef struct rg_arch {
 
 extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen2_moe, rg_arch_qwen3,
     rg_arch_qwen3_moe, rg_arch_qwen3_next, rg_arch_qwen35, rg_arch_qwen35_moe, rg_arch_deepseek2,
-    rg_arch_kimi_linear;
+    rg_arch_kimi_linear, rg_arch_llama4;
 
 /** The families, NULL at the end. In family/table.c. */
 extern const rg_arch *const rg_archs[];
@@ -237,7 +247,7 @@ const char *rg_arch_nearest(rg_str name);
 #define RG_DENSE_KEYS  13
 #define RG_SPARSE_KEYS (RG_DENSE_KEYS + 5)
 extern const rg_key_rule rg_decoder_keys[RG_SPARSE_KEYS];
-#define RG_FUSED_EXPERTS 3
+#define RG_FUSED_EXPERTS 6
 extern const rg_fused_rule rg_fused_experts[RG_FUSED_EXPERTS];
 // the same with recurrent layers, those without experts first
 #define RG_HYBRID_KEYS        (RG_DENSE_KEYS + 6)

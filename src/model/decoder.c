@@ -60,15 +60,17 @@ void rg_weight_name(const char *pattern, uint32_t layer, uint32_t expert,
     out[n] = '\0';
 }
 
-bool rg_weight_name_of_part(char name[RG_WEIGHT_NAME_MAX]) {
+bool rg_weight_name_of_part(rg_part part, char name[RG_WEIGHT_NAME_MAX]) {
     static const char whole[] = "model.";
-    static const char part[] = "language_model.";
-    const size_t at = strlen(whole);
-    if (strncmp(name, whole, at) != 0 || strlen(name) + strlen(part) >= RG_WEIGHT_NAME_MAX) {
+    static const char inner[] = "language_model.";
+    const bool is_inside = part == RG_PART_INSIDE;
+    const size_t at = is_inside ? strlen(whole) : 0;
+    if (part == RG_PART_ALL || (is_inside && strncmp(name, whole, at) != 0) ||
+        strlen(name) + strlen(inner) >= RG_WEIGHT_NAME_MAX) {
         return false;
     }
-    memmove(name + at + strlen(part), name + at, strlen(name + at) + 1);
-    memcpy(name + at, part, strlen(part));
+    memmove(name + at + strlen(inner), name + at, strlen(name + at) + 1);
+    memcpy(name + at, inner, strlen(inner));
     return true;
 }
 
@@ -111,9 +113,7 @@ bool rg_model_weight_name(const rg_model *model, uint32_t slot, uint32_t part,
         return false;
     }
     rg_weight_name(pattern, layer, part, out);
-    if (model->is_part) {
-        (void)rg_weight_name_of_part(out); // the head has its name outside
-    }
+    (void)rg_weight_name_of_part(model->part, out); // some heads are outside
     return true;
 }
 
@@ -205,6 +205,9 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     const rg_val embed = rg_build_weight(&b, RG_ROLE_EMBED, 0);
     b.rope_table = rg_rope_table(g, positions, rg_build_weight(&b, RG_ROLE_INV_FREQ, 0),
                                  rg_rope_attn_factor(&model->h.rope));
+    b.temperature = model->h.temper_scale > 0
+                        ? rg_temperature(g, positions, model->h.temper_scale, model->h.temper_every)
+                        : RG_VAL_NONE;
 
     rg_val x = rg_embed(g, ids, embed);
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {

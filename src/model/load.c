@@ -1,22 +1,8 @@
 /* From a container to a model: every tensor accounted for, every shape checked, few converted. */
-#include "model/model.h"
-#include "model/rope.h"
+#include "model/load_internal.h"
 #include "model/settings.h"
 
-#include "format/gguf.h"
-
-#include <ctype.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-typedef struct loader {
-    rg_model *model;
-    const rg_source *source;
-    bool *is_used; // by tensor of the source
-    size_t n_tensors;
-    rg_error *err;
-} loader;
 
 // ---- shapes ----
 
@@ -96,7 +82,7 @@ static void print_shape(char *text, size_t size, const size_t *shape, uint32_t n
 }
 
 // one matrix of many where `is_one`: then the first dimension is not in the file
-static rg_status check_shape(loader *l, rg_tensor *t, const char *rule, bool is_one) {
+static rg_status check_shape(rg_loader *l, rg_tensor *t, const char *rule, bool is_one) {
     size_t want[RG_DIMS_MAX] = {0};
     uint32_t n_dims = rg_weight_shape(&l->model->h, rule, want);
     for (uint32_t d = 1; is_one && d < RG_DIMS_MAX; d++) {
@@ -134,111 +120,6 @@ static rg_status check_shape(loader *l, rg_tensor *t, const char *rule, bool is_
     return RG_OK;
 }
 
-// ---- weights made on load ----
-
-static rg_status own(loader *l, rg_tensor *weight, size_t n, float **values) {
-    rg_model *m = l->model;
-    size_t bytes = 0;
-    if (!rg_mul_size(n, sizeof **values, &bytes)) {
-        return rg_fail(l->err, RG_E_LIMIT, "tensor %.*s is too large", RG_FMT(weight->name));
-    }
-    *values = rg_alloc(m->mem, bytes);
-    if (*values == NULL) {
-        return rg_fail(l->err, RG_E_MEMORY, "no memory for the %zu bytes of tensor %.*s", bytes,
-                       RG_FMT(weight->name));
-    }
-    m->owned[m->n_owned++] = *values;
-    m->owned_bytes += bytes;
-    weight->dtype = RG_DTYPE_F32;
-    weight->data = *values;
-    weight->bytes = bytes;
-    return RG_OK;
-}
-
-// vectors (norms, biases) are multiplied and added as f32
-static rg_status widen(loader *l, rg_tensor *weight) {
-    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
-    const void *data = weight->data;
-    const size_t n = rg_tensor_count(weight);
-    float *values = NULL;
-    const bool is_aligned = (uintptr_t)data % sizeof(float) == 0;
-    if (weight->dtype == RG_DTYPE_F32 && is_aligned) {
-        return RG_OK;
-    }
-    const rg_status status = own(l, weight, n, &values);
-    if (status == RG_OK) {
-        info->to_float(values, data, n);
-    }
-    return status;
-}
-
-// E4M3 weights carry one factor for each block of rows and columns beside them
-static rg_status expand_fp8(loader *l, const rg_tensor *weight, float *values) {
-    char name[512];
-    snprintf(name, sizeof name, "%.*s_scale_inv", RG_FMT(weight->name));
-    const rg_tensor *scale = rg_source_find(l->source, rg_str_of(name));
-    if (scale == NULL) {
-        snprintf(name, sizeof name, "%.*s_scale", RG_FMT(weight->name));
-        scale = rg_source_find(l->source, rg_str_of(name));
-    }
-    if (scale == NULL || weight->n_dims != 2) {
-        return rg_fail(l->err, RG_E_FORMAT, "tensor %.*s is FP8 without %s", RG_FMT(weight->name),
-                       name);
-    }
-    const size_t rows = weight->shape[0];
-    const size_t cols = weight->shape[1];
-    // block sizes as config.json says; a scalar or one factor a row are blocks as well
-    size_t block[2] = {128, 128};
-    const rg_json *quant = rg_json_find(rg_source_whole_config(l->source), "quantization_config");
-    quant =
-        quant == NULL ? rg_json_find(rg_source_config(l->source), "quantization_config") : quant;
-    const rg_json *sizes = rg_json_find(quant, "weight_block_size");
-    for (size_t d = 0; sizes != NULL && sizes->kind == RG_JSON_ARRAY && d < 2; d++) {
-        int64_t size = 0;
-        if (!rg_json_i64(rg_json_at(sizes, d), &size) || size < 1) {
-            return rg_fail(l->err, RG_E_FORMAT, "weight_block_size of config.json is no size");
-        }
-        block[d] = (size_t)size;
-    }
-    const bool is_blocks = scale->n_dims == 2 &&
-                           scale->shape[0] == (rows + block[0] - 1) / block[0] &&
-                           scale->shape[1] == (cols + block[1] - 1) / block[1];
-    if (!is_blocks) {
-        block[0] = rg_tensor_count(scale) == 1 ? rows : 1;
-        block[1] = cols;
-    }
-    const size_t across = (cols + block[1] - 1) / block[1];
-    const size_t down = (rows + block[0] - 1) / block[0];
-    if (rg_tensor_count(scale) != across * down) {
-        return rg_fail(l->err, RG_E_FORMAT, "tensor %s has %zu factors, %zu are needed", name,
-                       rg_tensor_count(scale), across * down);
-    }
-    l->is_used[rg_source_index(l->source, scale->name)] = true;
-
-    const void *data = weight->data;
-    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
-    const rg_dtype_info *scale_info = rg_dtype_get(scale->dtype);
-    for (size_t r = 0; r < rows; r++) {
-        float *row = values + r * cols;
-        info->to_float(row, (const char *)data + r * cols, cols);
-        for (size_t c = 0; c < cols; c++) {
-            float factor;
-            const size_t i = r / block[0] * across + c / block[1];
-            scale_info->to_float(&factor, (const char *)scale->data + i * scale_info->block_bytes,
-                                 1);
-            row[c] *= factor;
-        }
-    }
-    return RG_OK;
-}
-
-static rg_status widen_fp8(loader *l, rg_tensor *weight) {
-    const rg_tensor from = *weight;
-    float *values = NULL;
-    const rg_status status = own(l, weight, rg_tensor_count(&from), &values);
-    return status == RG_OK ? expand_fp8(l, &from, values) : status;
-}
-
 static bool is_number_type(rg_dtype dtype) {
     switch (dtype) {
     case RG_DTYPE_I8:
@@ -255,7 +136,7 @@ static bool is_number_type(rg_dtype dtype) {
     }
 }
 
-static rg_status check_type(loader *l, const rg_tensor *t) {
+static rg_status check_type(rg_loader *l, const rg_tensor *t) {
     if (!is_number_type(t->dtype)) {
         return rg_fail(l->err, RG_E_UNSUPPORTED,
                        "tensor %.*s is of type %s, which holds no weights", RG_FMT(t->name),
@@ -285,21 +166,8 @@ static bool is_widened(rg_role role) {
     }
 }
 
-// a norm whose checkpoint holds what is added to 1
-static rg_status add_one(loader *l, rg_tensor *weight) {
-    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
-    const void *data = weight->data;
-    const size_t n = rg_tensor_count(weight);
-    float *values = NULL;
-    const rg_status status = own(l, weight, n, &values);
-    for (size_t i = 0; status == RG_OK && i < n; i++) {
-        info->to_float(&values[i], (const char *)data + i * info->block_bytes, 1);
-        values[i] += 1;
-    }
-    return status;
-}
-
-static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, const rg_tensor *t) {
+static rg_status take(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
+                      const rg_tensor *t) {
     rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
     rg_tensor shaped = *t;
     rg_status status = check_shape(l, &shaped, rule->shape, false);
@@ -312,38 +180,41 @@ static rg_status take(loader *l, const rg_weight_rule *rule, uint32_t layer, con
     const size_t owned_before = l->model->owned_bytes;
     *weight = shaped;
     if (t->dtype == RG_DTYPE_F8_E4M3) {
-        status = widen_fp8(l, weight);
+        status = rg_load_widen_fp8(l, weight);
     } else if (rg_model_is_from_one(l->model, rg_model_slot(rule->role, layer)) &&
                rg_source_get_kind(l->source) == RG_SOURCE_HF) {
-        status = add_one(l, weight);
+        status = rg_load_add_one(l, weight);
     } else if (weight->n_dims == 1 || is_widened(rule->role)) {
-        status = widen(l, weight);
+        status = rg_load_widen(l, weight);
     }
     l->model->weight_bytes += l->model->owned_bytes - owned_before;
     return status;
 }
 
 // a tensor by the name that a rule gives it; models that see as well have their language in a part
-static const rg_tensor *find_tensor(const loader *l, const char *pattern, uint32_t layer,
+static const rg_tensor *find_tensor(const rg_loader *l, const char *pattern, uint32_t layer,
                                     uint32_t expert) {
     char name[RG_WEIGHT_NAME_MAX];
     rg_weight_name(pattern, layer, expert, name);
     const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
-    if (t == NULL && rg_weight_name_of_part(name)) {
-        t = rg_source_find(l->source, rg_str_of(name));
-        l->model->is_part = l->model->is_part || t != NULL;
+    for (rg_part part = RG_PART_INSIDE; t == NULL && part <= RG_PART_AROUND; part++) {
+        rg_weight_name(pattern, layer, expert, name);
+        t = rg_weight_name_of_part(part, name) ? rg_source_find(l->source, rg_str_of(name)) : NULL;
+        l->model->part = t != NULL ? part : l->model->part;
     }
     return t;
 }
 
 // experts of FP8, expanded one after another
-static rg_status widen_experts(loader *l, const char *pattern, uint32_t layer, rg_tensor *weight) {
+static rg_status widen_experts(rg_loader *l, const char *pattern, uint32_t layer,
+                               rg_tensor *weight) {
     const size_t n = weight->shape[1] * weight->shape[2];
     const size_t owned_before = l->model->owned_bytes;
-    float *values = NULL;
-    rg_status status = own(l, weight, rg_tensor_count(weight), &values);
+    void *room = NULL;
+    rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
+    float *values = room;
     for (uint32_t e = 0; status == RG_OK && e < weight->shape[0]; e++) {
-        status = expand_fp8(l, find_tensor(l, pattern, layer, e), values + e * n);
+        status = rg_load_expand_fp8(l, find_tensor(l, pattern, layer, e), values + e * n);
     }
     weight->slabs = NULL;
     l->model->weight_bytes += l->model->owned_bytes - owned_before;
@@ -351,7 +222,7 @@ static rg_status widen_experts(loader *l, const char *pattern, uint32_t layer, r
 }
 
 // the matrices of a layer's experts where they lie, one tensor each
-static rg_status take_experts(loader *l, const rg_weight_rule *rule, uint32_t layer,
+static rg_status take_experts(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
                               const char *pattern) {
     rg_model *m = l->model;
     const uint32_t n = m->h.n_expert;
@@ -397,19 +268,23 @@ static rg_status take_experts(loader *l, const rg_weight_rule *rule, uint32_t la
 }
 
 // all experts of a layer in one tensor, of which this weight may be one half of the rows
-static rg_status take_fused(loader *l, const rg_weight_rule *rule, uint32_t half, uint32_t layer,
-                            const rg_tensor *t) {
+static rg_status take_fused(rg_loader *l, const rg_weight_rule *rule, const rg_fused_rule *fused,
+                            uint32_t layer, const rg_tensor *t) {
     rg_model *m = l->model;
     size_t want[RG_DIMS_MAX] = {0};
     const size_t n = m->h.n_expert;
-    const size_t n_halves = half == 0 ? 1 : 2;
+    const size_t n_halves = fused->half == 0 ? 1 : 2;
+    const size_t rows = fused->is_turned ? 2 : 1; // dimensions of a matrix
+    const size_t columns = fused->is_turned ? 1 : 2;
     rg_tensor *weight = &m->weights[rg_model_slot(rule->role, layer)];
     (void)rg_weight_shape(&m->h, rule->shape, want);
-    if (t->n_dims != 3 || t->shape[0] != n || t->shape[1] != n_halves * want[1] ||
-        t->shape[2] != want[2]) {
+    if (t->n_dims != 3 || t->shape[0] != n || t->shape[rows] != n_halves * want[1] ||
+        t->shape[columns] != want[2]) {
         char has[96];
         print_shape(has, sizeof has, t->shape, t->n_dims);
-        return rg_fail(l->err, RG_E_FORMAT, "tensor %.*s is %s, the settings need %zu x %zu x %zu",
+        return rg_fail(l->err, RG_E_FORMAT,
+                       "tensor %.*s is %s, the settings need %zu experts of %zu rows and %zu "
+                       "columns",
                        RG_FMT(t->name), has, n, n_halves * want[1], want[2]);
     }
     if (!l->is_used[rg_source_index(l->source, t->name)]) {
@@ -418,15 +293,21 @@ static rg_status take_fused(loader *l, const rg_weight_rule *rule, uint32_t half
             return status;
         }
     }
+    m->has_fused_experts = true;
+    if (fused->is_turned) {
+        *weight = *t;
+        weight->shape[1] = want[1];
+        weight->shape[2] = want[2];
+        return rg_load_turn(l, weight, fused->half == 2 ? want[1] : 0, n_halves * want[1]);
+    }
     const void **slabs = rg_new_array(m->mem, n, sizeof *slabs);
     if (slabs == NULL) {
         return rg_fail(l->err, RG_E_MEMORY, "no memory for a list of %zu experts", n);
     }
     m->owned[m->n_owned++] = slabs;
-    m->has_fused_experts = true;
     const size_t bytes = t->bytes / n / n_halves; // of one matrix
     for (size_t e = 0; e < n; e++) {
-        slabs[e] = (const char *)t->data + e * n_halves * bytes + (half == 2 ? bytes : 0);
+        slabs[e] = (const char *)t->data + e * n_halves * bytes + (fused->half == 2 ? bytes : 0);
     }
     *weight = *t;
     weight->shape[1] = want[1];
@@ -458,7 +339,7 @@ static bool is_missed(const rg_hparams *h, const rg_weight_rule *rule, uint32_t 
     return true;
 }
 
-static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t layer) {
+static rg_status load_weight(rg_loader *l, const rg_weight_rule *rule, uint32_t layer) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     const char *pattern = is_gguf ? rule->gguf : rule->hf;
     const bool is_missing_bad = is_missed(&l->model->h, rule, layer);
@@ -477,7 +358,7 @@ static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t lay
         const rg_tensor *all =
             fused->role != rule->role || name == NULL ? NULL : find_tensor(l, name, layer, 0);
         if (all != NULL) {
-            return take_fused(l, rule, fused->half, layer, all);
+            return take_fused(l, rule, fused, layer, all);
         }
     }
     if (!is_missing_bad) {
@@ -495,7 +376,7 @@ static rg_status load_weight(loader *l, const rg_weight_rule *rule, uint32_t lay
 }
 
 // which layers have a weight of this role: what a layer is follows from its tensors
-static void find_layers(const loader *l, rg_role role, bool *has) {
+static void find_layers(const rg_loader *l, rg_role role, bool *has) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     for (size_t i = 0; i < l->model->arch->n_weights; i++) {
         const rg_weight_rule *rule = &l->model->arch->weights[i];
@@ -505,7 +386,7 @@ static void find_layers(const loader *l, rg_role role, bool *has) {
     }
 }
 
-static rg_status find_kinds(loader *l) {
+static rg_status find_kinds(rg_loader *l) {
     rg_hparams *h = &l->model->h;
     find_layers(l, RG_ROLE_ROUTER, h->is_sparse);
     find_layers(l, RG_ROLE_DELTA_CONV, h->is_recurrent);
@@ -515,7 +396,7 @@ static rg_status find_kinds(loader *l) {
                          h->n_expert_used, h->n_expert);
 }
 
-static rg_status load_weights(loader *l) {
+static rg_status load_weights(rg_loader *l) {
     const rg_arch *arch = l->model->arch;
     for (size_t i = 0; i < arch->n_weights; i++) {
         const rg_weight_rule *rule = &arch->weights[i];
@@ -530,108 +411,8 @@ static rg_status load_weights(loader *l) {
     return RG_OK;
 }
 
-static rg_status make_inv_freq(loader *l) {
-    rg_model *m = l->model;
-    const uint32_t n = m->h.rope.n_rot / 2;
-    rg_tensor *weight = &m->weights[RG_ROLE_INV_FREQ];
-    float *values = NULL;
-    *weight = (rg_tensor){.name = RG_STR("inv_freq"), .n_dims = 1, .shape = {n}};
-    const rg_status status = own(l, weight, n, &values);
-    if (status == RG_OK) {
-        rg_rope_inv_freq(&m->h.rope, m->weights[RG_ROLE_ROPE_FREQS].data, values);
-    }
-    return status;
-}
-
-// the weight that makes RMS normalization of a key head one to length 1
-static rg_status make_unit(loader *l) {
-    rg_model *m = l->model;
-    const uint32_t n = m->h.delta_k_dim;
-    rg_tensor *weight = &m->weights[RG_ROLE_DELTA_UNIT];
-    float *values = NULL;
-    if (n == 0) {
-        return RG_OK;
-    }
-    *weight = (rg_tensor){.name = RG_STR("delta_unit"), .n_dims = 1, .shape = {n}};
-    const rg_status status = own(l, weight, n, &values);
-    for (uint32_t i = 0; status == RG_OK && i < n; i++) {
-        values[i] = (float)(1 / sqrt(n));
-    }
-    return status;
-}
-
-// of one layer, from the matrix of keys and values: values where they lie, keys turned around
-static rg_status split_latent(loader *l, uint32_t layer) {
-    rg_model *m = l->model;
-    const rg_hparams *h = &m->h;
-    const rg_tensor *both = &m->weights[rg_model_slot(RG_ROLE_KV_B, layer)];
-    const rg_dtype_info *info = rg_dtype_get(both->dtype);
-    const size_t row = both->shape[1] / info->block * info->block_bytes;
-    const size_t n_rows = h->n_still + h->v_head_dim;
-    rg_tensor *v = &m->weights[rg_model_slot(RG_ROLE_V_B, layer)];
-    rg_tensor *k = &m->weights[rg_model_slot(RG_ROLE_K_B, layer)];
-    const void **slabs = rg_new_array(m->mem, h->n_head, sizeof *slabs);
-    float *values = rg_new_array(m->mem, h->n_latent, sizeof *values);
-    float *turned = NULL;
-    *k =
-        (rg_tensor){.name = both->name, .n_dims = 3, .shape = {h->n_head, h->n_latent, h->n_still}};
-    rg_status status =
-        slabs == NULL || values == NULL
-            ? rg_fail(l->err, RG_E_MEMORY, "no memory for a list of %u heads", h->n_head)
-            : own(l, k, rg_tensor_count(k), &turned);
-    if (status != RG_OK) {
-        rg_free(m->mem, slabs);
-        rg_free(m->mem, values);
-        return status;
-    }
-    m->owned[m->n_owned++] = slabs;
-    for (size_t head = 0; head < h->n_head; head++) {
-        const char *rows = (const char *)both->data + head * n_rows * row;
-        slabs[head] = rows + h->n_still * row;
-        for (size_t d = 0; d < h->n_still; d++) {
-            info->to_float(values, rows + d * row, h->n_latent);
-            for (size_t i = 0; i < h->n_latent; i++) {
-                turned[(head * h->n_latent + i) * h->n_still + d] = values[i];
-            }
-        }
-    }
-    rg_free(m->mem, values);
-    *v = *both;
-    v->n_dims = 3;
-    v->shape[0] = h->n_head;
-    v->shape[1] = h->v_head_dim;
-    v->shape[2] = h->n_latent;
-    v->bytes = (size_t)h->n_head * h->v_head_dim * row;
-    v->data = slabs[0];
-    v->slabs = slabs;
-    return RG_OK;
-}
-
-static rg_status make_latent(loader *l) {
-    rg_model *m = l->model;
-    rg_status status = RG_OK;
-    for (uint32_t layer = 0; m->h.n_latent != 0 && layer < m->h.n_layer && status == RG_OK;
-         layer++) {
-        if (m->h.is_recurrent[layer]) {
-            continue;
-        }
-        if (m->weights[rg_model_slot(RG_ROLE_KV_B, layer)].data != NULL) {
-            status = split_latent(l, layer);
-        } else if (m->weights[rg_model_slot(RG_ROLE_K_B, layer)].data == NULL ||
-                   m->weights[rg_model_slot(RG_ROLE_V_B, layer)].data == NULL) {
-            status = rg_fail(l->err, RG_E_FORMAT,
-                             "layer %u has no matrices from the latent to keys and values", layer);
-        }
-        const rg_role q = m->h.n_latent_q == 0 ? RG_ROLE_ATTN_Q : RG_ROLE_Q_B;
-        if (status == RG_OK && m->weights[rg_model_slot(q, layer)].data == NULL) {
-            status = rg_fail(l->err, RG_E_FORMAT, "layer %u has no queries", layer);
-        }
-    }
-    return status;
-}
-
 // the vocabulary's size follows from the embedding where the settings leave it out
-static rg_status size_vocab(loader *l) {
+static rg_status size_vocab(rg_loader *l) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     for (size_t i = 0; i < l->model->arch->n_weights && l->model->h.n_vocab == 0; i++) {
         const rg_weight_rule *rule = &l->model->arch->weights[i];
@@ -647,7 +428,7 @@ static rg_status size_vocab(loader *l) {
                          "neither settings nor tensors tell the vocabulary's size");
 }
 
-static void note_unused(loader *l) {
+static void note_unused(rg_loader *l) {
     enum { NAMED = 3 };
     size_t n = 0;
     for (size_t i = 0; i < l->n_tensors; i++) {
@@ -667,7 +448,7 @@ static void note_unused(loader *l) {
 rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out, rg_error *err) {
     rg_status status = RG_OK;
     rg_model *m = rg_new(mem, sizeof *m);
-    loader l = {.model = m, .source = source, .n_tensors = rg_source_count(source), .err = err};
+    rg_loader l = {.model = m, .source = source, .n_tensors = rg_source_count(source), .err = err};
     if (m == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory for a model");
     }
@@ -689,9 +470,7 @@ rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **o
         // a tied checkpoint may carry a copy of its embedding as head: the settings decide
         m->weights[RG_ROLE_OUTPUT].data = NULL;
     }
-    RG_TRY(make_inv_freq(&l));
-    RG_TRY(make_unit(&l));
-    RG_TRY(make_latent(&l));
+    RG_TRY(rg_load_make(&l));
     note_unused(&l);
     *out = m;
     m = NULL;

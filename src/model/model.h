@@ -6,6 +6,13 @@
 #include "model/arch.h"
 #include "model/source.h"
 
+/** Where in a checkpoint a language model is: models that see as well have it in a part. */
+typedef enum rg_part {
+    RG_PART_ALL,    // "model.", it is the whole
+    RG_PART_INSIDE, // "model.language_model.", its head outside
+    RG_PART_AROUND, // "language_model.model.", its head inside
+} rg_part;
+
 /** Fields may be read. Weights and numbers are read-only after loading: share freely between
  * threads. */
 typedef struct rg_model {
@@ -18,7 +25,7 @@ typedef struct rg_model {
     size_t owned_bytes;  // of those that were made on load
     void **owned;        // blocks of the weights made on load
     size_t n_owned;
-    bool is_part; // of a model that sees as well: names in its checkpoint say so
+    rg_part part; // names in its checkpoint say where
     bool has_fused_experts;
     rg_buf warnings; // one line each: tensors without use, odd settings
 } rg_model;
@@ -118,9 +125,9 @@ uint32_t rg_weight_shape(const rg_hparams *h, const char *text, size_t shape[RG_
 /** A weight's name from its rule's pattern: %u is the layer, %e the expert. */
 void rg_weight_name(const char *pattern, uint32_t layer, uint32_t expert,
                     char out[RG_WEIGHT_NAME_MAX]);
-/** The name that a weight has in a model that sees as well: "model.language_model.", not "model.".
- * False: it would be the same, or too long. */
-bool rg_weight_name_of_part(char name[RG_WEIGHT_NAME_MAX]);
+/** The name that a weight of a whole model has in a part. False: the same, or it would be too long.
+ */
+bool rg_weight_name_of_part(rg_part part, char name[RG_WEIGHT_NAME_MAX]);
 /** Is it a norm whose checkpoint holds what is added to 1? */
 bool rg_model_is_from_one(const rg_model *model, uint32_t slot);
 /** Has the pattern one name for each expert? */

@@ -194,15 +194,15 @@ done:
 static rg_status read_rope(const rg_source *source, const rg_arch *arch, rg_hparams *h,
                            rg_error *err) {
     const bool is_gguf = rg_source_get_kind(source) == RG_SOURCE_GGUF;
-    h->rope = (rg_rope_params){.is_neighbor =
-                                   is_gguf ? arch->is_gguf_rope_neighbor : arch->is_rope_neighbor,
-                               .base = 10000,
-                               .factor = 1,
-                               .low_freq_factor = 1,
-                               .high_freq_factor = 4,
-                               .orig_ctx = h->n_ctx_train,
-                               .beta_fast = 32,
-                               .beta_slow = 1};
+    h->rope =
+        (rg_rope_params){.is_neighbor = arch->is_rope_neighbor || (is_gguf && arch->reorders_gguf),
+                         .base = 10000,
+                         .factor = 1,
+                         .low_freq_factor = 1,
+                         .high_freq_factor = 4,
+                         .orig_ctx = h->n_ctx_train,
+                         .beta_fast = 32,
+                         .beta_slow = 1};
     const rg_status status = is_gguf ? read_rope_gguf(source, arch, h, err)
                                      : read_rope_hf(rg_source_config(source), h, err);
     if (status != RG_OK) {
@@ -239,6 +239,25 @@ static rg_status read_windows(const rg_source *source, const rg_arch *arch, rg_h
         rg_str type = RG_STR("");
         (void)rg_json_str(rg_json_at(types, i), &type);
         h->slides[i] = is_listed ? rg_str_is(type, "sliding_attention") : i >= from;
+    }
+    return RG_OK;
+}
+
+// ---- layers without rope ----
+
+static rg_status read_still(const rg_source *source, const rg_arch *arch, rg_hparams *h,
+                            rg_error *err) {
+    const rg_json *turns = rg_json_find(rg_source_config(source), "no_rope_layers"); // 1: it turns
+    const bool is_listed = turns != NULL && turns->kind == RG_JSON_ARRAY && turns->n != 0;
+    if (is_listed && turns->n != h->n_layer) {
+        return rg_fail(err, RG_E_FORMAT, "no_rope_layers lists %zu layers, the model has %u",
+                       turns->n, h->n_layer);
+    }
+    for (uint32_t i = 0; i < h->n_layer; i++) {
+        int64_t does_turn = 1;
+        const bool is_last = h->still_every != 0 && (i + 1) % h->still_every == 0;
+        (void)rg_json_i64(rg_json_at(turns, i), &does_turn);
+        h->is_still[i] = arch->turns_nothing || (is_listed ? does_turn == 0 : is_last);
     }
     return RG_OK;
 }
@@ -357,7 +376,13 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     h->gates_attention = (*arch)->gates_attention;
     h->tiles_heads = is_gguf && (*arch)->tiles_heads_gguf;
     h->is_decay_log = !is_gguf;
-    h->turns_nothing = (*arch)->turns_nothing;
+    if ((*arch)->weighs_inputs) {
+        // what files of Llama 4 leave out
+        h->still_every = 4;
+        h->chunk = h->temper_every = 8192;
+        h->temper_scale = 0.1F;
+        h->is_tempered = h->norms_turned = true;
+    }
     for (size_t i = 0; i < (*arch)->n_keys; i++) {
         RG_TRY(read_key(source, *arch, &(*arch)->keys[i], h, err));
     }
@@ -367,6 +392,20 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
         RG_TRY(complete_latent(source, *arch, h, err));
     }
     h->expert_scale = h->expert_scale == 0 ? 1 : h->expert_scale;
+    if ((*arch)->weighs_inputs) {
+        if (h->n_expert_used != 1) {
+            status = rg_fail(err, RG_E_UNSUPPORTED,
+                             "%u experts of each token, whose inputs are weighed, are not "
+                             "supported; one is",
+                             h->n_expert_used);
+            goto done;
+        }
+        h->weighs_inputs = true;
+        h->router_kind = 2;
+        h->n_ff_shared = h->n_ff_expert;
+        h->temper_scale = h->is_tempered ? h->temper_scale : 0;
+        h->norms_turned = h->norms_turned && !(is_gguf && h->n_expert == 128); // of Maverick
+    }
     if (h->delta_k_dim != 0) {
         h->n_delta_head = h->n_delta_head == 0 ? h->n_head : h->n_delta_head;
         h->n_delta_key = h->n_delta_key == 0 ? h->n_delta_head : h->n_delta_key;
@@ -388,6 +427,7 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     }
     RG_TRY(check_together(h, err));
     RG_TRY(read_rope(source, *arch, h, err));
+    RG_TRY(read_still(source, *arch, h, err));
     RG_TRY(read_windows(source, *arch, h, err));
 
 done:

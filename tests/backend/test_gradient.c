@@ -16,7 +16,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { INPUTS_MAX = 6, SIZE_MAX_VALUES = 4096, T = 6, N_HEAD = 4, N_KV = 2, HEAD = 8, WINDOW = 3 };
+enum {
+    INPUTS_MAX = 6,
+    SIZE_MAX_VALUES = 4096,
+    T = 6,
+    N_HEAD = 4,
+    N_KV = 2,
+    HEAD = 8,
+    WINDOW = 3,
+    CHUNK = 3
+};
 
 /** One input of a case. rows 0: a vector; is_weight: passed as a weight, else as an input; is_ids:
  * not differentiated. */
@@ -100,6 +109,16 @@ static void oracle_gate(double *const *in, double *out) {
 static void oracle_gate_row(double *const *in, double *out) {
     for (int i = 0; i < T * 9; i++) {
         out[i] = in[0][i] / (1 + exp(-in[1][i / 9]));
+    }
+}
+
+static rg_val build_scale_rows(rg_graph *g, const rg_val *in) {
+    return rg_scale_rows(g, in[0], in[1]);
+}
+
+static void oracle_scale_rows(double *const *in, double *out) {
+    for (int i = 0; i < T * 9; i++) {
+        out[i] = in[0][i] * in[1][i / 9];
     }
 }
 
@@ -202,6 +221,17 @@ static void oracle_rope_neighbor(double *const *in, double *out) {
     oracle_rope(in, out, true);
 }
 
+// in[3]: positions, where a part of the tokens see each other
+static rg_val build_chunked(rg_graph *g, const rg_val *in) {
+    const rg_op_params p = {.n_head = N_HEAD,
+                            .n_kv_head = N_KV,
+                            .head_dim = HEAD,
+                            .v_dim = HEAD,
+                            .scale = 0.4f,
+                            .chunk = CHUNK};
+    return rg_attention(g, in[0], in[1], in[2], in[3], &p);
+}
+
 static rg_val build_attention(rg_graph *g, const rg_val *in, size_t window, size_t seq_len) {
     const rg_op_params p = {.n_head = N_HEAD,
                             .n_kv_head = N_KV,
@@ -231,14 +261,18 @@ static rg_val build_samples(rg_graph *g, const rg_val *in) {
     return rg_attention(g, in[0], in[1], in[2], in[3], &p);
 }
 
-static void oracle_attention(double *const *in, double *out, int window, int seq_len) {
+static void oracle_attention_of(double *const *in, double *out, int window, int seq_len, int chunk,
+                                const int32_t *at) {
     for (int t = 0; t < T; t++) {
         for (int h = 0; h < N_HEAD; h++) {
             const int kv = h / (N_HEAD / N_KV);
             double p[T], sum = 0;
             // seq_len 0: a token's sample began as many tokens ago as its position says
-            const int begin = seq_len != 0 ? t / seq_len * seq_len : ids[t] <= t ? t - ids[t] : 0;
-            const int from = window != 0 && t + 1 - begin > window ? t + 1 - window : begin;
+            const int begin = seq_len != 0 ? t / seq_len * seq_len : at[t] <= t ? t - at[t] : 0;
+            int from = window != 0 && t + 1 - begin > window ? t + 1 - window : begin;
+            while (chunk != 0 && (from - begin) / chunk != (t - begin) / chunk) {
+                from++;
+            }
             for (int j = from; j <= t; j++) {
                 double s = 0;
                 for (int i = 0; i < HEAD; i++) {
@@ -256,6 +290,10 @@ static void oracle_attention(double *const *in, double *out, int window, int seq
             }
         }
     }
+}
+
+static void oracle_attention(double *const *in, double *out, int window, int seq_len) {
+    oracle_attention_of(in, out, window, seq_len, 0, ids);
 }
 
 static void oracle_causal(double *const *in, double *out) {
@@ -276,6 +314,10 @@ static void oracle_sequences(double *const *in, double *out) {
 
 #include "backend/oracles_experts.h"
 #include "backend/oracles_recurrent.h"
+
+static void oracle_chunked(double *const *in, double *out) {
+    oracle_attention_of(in, out, 0, 0, CHUNK, positions);
+}
 
 // clang-format off
 #define EXPERTS_IN 4, {{T, IN, false, false, 0, NULL}, {T, EXPERTS, false, false, 0, NULL}, {OUT, IN, true, false, EXPERTS, NULL}, {0, EXPERTS, true, true, 0, NULL}}, T, OUT
@@ -305,6 +347,7 @@ static const op_case cases[] = {
     {"swiglu",   2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_swiglu, oracle_swiglu},
     {"gate",     2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_gate, oracle_gate},
     {"gate, one a row", 2, {{T, 9, false, false, 0, NULL}, {T, 1, false, false, 0, NULL}}, T, 9, build_gate, oracle_gate_row},
+    {"scale rows", 2, {{T, 9, false, false, 0, NULL}, {T, 1, false, false, 0, NULL}}, T, 9, build_scale_rows, oracle_scale_rows},
     {"add",      2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_add, oracle_add},
     {"add vector", 2, {{T, 9, false, false, 0, NULL}, {0, 9, true, false, 0, NULL}}, T, 9, build_add_vector, oracle_add_vector},
     {"scale",    1, {{T, 9, false, false, 0, NULL}}, T, 9, build_scale, oracle_scale},
@@ -319,6 +362,8 @@ static const op_case cases[] = {
      T, N_HEAD * HEAD, build_sequences, oracle_sequences},
     {"attention, samples in a row", 4, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {0, T, false, true, 0, NULL}},
      T, N_HEAD * HEAD, build_samples, oracle_samples},
+    {"attention, in chunks", 4, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {0, T, false, true, 0, positions}},
+     T, N_HEAD * HEAD, build_chunked, oracle_chunked},
     {"attention, windowed", 3, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}, {T, N_KV * HEAD, false, false, 0, NULL}},
      T, N_HEAD * HEAD, build_windowed, oracle_windowed},
 };

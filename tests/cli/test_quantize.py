@@ -175,7 +175,8 @@ class Quantize(Case):
     def test_references_are_met_through_a_converted_file(self):
         if not os.path.isdir(os.path.join(SHARED, "golden")):
             self.skipTest("no reference folder at %s (set RAGA_SHARED)" % SHARED)
-        for case in ("llama2", "llama3", "llama3-bf16", "qwen2", "qwen3", "qwen3-tied", "qwen3-moe", "qwen3-moe-nonorm"):
+        for case in ("llama2", "llama3", "llama3-bf16", "qwen2", "qwen3", "qwen3-tied", "qwen3-moe",
+                     "qwen3-moe-nonorm", "llama4"):
             folder = os.path.join(SHARED, "golden", case)
             with open(os.path.join(folder, "golden.json"), encoding="utf-8") as f:
                 golden = json.load(f)

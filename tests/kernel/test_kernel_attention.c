@@ -9,7 +9,17 @@ typedef struct shape {
     size_t pos;
     size_t n_tok;
     size_t window;
+    size_t chunk;
 } shape;
+
+// the first position that the query at pos sees
+static size_t first_seen(size_t pos, size_t window, size_t chunk) {
+    size_t from = 0;
+    while ((window != 0 && from + window <= pos) || (chunk != 0 && from / chunk != pos / chunk)) {
+        from++;
+    }
+    return from;
+}
 
 // one layer of cache, each page between walls; what must not be read is NaN
 typedef struct cache {
@@ -37,7 +47,7 @@ static walled page_new(const shape *s, rg_dtype dtype, size_t dim, size_t first,
     const size_t n = s->n_kv_head * s->page_len * dim;
     walled page = walled_new(n * (dtype == RG_DTYPE_F16 ? 2 : 4));
     const size_t end = s->pos + s->n_tok;
-    const size_t from = s->window != 0 && s->pos + 1 > s->window ? s->pos + 1 - s->window : 0;
+    const size_t from = first_seen(s->pos, s->window, s->chunk);
     for (size_t i = 0; i < n; i++) {
         const size_t pos = first + i / dim % s->page_len;
         put(page.data, dtype, i, pos >= from && pos < end ? size * random_float() : NAN);
@@ -75,7 +85,7 @@ static void check_query(const rg_attn *a, size_t t, uint32_t head, const char *n
     const uint32_t kv_head = head / (a->n_head / a->n_kv_head);
     const float *q = a->q + t * a->q_stride + (size_t)head * a->k_dim;
     const size_t end = a->pos + t + 1;
-    const size_t from = a->window != 0 && end > a->window ? end - a->window : 0;
+    const size_t from = first_seen(a->pos + t, a->window, a->chunk);
     double *p = malloc(end * sizeof *p);
     double top = -INFINITY;
     double sum = 0;
@@ -101,9 +111,9 @@ static void check_query(const rg_attn *a, size_t t, uint32_t head, const char *n
         const double got = a->out[t * a->out_stride + (size_t)head * a->v_dim + i];
         if (!(fabs(got - want) <= 4e-6)) {
             fail_msg("%s: dims %u %u, group %u, page %zu, pos %zu, token %zu of %zu, window %zu, "
-                     "head %u value %zu is %.9g, should be %.9g",
+                     "chunk %zu, head %u value %zu is %.9g, should be %.9g",
                      name, a->k_dim, a->v_dim, a->n_head / a->n_kv_head, a->page_len, a->pos, t,
-                     a->n_tok, a->window, head, i, got, want);
+                     a->n_tok, a->window, a->chunk, head, i, got, want);
         }
     }
     free(p);
@@ -139,6 +149,7 @@ static void check_shape(const shape *s, rg_dtype dtype) {
                      .v_dim = s->v_dim,
                      .v_stride = s->v_dim,
                      .window = s->window,
+                     .chunk = s->chunk,
                      .scale = 1.0f / sqrtf((float)s->k_dim),
                      .out = out.data,
                      .out_stride = out_stride};
@@ -188,7 +199,8 @@ static void attention_agrees_with_f64_on_every_level(void **state) {
                          .page_len = page_lens[random_bits() % 5],
                          .pos = i % 3 == 0 ? 0 : random_bits() % 300,
                          .n_tok = i % 2 == 0 ? 1 + random_bits() % 3 : 1 + random_bits() % 70,
-                         .window = i % 5 == 4 ? 1 + random_bits() % 90 : 0};
+                         .window = i % 5 == 4 ? 1 + random_bits() % 90 : 0,
+                         .chunk = i % 5 == 3 || i % 10 == 4 ? 1 + random_bits() % 90 : 0};
         check_shape(&s, i % 7 < 4 ? RG_DTYPE_F16 : RG_DTYPE_F32);
     }
 }

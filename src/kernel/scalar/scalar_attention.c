@@ -36,8 +36,7 @@ static void attend_one(const rg_attn *a, uint32_t kv_head, const float *q, size_
     float top = -INFINITY;
     float sum = 0;
     memset(out, 0, a->v_dim * sizeof *out);
-    for (size_t from = a->window != 0 && end > a->window ? end - a->window : 0; from < end;
-         from += TILE) {
+    for (size_t from = rg_attn_first(a, pos); from < end; from += TILE) {
         const size_t n = end - from < TILE ? end - from : TILE;
         float p[TILE];
         float new_top = top;

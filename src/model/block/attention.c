@@ -7,13 +7,19 @@ static rg_val normalize_heads(rg_build *b, uint32_t layer, rg_val x, rg_role rol
     return w == RG_VAL_NONE ? x : rg_rmsnorm(b->g, x, w, b->model->h.norm_eps);
 }
 
-static rg_val turn(rg_build *b, rg_val x, uint32_t n_head) {
+static rg_val turn(rg_build *b, uint32_t layer, rg_val x, uint32_t n_head) {
     const rg_hparams *h = &b->model->h;
+    if (h->is_still[layer]) {
+        return x;
+    }
     const rg_op_params p = {.n_head = n_head,
                             .head_dim = h->head_dim,
                             .n_rot = h->rope.n_rot,
                             .pairs = h->rope.is_neighbor ? 1 : 0};
-    return rg_rope(b->g, x, b->rope_table, &p);
+    const rg_val turned = rg_rope(b->g, x, b->rope_table, &p);
+    return h->norms_turned
+               ? rg_rmsnorm(b->g, turned, rg_build_weight(b, RG_ROLE_HEAD_UNIT, 0), h->norm_eps)
+               : turned;
 }
 
 uint32_t rg_model_state(const rg_model *model, uint32_t layer) {
@@ -34,7 +40,8 @@ rg_op_params rg_model_attention(const rg_model *model, uint32_t layer) {
                           .head_dim = h->head_dim,
                           .v_dim = h->head_dim,
                           .scale = (float)(1 / sqrt(h->head_dim)),
-                          .window = h->slides[layer] ? h->window : 0};
+                          .window = h->slides[layer] ? h->window : 0,
+                          .chunk = h->is_still[layer] ? 0 : h->chunk};
 }
 
 rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
@@ -47,8 +54,11 @@ rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x) {
     }
     rg_val k = rg_build_linear(b, layer, x, RG_ROLE_ATTN_K, RG_ROLE_ATTN_K_BIAS);
     const rg_val v = rg_build_linear(b, layer, x, RG_ROLE_ATTN_V, RG_ROLE_ATTN_V_BIAS);
-    q = turn(b, normalize_heads(b, layer, q, RG_ROLE_ATTN_Q_NORM), h->n_head);
-    k = turn(b, normalize_heads(b, layer, k, RG_ROLE_ATTN_K_NORM), h->n_kv_head);
+    q = turn(b, layer, normalize_heads(b, layer, q, RG_ROLE_ATTN_Q_NORM), h->n_head);
+    k = turn(b, layer, normalize_heads(b, layer, k, RG_ROLE_ATTN_K_NORM), h->n_kv_head);
+    if (h->is_still[layer] && b->temperature != RG_VAL_NONE) {
+        q = rg_scale_rows(b->g, q, b->temperature);
+    }
     rg_build_tap(b, layer, RG_TAP_Q, q);
     rg_build_tap(b, layer, RG_TAP_K, k);
 

@@ -10,7 +10,9 @@ typedef struct rg_build {
     rg_graph *g;
     rg_val positions;  // i32 [n_tok]
     rg_val rope_table; // [n_tok, n_rot]
-    rg_val seed;       // of dropout; RG_VAL_NONE: nothing is dropped
+    rg_val
+        temperature; // [n_tok, 1] of queries that do not turn; RG_VAL_NONE: they stay as they are
+    rg_val seed;     // of dropout; RG_VAL_NONE: nothing is dropped
     rg_purpose purpose;
     rg_graph_extras extras;
 } rg_build;

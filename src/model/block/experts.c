@@ -24,7 +24,8 @@ rg_val rg_block_experts(rg_build *b, uint32_t layer, rg_val x) {
                             .is_renormed = h->renorms_experts};
     const rg_val logits = rg_build_linear(b, layer, x, RG_ROLE_ROUTER, RG_ROLE_NONE);
     const rg_routing r = rg_route(b->g, logits, rg_build_weight(b, RG_ROLE_ROUTER_BIAS, layer), &p);
-    const rg_val rows = rg_select_rows(b->g, x, r.tokens);
+    const rg_val seen = h->weighs_inputs ? rg_scale_rows(b->g, x, r.weights) : x;
+    const rg_val rows = rg_select_rows(b->g, seen, r.tokens);
     const rg_val gate =
         rg_experts(b->g, rows, rg_build_weight(b, RG_ROLE_EXPERT_GATE, layer), r.starts);
     const rg_val up =
@@ -32,6 +33,7 @@ rg_val rg_block_experts(rg_build *b, uint32_t layer, rg_val x) {
     const rg_val mix = rg_swiglu(b->g, gate, up);
     const rg_val down =
         rg_experts(b->g, mix, rg_build_weight(b, RG_ROLE_EXPERT_DOWN, layer), r.starts);
-    const rg_val y = rg_combine(b->g, down, &r);
+    const rg_val y =
+        h->weighs_inputs ? rg_select_rows(b->g, down, r.places) : rg_combine(b->g, down, &r);
     return h->n_ff_shared == 0 ? y : add_shared(b, layer, x, y);
 }

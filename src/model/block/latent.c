@@ -28,9 +28,9 @@ static rg_val normalize(rg_build *b, uint32_t layer, rg_val x, rg_role role) {
     return rg_rmsnorm(b->g, x, rg_build_weight(b, role, layer), INNER_EPS);
 }
 
-static rg_val turn(rg_build *b, rg_val x, uint32_t n_head) {
+static rg_val turn(rg_build *b, uint32_t layer, rg_val x, uint32_t n_head) {
     const rg_hparams *h = &b->model->h;
-    if (h->turns_nothing) {
+    if (h->is_still[layer]) {
         return x;
     }
     const rg_op_params p = {.n_head = n_head,
@@ -79,11 +79,11 @@ rg_val rg_block_latent(rg_build *b, uint32_t layer, rg_val x) {
     }
     const rg_val still = rg_columns(b->g, q, h->n_head, 0, h->n_still);
     const rg_val q_turning =
-        turn(b, rg_columns(b->g, q, h->n_head, h->n_still, h->n_turning), h->n_head);
+        turn(b, layer, rg_columns(b->g, q, h->n_head, h->n_still, h->n_turning), h->n_head);
     const rg_val kv = project(b, layer, x, RG_ROLE_KV_A);
     const rg_val latent =
         normalize(b, layer, rg_columns(b->g, kv, 1, 0, h->n_latent), RG_ROLE_KV_A_NORM);
-    const rg_val turning = turn(b, rg_columns(b->g, kv, 1, h->n_latent, h->n_turning), 1);
+    const rg_val turning = turn(b, layer, rg_columns(b->g, kv, 1, h->n_latent, h->n_turning), 1);
     const rg_val mix =
         b->purpose == RG_PURPOSE_TRAIN
             ? attend_expanded(b, layer, rg_join_parts(b->g, still, q_turning, h->n_head, false),

@@ -43,8 +43,11 @@ const rg_key_rule rg_decoder_keys[RG_SPARSE_KEYS] = {DENSE EXPERTS};
 const rg_key_rule rg_hybrid_keys[RG_HYBRID_SPARSE_KEYS] = {DENSE RECURRENT EXPERTS};
 
 const rg_fused_rule rg_fused_experts[RG_FUSED_EXPERTS] = {
-    {RG_ROLE_EXPERT_GATE, "blk.%u.ffn_gate_up_exps.weight", "model.layers.%u.mlp.experts.gate_up_proj", 1},
-    {RG_ROLE_EXPERT_UP,   "blk.%u.ffn_gate_up_exps.weight", "model.layers.%u.mlp.experts.gate_up_proj", 2},
-    {RG_ROLE_EXPERT_DOWN, NULL,                             "model.layers.%u.mlp.experts.down_proj",    0},
+    {RG_ROLE_EXPERT_GATE, "blk.%u.ffn_gate_up_exps.weight", "model.layers.%u.mlp.experts.gate_up_proj", 1, false},
+    {RG_ROLE_EXPERT_UP,   "blk.%u.ffn_gate_up_exps.weight", "model.layers.%u.mlp.experts.gate_up_proj", 2, false},
+    {RG_ROLE_EXPERT_DOWN, NULL,                             "model.layers.%u.mlp.experts.down_proj",    0, false},
+    {RG_ROLE_EXPERT_GATE, NULL, "model.layers.%u.feed_forward.experts.gate_up_proj", 1, true},
+    {RG_ROLE_EXPERT_UP,   NULL, "model.layers.%u.feed_forward.experts.gate_up_proj", 2, true},
+    {RG_ROLE_EXPERT_DOWN, NULL, "model.layers.%u.feed_forward.experts.down_proj",    0, true},
 };
 // clang-format on

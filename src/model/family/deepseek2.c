@@ -64,7 +64,6 @@ static const rg_weight_rule weights[] = {
 const rg_arch rg_arch_deepseek2 = {
     .name = "deepseek2",
     .hf_classes = hf_classes,
-    .is_gguf_rope_neighbor = true,
     .is_rope_neighbor = true,
     .keys = keys,
     .n_keys = RG_N(keys),

@@ -5,6 +5,7 @@
 
 const rg_arch *const rg_archs[] = {
     &rg_arch_llama,
+    &rg_arch_llama4,
     &rg_arch_qwen2,
     &rg_arch_qwen2_moe,
     &rg_arch_qwen3,

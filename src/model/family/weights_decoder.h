@@ -4,7 +4,7 @@
 #include "model/arch.h"
 
 // clang-format off
-#define RG_WEIGHTS_DENSE                                                                                                            \
+#define RG_WEIGHTS_PLAIN                                                                                                            \
     /* role                  GGUF                         HF                                              shape        missing? */ \
     {RG_ROLE_EMBED,          "token_embd.weight",         "model.embed_tokens.weight",                    "vocab embd", RG_NEEDED},   \
     {RG_ROLE_OUTPUT_NORM,    "output_norm.weight",        "model.norm.weight",                            "embd",       RG_NEEDED},   \
@@ -15,8 +15,10 @@
     {RG_ROLE_ATTN_K,         "blk.%u.attn_k.weight",      "model.layers.%u.self_attn.k_proj.weight",      "kv*hdim embd", RG_IN_ATTENTION}, \
     {RG_ROLE_ATTN_V,         "blk.%u.attn_v.weight",      "model.layers.%u.self_attn.v_proj.weight",      "kv*hdim embd", RG_IN_ATTENTION}, \
     {RG_ROLE_ATTN_O,         "blk.%u.attn_output.weight", "model.layers.%u.self_attn.o_proj.weight",      "embd head*hdim", RG_IN_ATTENTION}, \
-    {RG_ROLE_FFN_NORM,       "blk.%u.ffn_norm.weight",    "model.layers.%u.post_attention_layernorm.weight", "embd",    RG_NEEDED},   \
-    RG_WEIGHTS_FFN
+    {RG_ROLE_FFN_NORM,       "blk.%u.ffn_norm.weight",    "model.layers.%u.post_attention_layernorm.weight", "embd",    RG_NEEDED}
+
+// the same and the usual feed-forward part
+#define RG_WEIGHTS_DENSE RG_WEIGHTS_PLAIN, RG_WEIGHTS_FFN
 
 #define RG_WEIGHTS_QKV_BIAS(missing)                                                                                                \
     {RG_ROLE_ATTN_Q_BIAS,    "blk.%u.attn_q.bias",        "model.layers.%u.self_attn.q_proj.bias",        "head*hdim",  missing},     \

@@ -1,0 +1,271 @@
+/* Weights as a run needs them where a file has them otherwise, and those that no file has. */
+#include "model/load_internal.h"
+#include "model/rope.h"
+
+#include <math.h>
+#include <stdio.h>
+
+rg_status rg_load_own(rg_loader *l, rg_tensor *weight, rg_dtype dtype, void **values) {
+    rg_model *m = l->model;
+    size_t bytes = 0;
+    if (!rg_dtype_bytes(dtype, rg_tensor_count(weight), &bytes)) {
+        return rg_fail(l->err, RG_E_LIMIT, "tensor %.*s is too large", RG_FMT(weight->name));
+    }
+    *values = rg_alloc(m->mem, bytes);
+    if (*values == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for the %zu bytes of tensor %.*s", bytes,
+                       RG_FMT(weight->name));
+    }
+    m->owned[m->n_owned++] = *values;
+    m->owned_bytes += bytes;
+    weight->dtype = dtype;
+    weight->data = *values;
+    weight->bytes = bytes;
+    return RG_OK;
+}
+
+// vectors (norms, biases) are multiplied and added as f32
+rg_status rg_load_widen(rg_loader *l, rg_tensor *weight) {
+    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
+    const void *data = weight->data;
+    const size_t n = rg_tensor_count(weight);
+    void *room = NULL;
+    const bool is_aligned = (uintptr_t)data % sizeof(float) == 0;
+    if (weight->dtype == RG_DTYPE_F32 && is_aligned) {
+        return RG_OK;
+    }
+    const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
+    if (status == RG_OK) {
+        info->to_float(room, data, n);
+    }
+    return status;
+}
+
+// E4M3 weights carry one factor for each block of rows and columns beside them
+rg_status rg_load_expand_fp8(rg_loader *l, const rg_tensor *weight, float *values) {
+    char name[512];
+    snprintf(name, sizeof name, "%.*s_scale_inv", RG_FMT(weight->name));
+    const rg_tensor *scale = rg_source_find(l->source, rg_str_of(name));
+    if (scale == NULL) {
+        snprintf(name, sizeof name, "%.*s_scale", RG_FMT(weight->name));
+        scale = rg_source_find(l->source, rg_str_of(name));
+    }
+    if (scale == NULL || weight->n_dims != 2) {
+        return rg_fail(l->err, RG_E_FORMAT, "tensor %.*s is FP8 without %s", RG_FMT(weight->name),
+                       name);
+    }
+    const size_t rows = weight->shape[0];
+    const size_t cols = weight->shape[1];
+    // block sizes as config.json says; a scalar or one factor a row are blocks as well
+    size_t block[2] = {128, 128};
+    const rg_json *quant = rg_json_find(rg_source_whole_config(l->source), "quantization_config");
+    quant =
+        quant == NULL ? rg_json_find(rg_source_config(l->source), "quantization_config") : quant;
+    const rg_json *sizes = rg_json_find(quant, "weight_block_size");
+    for (size_t d = 0; sizes != NULL && sizes->kind == RG_JSON_ARRAY && d < 2; d++) {
+        int64_t size = 0;
+        if (!rg_json_i64(rg_json_at(sizes, d), &size) || size < 1) {
+            return rg_fail(l->err, RG_E_FORMAT, "weight_block_size of config.json is no size");
+        }
+        block[d] = (size_t)size;
+    }
+    const bool is_blocks = scale->n_dims == 2 &&
+                           scale->shape[0] == (rows + block[0] - 1) / block[0] &&
+                           scale->shape[1] == (cols + block[1] - 1) / block[1];
+    if (!is_blocks) {
+        block[0] = rg_tensor_count(scale) == 1 ? rows : 1;
+        block[1] = cols;
+    }
+    const size_t across = (cols + block[1] - 1) / block[1];
+    const size_t down = (rows + block[0] - 1) / block[0];
+    if (rg_tensor_count(scale) != across * down) {
+        return rg_fail(l->err, RG_E_FORMAT, "tensor %s has %zu factors, %zu are needed", name,
+                       rg_tensor_count(scale), across * down);
+    }
+    l->is_used[rg_source_index(l->source, scale->name)] = true;
+
+    const void *data = weight->data;
+    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
+    const rg_dtype_info *scale_info = rg_dtype_get(scale->dtype);
+    for (size_t r = 0; r < rows; r++) {
+        float *row = values + r * cols;
+        info->to_float(row, (const char *)data + r * cols, cols);
+        for (size_t c = 0; c < cols; c++) {
+            float factor;
+            const size_t i = r / block[0] * across + c / block[1];
+            scale_info->to_float(&factor, (const char *)scale->data + i * scale_info->block_bytes,
+                                 1);
+            row[c] *= factor;
+        }
+    }
+    return RG_OK;
+}
+
+rg_status rg_load_widen_fp8(rg_loader *l, rg_tensor *weight) {
+    const rg_tensor from = *weight;
+    void *room = NULL;
+    const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
+    float *values = room;
+    return status == RG_OK ? rg_load_expand_fp8(l, &from, values) : status;
+}
+
+// a norm whose checkpoint holds what is added to 1
+rg_status rg_load_add_one(rg_loader *l, rg_tensor *weight) {
+    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
+    const void *data = weight->data;
+    const size_t n = rg_tensor_count(weight);
+    void *room = NULL;
+    const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
+    float *values = room;
+    for (size_t i = 0; status == RG_OK && i < n; i++) {
+        info->to_float(&values[i], (const char *)data + i * info->block_bytes, 1);
+        values[i] += 1;
+    }
+    return status;
+}
+
+static rg_status make_inv_freq(rg_loader *l) {
+    rg_model *m = l->model;
+    const uint32_t n = m->h.rope.n_rot / 2;
+    rg_tensor *weight = &m->weights[RG_ROLE_INV_FREQ];
+    void *room = NULL;
+    *weight = (rg_tensor){.name = RG_STR("inv_freq"), .n_dims = 1, .shape = {n}};
+    const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
+    if (status == RG_OK) {
+        rg_rope_inv_freq(&m->h.rope, m->weights[RG_ROLE_ROPE_FREQS].data, room);
+    }
+    return status;
+}
+
+// values from the matrix before the last to be turned: `size` bytes each
+static void turn(const char *from, char *to, size_t rows, size_t columns, size_t width,
+                 size_t size) {
+    enum { TILE = 64 }; // of the rows written, so that lines of the cache are used while they last
+    for (size_t tile = 0; tile < rows; tile += TILE) {
+        const size_t end = tile + TILE < rows ? tile + TILE : rows;
+        for (size_t c = 0; c < columns; c++) {
+            for (size_t r = tile; r < end; r++) {
+                memcpy(to + (r * columns + c) * size, from + (c * width + r) * size, size);
+            }
+        }
+    }
+}
+
+rg_status rg_load_turn(rg_loader *l, rg_tensor *weight, size_t from, size_t width) {
+    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
+    const size_t n = weight->shape[0], rows = weight->shape[1], columns = weight->shape[2];
+    const size_t size = info->block_bytes;
+    const char *data = weight->data;
+    if (info->block != 1) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "tensor %.*s lies turned in blocks of %s, which cannot be turned back",
+                       RG_FMT(weight->name), info->name);
+    }
+    void *room = NULL;
+    const rg_status status = rg_load_own(l, weight, weight->dtype, &room);
+    char *values = room;
+    for (size_t i = 0; status == RG_OK && i < n; i++) {
+        turn(data + (i * columns * width + from) * size, values + i * rows * columns * size, rows,
+             columns, width, size);
+    }
+    return status;
+}
+
+// a norm's weight that is the same number everywhere: no file has it
+static rg_status make_norm(rg_loader *l, rg_role role, uint32_t n, double value) {
+    rg_tensor *weight = &l->model->weights[role];
+    void *room = NULL;
+    if (n == 0) {
+        return RG_OK;
+    }
+    *weight = (rg_tensor){.name = RG_STR("unit"), .n_dims = 1, .shape = {n}};
+    const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
+    float *values = room;
+    for (uint32_t i = 0; status == RG_OK && i < n; i++) {
+        values[i] = (float)value;
+    }
+    return status;
+}
+
+// of one layer, from the matrix of keys and values: values where they lie, keys turned around
+static rg_status split_latent(rg_loader *l, uint32_t layer) {
+    rg_model *m = l->model;
+    const rg_hparams *h = &m->h;
+    const rg_tensor *both = &m->weights[rg_model_slot(RG_ROLE_KV_B, layer)];
+    const rg_dtype_info *info = rg_dtype_get(both->dtype);
+    const size_t row = both->shape[1] / info->block * info->block_bytes;
+    const size_t n_rows = h->n_still + h->v_head_dim;
+    rg_tensor *v = &m->weights[rg_model_slot(RG_ROLE_V_B, layer)];
+    rg_tensor *k = &m->weights[rg_model_slot(RG_ROLE_K_B, layer)];
+    const void **slabs = rg_new_array(m->mem, h->n_head, sizeof *slabs);
+    float *values = rg_new_array(m->mem, h->n_latent, sizeof *values);
+    void *room = NULL;
+    *k =
+        (rg_tensor){.name = both->name, .n_dims = 3, .shape = {h->n_head, h->n_latent, h->n_still}};
+    rg_status status =
+        slabs == NULL || values == NULL
+            ? rg_fail(l->err, RG_E_MEMORY, "no memory for a list of %u heads", h->n_head)
+            : rg_load_own(l, k, RG_DTYPE_F32, &room);
+    if (status != RG_OK) {
+        rg_free(m->mem, slabs);
+        rg_free(m->mem, values);
+        return status;
+    }
+    float *turned = room;
+    m->owned[m->n_owned++] = slabs;
+    for (size_t head = 0; head < h->n_head; head++) {
+        const char *rows = (const char *)both->data + head * n_rows * row;
+        slabs[head] = rows + h->n_still * row;
+        for (size_t d = 0; d < h->n_still; d++) {
+            info->to_float(values, rows + d * row, h->n_latent);
+            for (size_t i = 0; i < h->n_latent; i++) {
+                turned[(head * h->n_latent + i) * h->n_still + d] = values[i];
+            }
+        }
+    }
+    rg_free(m->mem, values);
+    *v = *both;
+    v->n_dims = 3;
+    v->shape[0] = h->n_head;
+    v->shape[1] = h->v_head_dim;
+    v->shape[2] = h->n_latent;
+    v->bytes = (size_t)h->n_head * h->v_head_dim * row;
+    v->data = slabs[0];
+    v->slabs = slabs;
+    return RG_OK;
+}
+
+static rg_status make_latent(rg_loader *l) {
+    rg_model *m = l->model;
+    rg_status status = RG_OK;
+    for (uint32_t layer = 0; m->h.n_latent != 0 && layer < m->h.n_layer && status == RG_OK;
+         layer++) {
+        if (m->h.is_recurrent[layer]) {
+            continue;
+        }
+        if (m->weights[rg_model_slot(RG_ROLE_KV_B, layer)].data != NULL) {
+            status = split_latent(l, layer);
+        } else if (m->weights[rg_model_slot(RG_ROLE_K_B, layer)].data == NULL ||
+                   m->weights[rg_model_slot(RG_ROLE_V_B, layer)].data == NULL) {
+            status = rg_fail(l->err, RG_E_FORMAT,
+                             "layer %u has no matrices from the latent to keys and values", layer);
+        }
+        const rg_role q = m->h.n_latent_q == 0 ? RG_ROLE_ATTN_Q : RG_ROLE_Q_B;
+        if (status == RG_OK && m->weights[rg_model_slot(q, layer)].data == NULL) {
+            status = rg_fail(l->err, RG_E_FORMAT, "layer %u has no queries", layer);
+        }
+    }
+    return status;
+}
+
+rg_status rg_load_make(rg_loader *l) {
+    rg_status status = make_inv_freq(l);
+    const rg_hparams *h = &l->model->h;
+    // RMS normalization with 1/sqrt(n) makes a vector one of length 1
+    status = status == RG_OK
+                 ? make_norm(l, RG_ROLE_DELTA_UNIT, h->delta_k_dim, 1 / sqrt(h->delta_k_dim))
+                 : status;
+    status = status == RG_OK && h->norms_turned ? make_norm(l, RG_ROLE_HEAD_UNIT, h->head_dim, 1)
+                                                : status;
+    return status == RG_OK ? make_latent(l) : status;
+}

@@ -1,0 +1,30 @@
+/* Shared by the files that load a model. */
+#pragma once
+
+#include "model/model.h"
+
+/** A model being loaded. */
+typedef struct rg_loader {
+    rg_model *model;
+    const rg_source *source;
+    bool *is_used; // by tensor of the source
+    size_t n_tensors;
+    rg_error *err;
+} rg_loader;
+
+/** Room for a weight's values in another type, in place of those of the file; the model's. */
+rg_status rg_load_own(rg_loader *l, rg_tensor *weight, rg_dtype dtype, void **values) RG_MUST_CHECK;
+/** A weight as f32: vectors (norms, biases) are multiplied and added as such. */
+rg_status rg_load_widen(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
+rg_status rg_load_widen_fp8(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
+/** One matrix of FP8 into room for its values. */
+rg_status rg_load_expand_fp8(rg_loader *l, const rg_tensor *weight, float *values) RG_MUST_CHECK;
+/** A norm whose checkpoint holds what is added to 1. */
+rg_status rg_load_add_one(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
+/**
+ * Matrices [n, m, k] from tensors that hold them turned, [n, k, width]: columns [from, from + m).
+ * The type stays. Errors: RG_E_UNSUPPORTED for types of blocks.
+ */
+rg_status rg_load_turn(rg_loader *l, rg_tensor *weight, size_t from, size_t width) RG_MUST_CHECK;
+/** Weights that are in no file, once all others are there. */
+rg_status rg_load_make(rg_loader *l) RG_MUST_CHECK;
