@@ -60,7 +60,6 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
     if (copy->recurrent != NULL) {
         memcpy(copy->recurrent, session->recurrent,
                rg_recurrent_bytes(rg_kv_pool_layout(engine->kv)));
-        rg_session_mark_state(copy, 0); // with nothing to go back to yet, to here
     }
     copy->n_held = session->n_held;
     memcpy(copy->pages, session->pages, session->n_pages * sizeof *copy->pages);
@@ -68,6 +67,9 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
     copy->n = session->n;
     copy->n_pages = session->n_pages;
     copy->has_logits = session->has_logits;
+    if (copy->recurrent != NULL) {
+        rg_session_mark_state(copy, 0); // with nothing to go back to yet, to here
+    }
     for (size_t i = 0; i < copy->n_pages; i++) {
         rg_kv_page_retain(engine->kv, copy->pages[i]);
     }

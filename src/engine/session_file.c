@@ -178,12 +178,16 @@ rg_status rg_session_restore(rg_session *session, const char *path, rg_error *er
     }
     session->n = session->n_held = h.n;
     session->has_logits = false;
-    rg_session_mark_state(session, h.n);
     if (!rg_file_is_intact(&map)) {
         session->n = session->n_held = 0;
         rg_session_drop_pages(session, 0);
+        if (h.state_bytes != 0) {
+            memset(session->recurrent, 0, h.state_bytes);
+        }
         status = rg_fail(err, RG_E_IO, "%s was cut short while being read", path);
+        goto done;
     }
+    rg_session_mark_state(session, h.n);
 
 done:
     pthread_mutex_unlock(&session->engine->lock);

@@ -396,7 +396,7 @@ static bool shape_route(rg_graph *g, const rg_node *node, rg_value *out) {
     out[1].dtype = RG_DTYPE_I32;
     return is_matrix(logits) && n <= RG_EXPERTS_MAX && n % n_group == 0 && p->n_top != 0 &&
            p->n_top <= (n_group == 1 ? n : n / n_group * p->n_group_used) &&
-           (n_group == 1 || p->n_group_used <= n_group) &&
+           (p->n_group == 0 || (p->n_group_used >= 1 && p->n_group_used <= n_group)) &&
            (node->n_in == 1 || is_vector(input(g, node, 1), n));
 }
 

@@ -34,7 +34,8 @@ typedef struct collector {
 } collector;
 
 static size_t width_of(const rg_model *m, rg_tap tap) {
-    return tap == RG_TAP_ATTN_MIX  ? (size_t)m->h.n_head * m->h.head_dim
+    const uint32_t v_dim = m->h.n_latent != 0 ? m->h.v_head_dim : m->h.head_dim;
+    return tap == RG_TAP_ATTN_MIX  ? (size_t)m->h.n_head * v_dim
            : tap == RG_TAP_FFN_MIX ? m->h.n_ff
                                    : m->h.n_embd;
 }
@@ -130,7 +131,7 @@ static rg_status put_matrix(collector *c, rg_gguf_writer *w, rg_arena *names, si
     const size_t at = layer * c->offset[INPUTS] + c->offset[input];
     char weight[RG_WEIGHT_NAME_MAX];
     char name[RG_WEIGHT_NAME_MAX + 16];
-    if (pattern == NULL || c->model->weights[rg_model_slot(role, layer)].data == NULL) {
+    if (pattern == NULL) {
         return RG_OK;
     }
     rg_weight_name(pattern, layer, 0, weight);
@@ -176,8 +177,11 @@ static rg_status write_file(collector *c, const char *path, rg_imatrix_facts *fa
     for (uint32_t layer = 0; layer < c->model->h.n_layer; layer++) {
         for (size_t i = 0; i < INPUTS; i++) {
             for (size_t r = 0; r < inputs[i].n_roles; r++) {
-                RG_TRY(put_matrix(c, &w, &names, i, inputs[i].roles[r], layer, &count, err));
-                facts->n_entries++;
+                const uint32_t slot = rg_model_slot(inputs[i].roles[r], layer);
+                if (c->model->weights[slot].data != NULL) {
+                    RG_TRY(put_matrix(c, &w, &names, i, inputs[i].roles[r], layer, &count, err));
+                    facts->n_entries++;
+                }
             }
         }
     }

@@ -77,6 +77,43 @@ static bool put_gguf_name(const rg_weight_rule *rule, uint32_t layer, char *out,
     return mark != NULL;
 }
 
+bool rg_adapter_takes(const rg_model *model, uint32_t slot) {
+    const rg_tensor *w = &model->weights[slot];
+    if (slot < RG_ROLE_FIRST_LAYER || w->data == NULL || w->n_dims != 2) {
+        return false;
+    }
+    switch (rg_model_role(slot)) {
+    case RG_ROLE_DELTA_CONV:
+    case RG_ROLE_KDA_CONV_K:
+    case RG_ROLE_KDA_CONV_V:
+    case RG_ROLE_KV_B:
+        return false;
+    default:
+        return true;
+    }
+}
+
+// GGUF has the value heads of some recurrent layers in another order, which reaches into rows and
+// columns
+static bool is_reordered(const rg_model *model, uint32_t slot) {
+    switch (rg_model_role(slot)) {
+    case RG_ROLE_DELTA_QKV:
+    case RG_ROLE_DELTA_Z:
+    case RG_ROLE_DELTA_B:
+    case RG_ROLE_DELTA_A:
+    case RG_ROLE_DELTA_O:
+        return model->arch->tiles_heads_gguf;
+    default:
+        return false;
+    }
+}
+
+bool rg_adapter_crosses(const rg_model *model, uint32_t slot) {
+    char name[RG_WEIGHT_NAME_MAX];
+    return !is_reordered(model, slot) && rg_model_weight_name(model, slot, 0, name) &&
+           rg_adapter_gguf_name(model, slot, name, sizeof name);
+}
+
 bool rg_adapter_gguf_name(const rg_model *model, uint32_t slot, char *out, size_t size) {
     uint32_t layer = 0;
     const rg_weight_rule *rule = rule_of(model, slot, &layer);
@@ -142,6 +179,14 @@ static rg_status add_pair(reader *r, uint32_t slot, const rg_tensor *a, const rg
     lora->scaling = (float)(r->scale * (r->has_scaling ? r->scaling / divisor : 1.0));
     const uint32_t n_turned = rg_adapter_turned_heads(r->model, slot);
     const bool is_gguf = r->adapter->gguf != NULL;
+    if (is_gguf != (r->kind == RG_SOURCE_GGUF) && is_reordered(r->model, slot)) {
+        status =
+            rg_fail(r->err, RG_E_UNSUPPORTED,
+                    "tensor %.*s belongs to a recurrent layer, whose heads GGUF has in another "
+                    "order: use the adapter with the container that it was made on",
+                    RG_FMT(a->name));
+        goto done;
+    }
     if (n_turned != 0 && is_gguf != (r->kind == RG_SOURCE_GGUF)) {
         RG_TRY(reorder_rows(r, &lora->b, n_turned, !is_gguf));
     }
@@ -169,7 +214,8 @@ static rg_status add_matrix(reader *r, const rg_weight_rule *rule, uint32_t laye
     char name_a[512] = "";
     char name_b[512] = "";
     const uint32_t slot = rg_model_slot(rule->role, layer);
-    if (rule->gguf == NULL || rule->hf == NULL || r->model->weights[slot].n_dims != 2) {
+    if ((r->adapter->gguf != NULL ? rule->gguf : rule->hf) == NULL ||
+        !rg_adapter_takes(r->model, slot)) {
         return RG_OK;
     }
     name_of(r, rule, layer, true, name_a, sizeof name_a);

@@ -37,6 +37,12 @@ rg_status rg_adapter_open(const rg_mem *mem, const char *path, const rg_model *m
                           rg_error *err) RG_MUST_CHECK;
 void rg_adapter_free(rg_adapter *adapter);
 
+/** Can low-rank additions be made to a weight? To matrices that hidden values go through as they
+ * are: not to convolutions, experts, or what attention absorbs. */
+bool rg_adapter_takes(const rg_model *model, uint32_t slot);
+/** Does an addition to a weight mean the same on a GGUF and on a Hugging Face directory of the
+ * model, but for names and turned heads? */
+bool rg_adapter_crosses(const rg_model *model, uint32_t slot);
 /** The name of a matrix in a GGUF adapter, without ".lora_a"; false: it has none. */
 bool rg_adapter_gguf_name(const rg_model *model, uint32_t slot, char *out, size_t size);
 /** Heads of a rotated matrix whose rows GGUF files of this family have in another order than

@@ -215,9 +215,10 @@ typedef struct rg_key_rule {
 typedef struct rg_arch {
     const char *name;              // also the GGUF architecture
     const char *const *hf_classes; // names in config.json "architectures", NULL at the end
-    bool reorders_gguf;   // rows of q and k, to neighbor pairs, where checkpoints have halves
-    bool uses_window;     // a sliding window is on wherever the file gives one
-    bool renorms_experts; // where the file does not say
+    bool reorders_gguf;      // rows of q and k, to neighbor pairs, where checkpoints have halves
+    bool uses_window;        // a sliding window is on wherever the file gives one
+    bool renorms_experts;    // where a GGUF does not say
+    bool renorms_experts_hf; // where config.json does not
     bool gates_attention;
     bool tiles_heads_gguf; // value heads are re-ordered in GGUF
     bool is_rope_neighbor; // pairs are neighbors in checkpoints and GGUF
@@ -244,7 +245,7 @@ const rg_arch *rg_arch_find_hf(rg_str class_name);
 const char *rg_arch_nearest(rg_str name);
 
 // keys that decoders share, in family/decoder_keys.c: those of dense ones come first
-#define RG_DENSE_KEYS  13
+#define RG_DENSE_KEYS  14
 #define RG_SPARSE_KEYS (RG_DENSE_KEYS + 5)
 extern const rg_key_rule rg_decoder_keys[RG_SPARSE_KEYS];
 #define RG_FUSED_EXPERTS 6

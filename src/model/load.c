@@ -147,8 +147,7 @@ static rg_status check_type(rg_loader *l, const rg_tensor *t) {
     return RG_OK;
 }
 
-// decided by small differences, or multiplied value by value: kept as f32
-static bool is_widened(rg_role role) {
+bool rg_load_is_widened(rg_role role) {
     switch (role) {
     case RG_ROLE_ROUTER:
     case RG_ROLE_SHARED_ROUTER:
@@ -177,17 +176,15 @@ static rg_status take(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
     if (status != RG_OK) {
         return status;
     }
-    const size_t owned_before = l->model->owned_bytes;
     *weight = shaped;
     if (t->dtype == RG_DTYPE_F8_E4M3) {
         status = rg_load_widen_fp8(l, weight);
     } else if (rg_model_is_from_one(l->model, rg_model_slot(rule->role, layer)) &&
                rg_source_get_kind(l->source) == RG_SOURCE_HF) {
         status = rg_load_add_one(l, weight);
-    } else if (weight->n_dims == 1 || is_widened(rule->role)) {
+    } else if (weight->n_dims == 1 || rg_load_is_widened(rule->role)) {
         status = rg_load_widen(l, weight);
     }
-    l->model->weight_bytes += l->model->owned_bytes - owned_before;
     return status;
 }
 
@@ -209,7 +206,6 @@ static const rg_tensor *find_tensor(const rg_loader *l, const char *pattern, uin
 static rg_status widen_experts(rg_loader *l, const char *pattern, uint32_t layer,
                                rg_tensor *weight) {
     const size_t n = weight->shape[1] * weight->shape[2];
-    const size_t owned_before = l->model->owned_bytes;
     void *room = NULL;
     rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
     float *values = room;
@@ -217,7 +213,6 @@ static rg_status widen_experts(rg_loader *l, const char *pattern, uint32_t layer
         status = rg_load_expand_fp8(l, find_tensor(l, pattern, layer, e), values + e * n);
     }
     weight->slabs = NULL;
-    l->model->weight_bytes += l->model->owned_bytes - owned_before;
     return status;
 }
 
@@ -255,14 +250,13 @@ static rg_status take_experts(rg_loader *l, const rg_weight_rule *rule, uint32_t
                            RG_FMT(t->name), rg_dtype_get(t->dtype)->name);
         }
         all.name = e == 0 ? t->name : all.name;
+        all.shape[1] = shaped.shape[0];
+        all.shape[2] = shaped.shape[1];
         all.bytes += t->bytes;
         slabs[e] = t->data;
     }
     all.data = slabs[0];
     all.shape[0] = n;
-    const rg_tensor *first = find_tensor(l, pattern, layer, 0);
-    all.shape[1] = first->shape[0];
-    all.shape[2] = first->shape[1];
     *weight = all;
     return all.dtype == RG_DTYPE_F8_E4M3 ? widen_experts(l, pattern, layer, weight) : RG_OK;
 }
@@ -286,6 +280,12 @@ static rg_status take_fused(rg_loader *l, const rg_weight_rule *rule, const rg_f
                        "tensor %.*s is %s, the settings need %zu experts of %zu rows and %zu "
                        "columns",
                        RG_FMT(t->name), has, n, n_halves * want[1], want[2]);
+    }
+    if (t->dtype == RG_DTYPE_F8_E4M3) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "tensor %.*s holds all experts of a layer as FP8, which is not supported; "
+                       "one tensor for each expert is",
+                       RG_FMT(t->name));
     }
     if (!l->is_used[rg_source_index(l->source, t->name)]) {
         const rg_status status = check_type(l, t);
@@ -390,6 +390,22 @@ static rg_status find_kinds(rg_loader *l) {
     rg_hparams *h = &l->model->h;
     find_layers(l, RG_ROLE_ROUTER, h->is_sparse);
     find_layers(l, RG_ROLE_DELTA_CONV, h->is_recurrent);
+    bool sees_back = false;
+    bool has_experts = false;
+    for (uint32_t i = 0; i < h->n_layer; i++) {
+        sees_back = sees_back || !h->is_recurrent[i];
+        has_experts = has_experts || h->is_sparse[i];
+    }
+    if (!sees_back) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "none of the %u layers has attention: such models are not supported",
+                       h->n_layer);
+    }
+    if (has_experts && (h->n_expert == 0 || h->n_expert_used == 0)) {
+        return rg_fail(l->err, RG_E_FORMAT,
+                       "there are routers, but a token uses %u of %u experts by the settings",
+                       h->n_expert_used, h->n_expert);
+    }
     return h->n_expert_used <= h->n_expert
                ? RG_OK
                : rg_fail(l->err, RG_E_FORMAT, "a token uses %u experts, but there are %u",
@@ -428,11 +444,29 @@ static rg_status size_vocab(rg_loader *l) {
                          "neither settings nor tensors tell the vocabulary's size");
 }
 
+// is a tensor of the layers at the end that predict further tokens?
+static bool is_predictor(const rg_hparams *h, rg_str name) {
+    static const char *const marks[] = {"blk.", "layers."};
+    uint32_t layer = 0;
+    if (rg_str_starts(name, RG_STR("mtp."))) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        const char *at = memmem(name.data, name.size, marks[i], strlen(marks[i]));
+        const char *end = name.data + name.size;
+        at = at == NULL ? end : at + strlen(marks[i]);
+        for (; at < end && *at >= '0' && *at <= '9' && layer <= RG_LAYERS_MAX; at++) {
+            layer = 10 * layer + (uint32_t)(*at - '0');
+        }
+    }
+    return layer >= h->n_layer;
+}
+
 static void note_unused(rg_loader *l) {
     enum { NAMED = 3 };
     size_t n = 0;
     for (size_t i = 0; i < l->n_tensors; i++) {
-        if (!l->is_used[i]) {
+        if (!l->is_used[i] && !is_predictor(&l->model->h, rg_source_at(l->source, i)->name)) {
             if (n < NAMED) {
                 rg_buf_format(&l->model->warnings, "tensor %.*s is not used\n",
                               RG_FMT(rg_source_at(l->source, i)->name));

@@ -18,6 +18,7 @@ rg_status rg_load_own(rg_loader *l, rg_tensor *weight, rg_dtype dtype, void **va
     }
     m->owned[m->n_owned++] = *values;
     m->owned_bytes += bytes;
+    m->weight_bytes += bytes;
     weight->dtype = dtype;
     weight->data = *values;
     weight->bytes = bytes;

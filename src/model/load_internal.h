@@ -26,5 +26,8 @@ rg_status rg_load_add_one(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
  * The type stays. Errors: RG_E_UNSUPPORTED for types of blocks.
  */
 rg_status rg_load_turn(rg_loader *l, rg_tensor *weight, size_t from, size_t width) RG_MUST_CHECK;
+/** Is a weight decided by small differences, or multiplied value by value? Then it is kept as f32.
+ */
+bool rg_load_is_widened(rg_role role);
 /** Weights that are in no file, once all others are there. */
 rg_status rg_load_make(rg_loader *l) RG_MUST_CHECK;

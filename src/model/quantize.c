@@ -1,15 +1,17 @@
 /* Quantizing a model directory on load, once, into the user's cache. */
+#include "model/load_internal.h"
 #include "model/source_internal.h"
 
 #include "base/file.h"
 #include "base/pool.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RECIPE_VERSION = 2, CHUNK_ROWS = 64 };
+enum { RECIPE_VERSION = 3, CHUNK_ROWS = 64 };
 
 typedef struct work {
     const rg_source *source;
@@ -31,15 +33,65 @@ typedef struct work {
 // of the scales, which are f16
 static const float LARGEST = 65504;
 
+// does a name follow a pattern, in which %u and %e are numbers?
+static bool follows(rg_str name, const char *pattern) {
+    size_t i = 0;
+    for (const char *p = pattern; *p != '\0'; p++) {
+        if (p[0] == '%' && (p[1] == 'u' || p[1] == 'e')) {
+            const size_t from = i;
+            while (i < name.size && isdigit((unsigned char)name.data[i])) {
+                i++;
+            }
+            if (i == from) {
+                return false;
+            }
+            p++;
+        } else if (i == name.size || name.data[i++] != *p) {
+            return false;
+        }
+    }
+    return i == name.size;
+}
+
+// the name of a weight of this pattern, in one of the parts that a model may be
+static bool is_named(rg_str name, const char *pattern) {
+    bool is_same = false;
+    char part[RG_WEIGHT_NAME_MAX];
+    for (rg_part k = RG_PART_ALL; pattern != NULL && k <= RG_PART_AROUND && !is_same; k++) {
+        snprintf(part, sizeof part, "%s", pattern);
+        is_same = (k == RG_PART_ALL || rg_weight_name_of_part(k, part)) && follows(name, part);
+    }
+    return is_same;
+}
+
+// weights that a model needs as they are: small ones that decide, and those that lie turned
+static bool stays(const rg_arch *arch, rg_str name) {
+    for (size_t i = 0; arch != NULL && i < arch->n_weights; i++) {
+        if (rg_load_is_widened(arch->weights[i].role) && is_named(name, arch->weights[i].hf)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < RG_FUSED_EXPERTS; i++) {
+        if (rg_fused_experts[i].is_turned && is_named(name, rg_fused_experts[i].hf)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t columns_of(const rg_tensor *t) {
+    return t->shape[t->n_dims - 1];
+}
+
 // what a matrix becomes: the type asked for, Q8_0 where its blocks do not divide a row, itself
 // where neither does
-static rg_dtype target(const rg_tensor *t, rg_dtype wanted) {
+static rg_dtype target(const rg_arch *arch, const rg_tensor *t, rg_dtype wanted) {
     const bool is_float =
         t->dtype == RG_DTYPE_F32 || t->dtype == RG_DTYPE_F16 || t->dtype == RG_DTYPE_BF16;
-    if (!is_float || t->n_dims != 2) {
+    if (!is_float || t->n_dims < 2 || t->n_dims > 3 || stays(arch, t->name)) {
         return t->dtype;
     }
-    const size_t n = t->shape[1];
+    const size_t n = columns_of(t);
     return n % rg_dtype_get(wanted)->block == 0          ? wanted
            : n % rg_dtype_get(RG_DTYPE_Q8_0)->block == 0 ? RG_DTYPE_Q8_0
                                                          : t->dtype;
@@ -47,7 +99,7 @@ static rg_dtype target(const rg_tensor *t, rg_dtype wanted) {
 
 static void encode_rows(void *arg, size_t chunk, unsigned thread) {
     work *w = arg;
-    const size_t n = w->from->shape[1];
+    const size_t n = columns_of(w->from);
     const rg_dtype_info *from = rg_dtype_get(w->from->dtype);
     const rg_dtype_info *to = rg_dtype_get(w->to->dtype);
     const size_t from_bytes = n * from->block_bytes;
@@ -82,7 +134,7 @@ static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, size_t row, 
         return rg_fail(err, RG_E_CANCELLED, "stopped on request");
     }
     w->rows =
-        rg_new_array(w->source->mem, rg_pool_threads(w->pool), w->from->shape[1] * sizeof(float));
+        rg_new_array(w->source->mem, rg_pool_threads(w->pool), columns_of(w->from) * sizeof(float));
     if (w->rows == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory to quantize %.*s", RG_FMT(tensor->name));
     }
@@ -95,7 +147,7 @@ static rg_status fill(void *arg, size_t i, const rg_tensor *tensor, size_t row, 
                        "tensor %.*s has values in row %zu that are not finite, or too large for %s",
                        RG_FMT(tensor->name), bad, rg_dtype_get(tensor->dtype)->name);
     }
-    w->done_bytes += n * (w->from->bytes / w->from->shape[0]);
+    w->done_bytes += n * columns_of(w->from) * rg_dtype_get(w->from->dtype)->block_bytes;
     return RG_OK;
 }
 
@@ -127,12 +179,15 @@ static rg_status make(const rg_source *source, rg_dtype dtype, unsigned n_thread
     work w = {.source = source, .progress = progress, .arg = arg};
     rg_gguf_writer writer;
     rg_status status = RG_OK;
+    rg_str name = RG_STR("");
+    (void)rg_json_str(rg_json_at(rg_json_find(source->hf->config, "architectures"), 0), &name);
+    const rg_arch *arch = rg_arch_find_hf(name);
     rg_gguf_writer_init(&writer, source->mem);
     rg_gguf_put_str(&writer, "general.type", RG_STR("cache"));
     rg_gguf_put_str(&writer, "raga.source", rg_str_of(source->path));
     for (size_t i = 0; i < rg_safetensors_count(source->hf->weights); i++) {
         rg_tensor t = *rg_safetensors_at(source->hf->weights, i);
-        const rg_dtype to = target(&t, dtype);
+        const rg_dtype to = target(arch, &t, dtype);
         if (to != t.dtype) {
             w.all_bytes += t.bytes;
             t.dtype = to;

@@ -304,10 +304,22 @@ static rg_status check_together(const rg_hparams *h, rg_error *err) {
     return RG_OK;
 }
 
+// is config.json of a class? Some name their kind alone
+static bool is_class(const rg_source *source, const char *class_name, const char *kind) {
+    const rg_json *config = rg_source_whole_config(source);
+    rg_str name = RG_STR("");
+    if (rg_json_str(rg_json_at(rg_json_find(config, "architectures"), 0), &name)) {
+        return rg_str_is(name, class_name);
+    }
+    return rg_json_str(rg_json_find(config, "model_type"), &name) && rg_str_is(name, kind);
+}
+
 // how experts are chosen, in words
-static rg_status read_router(const rg_json *config, rg_hparams *h, rg_error *err) {
+static rg_status read_router(const rg_source *source, rg_hparams *h, rg_error *err) {
     rg_str method = RG_STR("");
-    rg_str score = RG_STR("softmax");
+    rg_str score = is_class(source, "DeepseekV2ForCausalLM", "deepseek_v2") ? RG_STR("softmax")
+                                                                            : RG_STR("sigmoid");
+    const rg_json *config = rg_source_config(source);
     (void)rg_json_str(rg_json_find(config, "topk_method"), &method);
     if (!rg_json_str(rg_json_find(config, "scoring_func"), &score)) {
         (void)rg_json_str(rg_json_find(config, "moe_router_activation_func"), &score);
@@ -337,11 +349,10 @@ static rg_status complete_latent(const rg_source *source, const rg_arch *arch, r
         h->head_dim = (uint32_t)k;
         h->v_head_dim = (uint32_t)v;
         h->n_still = h->head_dim > h->n_turning ? h->head_dim - h->n_turning : 0;
-        h->n_layer -= h->n_predict < h->n_layer ? h->n_predict : 0;
         // converters once left the kind out, when there were two
         h->router_kind = h->router_kind != 0 ? h->router_kind : h->n_expert == 256 ? 2 : 1;
     } else {
-        RG_TRY(read_router(rg_source_config(source), h, err));
+        RG_TRY(read_router(source, h, err));
         h->head_dim = h->n_still + h->n_turning;
     }
     h->n_kv_head = h->n_head;
@@ -351,10 +362,13 @@ static rg_status complete_latent(const rg_source *source, const rg_arch *arch, r
                          h->head_dim, h->n_turning, h->v_head_dim);
         goto done;
     }
+    if (h->n_group <= 1) {
+        h->n_group = h->n_group_used = 0; // one group is none
+    }
     const uint32_t n_group = h->n_group == 0 ? 1 : h->n_group;
     if (h->n_expert != 0 &&
         (h->n_ff_expert == 0 || h->n_expert % n_group != 0 || h->n_group_used > n_group ||
-         h->n_expert_used == 0 ||
+         h->n_expert_used == 0 || (h->n_group != 0 && h->n_group_used == 0) ||
          (h->n_group > 1 && h->n_expert_used > h->n_expert / n_group * h->n_group_used))) {
         status = rg_fail(err, RG_E_FORMAT,
                          "%u experts in %u groups, of which %u in %u groups are used, are not "
@@ -372,7 +386,10 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     *h = (rg_hparams){0};
     RG_TRY(find_arch(source, arch, err));
     const bool is_gguf = rg_source_get_kind(source) == RG_SOURCE_GGUF;
-    h->renorms_experts = is_gguf && (*arch)->renorms_experts;
+    h->renorms_experts = is_gguf ? (*arch)->renorms_experts : (*arch)->renorms_experts_hf;
+    if (!is_gguf && is_class(source, "DeepseekV3ForCausalLM", "deepseek_v3")) {
+        h->renorms_experts = true;
+    }
     h->gates_attention = (*arch)->gates_attention;
     h->tiles_heads = is_gguf && (*arch)->tiles_heads_gguf;
     h->is_decay_log = !is_gguf;
@@ -386,6 +403,9 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     for (size_t i = 0; i < (*arch)->n_keys; i++) {
         RG_TRY(read_key(source, *arch, &(*arch)->keys[i], h, err));
     }
+
+    // a GGUF counts the layers that predict further tokens
+    h->n_layer -= h->n_predict < h->n_layer ? h->n_predict : 0;
 
     // what is left out follows from the rest
     if (h->n_latent != 0) {

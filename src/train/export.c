@@ -40,6 +40,21 @@ static rg_status take_base(const rg_mem *mem, const rg_param *p, void **out, rg_
     return RG_OK;
 }
 
+// a convolution as frameworks keep it: [channels, 1, kernel]
+static void shape_as_in_file(rg_tensor *t, uint32_t slot) {
+    switch (rg_model_role(slot)) {
+    case RG_ROLE_DELTA_CONV:
+    case RG_ROLE_KDA_CONV_K:
+    case RG_ROLE_KDA_CONV_V:
+        t->n_dims = 3;
+        t->shape[2] = t->shape[1];
+        t->shape[1] = 1;
+        break;
+    default:
+        break;
+    }
+}
+
 rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params *params,
                             const float *const *values, rg_error *err) {
     const rg_safetensors_note note = {"format", RG_STR("pt")};
@@ -57,6 +72,7 @@ rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params
             continue;
         }
         list[n] = rg_param_tensor(p);
+        shape_as_in_file(&list[n], p->slot);
         if (values != NULL) {
             list[n].data = values[i];
         } else if (p->base != 0) {

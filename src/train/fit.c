@@ -97,7 +97,10 @@ static rg_status check_word(const run *r, char **at, const char *what, const cha
     size_t n = **at == ' ' ? strcspn(*at + 1, " \n") : 0;
     const rg_str begun = {*at + 1, n};
     if (n == 0) {
-        return bad_state(r);
+        return rg_fail(r->err, RG_E_FORMAT,
+                       "%s: the checkpoint does not say with which %s the run was begun: it is "
+                       "damaged, or of an older raga",
+                       r->o->checkpoint_path, what);
     }
     if (!rg_str_is(begun, now)) {
         return rg_fail(r->err, RG_E_ARG,

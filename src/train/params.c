@@ -180,7 +180,7 @@ static size_t find_targets(const rg_model *model, const char *targets, uint32_t 
     size_t n = 0;
     for (uint32_t slot = RG_ROLE_FIRST_LAYER; slot < model->n_weights; slot++) {
         char module[RG_WEIGHT_NAME_MAX];
-        if (model->weights[slot].data != NULL && model->weights[slot].n_dims == 2 &&
+        if (rg_adapter_takes(model, slot) &&
             rg_adapter_module(model, slot, module, sizeof module) && is_target(targets, module)) {
             slots[n++] = slot;
         }

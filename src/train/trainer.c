@@ -273,6 +273,14 @@ rg_status rg_trainer_new(const rg_mem *mem, const rg_model *model,
                        "a pass of %zu sequences of %zu tokens is not possible; 1 to %zu tokens are",
                        options->n_rows, options->seq_len, RG_TRAIN_TOKENS_MAX);
     }
+    for (uint32_t i = 0; model->h.n_latent != 0 && i < model->h.n_layer; i++) {
+        if (!model->h.is_recurrent[i] &&
+            model->weights[rg_model_slot(RG_ROLE_KV_B, i)].data == NULL) {
+            return rg_fail(err, RG_E_UNSUPPORTED,
+                           "this GGUF holds keys and values of latent attention in the form for "
+                           "inference alone: tune the Hugging Face directory of the model");
+        }
+    }
     rg_trainer *t = rg_new(mem, sizeof *t);
     if (t == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory for a trainer");

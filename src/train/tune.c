@@ -88,9 +88,18 @@ static rg_status save_result(const rg_mem *mem, const rg_tune_options *o, const 
         RG_TRY(rg_path_join(path, sizeof path, o->out_dir, RG_STR("model.safetensors"), err));
         RG_TRY(rg_export_weights(mem, path, rg_trainer_params(t), NULL, err));
     } else {
-        RG_TRY(rg_export_peft(mem, o->out_dir, &adapter, err));
-        RG_TRY(rg_path_join(path, sizeof path, o->out_dir, RG_STR("adapter.gguf"), err));
-        RG_TRY(rg_export_gguf(mem, path, &adapter, err));
+        // both, unless the containers hold some matrix in different forms
+        bool crosses = true;
+        for (size_t i = 0; i < n_loras; i++) {
+            crosses = crosses && rg_adapter_crosses(parts->model, adapter.loras[i].slot);
+        }
+        if (crosses || parts->kind == RG_SOURCE_HF) {
+            RG_TRY(rg_export_peft(mem, o->out_dir, &adapter, err));
+        }
+        if (crosses || parts->kind == RG_SOURCE_GGUF) {
+            RG_TRY(rg_path_join(path, sizeof path, o->out_dir, RG_STR("adapter.gguf"), err));
+            RG_TRY(rg_export_gguf(mem, path, &adapter, err));
+        }
     }
 
 done:

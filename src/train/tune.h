@@ -29,7 +29,8 @@ typedef struct rg_tune_options {
 
 /**
  * Tune a model on data. LoRA: out_dir gets adapter_config.json, adapter_model.safetensors and
- * adapter.gguf; full: model.safetensors with all weights in f32. A checkpoint lies beside them.
+ * adapter.gguf, or the one of the model's own container where the other holds matrices otherwise;
+ * full: model.safetensors with all weights in f32. A checkpoint lies beside them.
  * Errors: those of data, trainer and run.
  */
 rg_status rg_tune_run(const rg_mem *mem, const rg_run_parts *parts, const rg_tune_options *options,

@@ -6,7 +6,7 @@ static rg_val add_shared(rg_build *b, uint32_t layer, rg_val x, rg_val y) {
     const rg_val up = rg_build_linear(b, layer, x, RG_ROLE_SHARED_UP, RG_ROLE_NONE);
     const rg_val shared =
         rg_build_linear(b, layer, rg_swiglu(b->g, gate, up), RG_ROLE_SHARED_DOWN, RG_ROLE_NONE);
-    if (rg_build_weight(b, RG_ROLE_SHARED_ROUTER, layer) == RG_VAL_NONE) {
+    if (b->model->weights[rg_model_slot(RG_ROLE_SHARED_ROUTER, layer)].data == NULL) {
         return rg_add(b->g, y, shared);
     }
     const rg_val share = rg_build_linear(b, layer, x, RG_ROLE_SHARED_ROUTER, RG_ROLE_NONE);

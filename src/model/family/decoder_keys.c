@@ -23,6 +23,7 @@
     {AT(is_windowed),      RG_KEY_BOOL, NULL,                              "use_sliding_window",      0, 1,        false}, \
     {AT(window_from),      RG_KEY_U32,  NULL,                              "max_window_layers",       0, 1u << 31, false}, \
     {AT(is_tied),          RG_KEY_BOOL, NULL,                              "tie_word_embeddings",     0, 1,        false}, \
+    {AT(n_predict),        RG_KEY_U32,  "nextn_predict_layers",            NULL,                      0, 16,       false}, \
 
 #define EXPERTS \
     {AT(n_expert),         RG_KEY_U32,  "expert_count",                    "num_experts",             1, RG_EXPERTS_MAX, true}, \

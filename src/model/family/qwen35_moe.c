@@ -15,6 +15,7 @@ const rg_arch rg_arch_qwen35_moe = {
     .name = "qwen35moe",
     .hf_classes = hf_classes,
     .renorms_experts = true,
+    .renorms_experts_hf = true,
     .gates_attention = true,
     .norms_from_one = true,
     .tiles_heads_gguf = true,

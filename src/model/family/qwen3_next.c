@@ -15,6 +15,7 @@ const rg_arch rg_arch_qwen3_next = {
     .name = "qwen3next",
     .hf_classes = hf_classes,
     .renorms_experts = true,
+    .renorms_experts_hf = true,
     .gates_attention = true,
     .norms_from_one = true,
     .keys = rg_hybrid_keys,

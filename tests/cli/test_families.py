@@ -1,0 +1,231 @@
+"""What settings leave out, what they get wrong, and adapters of layers that are not plain attention.
+usage: test_families.py RAGA ROOT"""
+import array
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
+SHARED = os.environ.get("RAGA_SHARED", os.path.join(ROOT, "..", "shared"))
+GOLDEN = os.path.join(SHARED, "golden")
+if not os.path.isdir(GOLDEN):
+    print("skipped: no reference folder at %s (set RAGA_SHARED)" % SHARED)
+    sys.exit(77)
+
+
+def raga(*words):
+    return subprocess.run([RAGA, *words], capture_output=True, text=True, check=False, timeout=300)
+
+
+def floats_of(path):
+    values = array.array("f")
+    with open(path, "rb") as f:
+        values.frombytes(f.read())
+    return values
+
+
+def write_safetensors(path, tensors):
+    """name: (dtype, shape, bytes)"""
+    head, at = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        head[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(t[2] for t in tensors.values()))
+
+
+def read_safetensors(path):
+    with open(path, "rb") as f:
+        raw = f.read()
+    n = struct.unpack("<Q", raw[:8])[0]
+    head = json.loads(raw[8:8 + n])
+    head.pop("__metadata__", None)
+    return {name: (t["dtype"], t["shape"], raw[8 + n + t["data_offsets"][0]:8 + n + t["data_offsets"][1]])
+            for name, t in head.items()}
+
+
+def widen(tensors):
+    """BF16 as F32, so that nothing is rounded where values are written."""
+    for name, (dtype, shape, data) in tensors.items():
+        if dtype == "BF16":
+            wide = bytearray(2 * len(data))
+            wide[2::4], wide[3::4] = data[0::2], data[1::2]
+            tensors[name] = ("F32", shape, bytes(wide))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def model(self, case, change, weights=None):
+        """A copy of a reference model with other settings: change(text settings), maybe other tensors."""
+        to = self.path("model")
+        shutil.rmtree(to, ignore_errors=True)
+        os.makedirs(to)
+        for name in os.listdir(os.path.join(GOLDEN, case)):
+            if name.endswith((".json", ".safetensors")) and name != "config.json":
+                os.symlink(os.path.join(GOLDEN, case, name), os.path.join(to, name))
+        with open(os.path.join(GOLDEN, case, "config.json"), encoding="utf-8") as f:
+            config = json.load(f)
+        change(config.get("text_config", config))
+        with open(os.path.join(to, "config.json"), "w", encoding="utf-8") as f:
+            json.dump(config, f)
+        if weights is not None:
+            tensors = read_safetensors(os.path.join(to, "model.safetensors"))
+            os.unlink(os.path.join(to, "model.safetensors"))
+            weights(tensors)
+            write_safetensors(os.path.join(to, "model.safetensors"), tensors)
+        return to
+
+    def good(self, *words):
+        r = raga(*words)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r
+
+    def logits(self, model, ids, *more):
+        out = self.path("logits.f32")
+        self.good("logits", model, "--ids", ",".join(map(str, ids)), "-o", out, "--exact", *more)
+        return floats_of(out)
+
+    def refused(self, said, model):
+        r = raga("logits", model, "--ids", "1,2,3", "-o", self.path("logits.f32"))
+        self.assertEqual(r.returncode, 1, r.stdout + r.stderr)
+        self.assertIn(said, r.stderr)
+
+    def meets(self, case, model):
+        with open(os.path.join(GOLDEN, case, "golden.json"), encoding="utf-8") as f:
+            golden = json.load(f)
+        want = floats_of(os.path.join(GOLDEN, case, "logits.f32"))
+        got = self.logits(model, golden["tokens"])[-len(want):]
+        self.assertLessEqual(max(abs(a - b) for a, b in zip(got, want)), golden["tolerance_max_abs"], case)
+
+
+class Settings(Case):
+    def test_what_is_left_out_is_what_the_family_does(self):
+        """Classes leave out what has one value in all their models, or their default."""
+        for case, keys in (("qwen3.5-moe", ["norm_topk_prob"]), ("qwen3-next", ["norm_topk_prob"]),
+                           ("deepseek-v3", ["scoring_func", "norm_topk_prob", "topk_method"]),
+                           ("deepseek-v2-lite", ["scoring_func", "norm_topk_prob"]),
+                           ("llama4", ["use_qk_norm", "no_rope_layer_interval", "attention_chunk_size", "floor_scale",
+                                       "attn_scale", "attn_temperature_tuning", "no_rope_layers"])):
+            self.meets(case, self.model(case, lambda c, keys=keys: [c.pop(k, None) for k in keys]))
+
+    def test_one_group_of_experts_is_none(self):
+        def change(config):
+            config["n_group"] = 1
+            config.pop("topk_group", None)
+        self.meets("kimi-k2", self.model("kimi-k2", change))
+
+    def test_groups_of_which_none_is_used_are_refused(self):
+        self.refused("0 groups are used", self.model("deepseek-v3", lambda c: c.update(topk_group=0)))
+
+    def test_layers_without_attention_alone_are_refused(self):
+        self.refused("has attention", self.model("qwen3.5", lambda c: c.update(num_hidden_layers=3)))
+
+    def test_routers_without_experts_are_refused(self):
+        def weights(tensors):
+            for name in list(tensors):
+                if ".mlp.gate." in name:
+                    dtype, shape, _ = tensors[name]
+                    tensors[name] = (dtype, [0, *shape[1:]], b"")
+                elif ".mlp.experts." in name:
+                    del tensors[name]
+        change = {"n_routed_experts": 0, "num_experts_per_tok": 0, "n_group": 1, "topk_group": 1}
+        self.refused("uses 0 of 0 experts", self.model("deepseek-v3", lambda c: c.update(change), weights))
+
+    def test_layers_that_predict_further_tokens_are_left_out(self):
+        """A GGUF counts them among the others."""
+        def pair(key, value):
+            return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<II", 4, value)
+        with open(os.path.join(GOLDEN, "qwen3-moe", "model-f32.gguf"), "rb") as f:
+            raw = f.read()
+        pairs = pair("qwen3moe.nextn_predict_layers", 1)
+        pairs += pair("x" * (-(len(pairs) + 16) % 32 + 32), 0)  # what follows stays aligned
+        self.assertEqual(len(pairs) % 32, 0)
+        with open(self.path("predicts.gguf"), "wb") as f:
+            f.write(raw[:16] + struct.pack("<Q", struct.unpack("<Q", raw[16:24])[0] + 2) + pairs + raw[24:])
+        ids = list(range(5, 30))
+        shorter = self.model("qwen3-moe", lambda c: c.update(num_hidden_layers=c["num_hidden_layers"] - 1))
+        self.assertEqual(self.logits(self.path("predicts.gguf"), ids), self.logits(shorter, ids))
+        self.assertNotIn("not used", self.good("show", self.path("predicts.gguf")).stderr)
+
+    def test_layers_without_rope_are_one_entry_each(self):
+        self.refused("no_rope_layers lists 2 layers", self.model("llama4", lambda c: c.update(no_rope_layers=[1, 0])))
+
+    def test_two_experts_with_weighed_inputs_are_refused(self):
+        self.refused("whose inputs are weighed", self.model("llama4", lambda c: c.update(num_experts_per_tok=2)))
+
+
+class Quantized(Case):
+    def test_experts_are_quantized_and_what_decides_is_not(self):
+        cache = self.path("cache")
+        os.environ["RAGA_CACHE_DIR"] = cache
+        self.addCleanup(os.environ.pop, "RAGA_CACHE_DIR")
+        for case, turned in (("qwen3.5-moe", False), ("llama4", True)):
+            shutil.rmtree(cache, ignore_errors=True)
+            self.good("logits", os.path.join(GOLDEN, case), "--ids", "1,2,3", "-o", self.path("l.f32"), "--quant", "q8_0")
+            made, = os.listdir(os.path.join(cache, "quant"))
+            shown = json.loads(self.good("show", os.path.join(cache, "quant", made), "--tensors", "--json").stdout)
+            names = [t["name"] for t in shown["tensors"]]
+            self.assertEqual(any("experts.gate_up_proj" in n for n in names), not turned, names)
+            self.assertFalse([n for n in names if n.endswith(("mlp.gate.weight", "shared_expert_gate.weight", "in_proj_a.weight"))])
+            self.assertTrue(any("o_proj" in n for n in names))
+
+
+class Adapters(Case):
+    def data(self):
+        path = self.path("data.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            for i in range(8):
+                f.write(json.dumps({"text": "A robot walks %d steps and turns left, then it stops." % i}) + "\n")
+        return path
+
+    def test_adapters_add_up_where_they_run_and_where_they_are_merged(self):
+        data = self.data()
+        for case in ("qwen3.5", "qwen3-next", "kimi-linear", "deepseek-v2-lite", "deepseek-v3", "qwen3-moe"):
+            model, adapter, merged = self.model(case, lambda c: None, widen), self.path("adapter"), self.path("merged")
+            for folder in (adapter, merged):
+                shutil.rmtree(folder, ignore_errors=True)
+            self.good("tune", model, data, "-o", adapter, "--steps", "4", "--batch", "2", "--lr", "0.01", "--no-record")
+            with open(os.path.join(adapter, "adapter_config.json"), encoding="utf-8") as f:
+                targets = json.load(f)["target_modules"]
+            self.assertFalse([t for t in targets if "conv" in t or t in ("kv_b_proj", "experts")], case)
+            ids = list(range(5, 40))
+            plain, tuned = self.logits(model, ids), self.logits(model, ids, "--adapter", adapter)
+            self.assertGreater(max(abs(a - b) for a, b in zip(plain, tuned)), 1e-2, case)
+            self.good("merge", model, "--adapter", adapter, "-o", merged)
+            off = max(abs(a - b) for a, b in zip(tuned, self.logits(merged, ids)))
+            self.assertTrue(math.isfinite(off) and off < 5e-3, "%s: %g" % (case, off))
+
+    def test_tuning_all_weights_reaches_each_and_keeps_their_shapes(self):
+        tuned = self.path("tuned")
+        self.good("tune", os.path.join(GOLDEN, "qwen3-next"), self.data(), "-o", tuned, "--full", "--steps", "2",
+                  "--batch", "2", "--lr", "0.01", "--no-record")
+        before = read_safetensors(os.path.join(GOLDEN, "qwen3-next", "model.safetensors"))
+        after = read_safetensors(os.path.join(tuned, "model.safetensors"))
+        for name, (dtype, shape, data) in after.items():
+            self.assertEqual(shape, before[name][1], name)
+            if dtype == before[name][0] and ".experts." not in name:  # an expert may see no token
+                self.assertNotEqual(data, before[name][2], name)
+
+    def test_importance_is_measured_of_latent_attention(self):
+        text = self.path("text.txt")
+        with open(text, "w", encoding="utf-8") as f:
+            f.write("A robot walks and turns left, then it stops. " * 200)
+        self.good("imatrix", os.path.join(GOLDEN, "deepseek-v3"), text, "-o", self.path("imatrix.gguf"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
