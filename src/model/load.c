@@ -261,6 +261,57 @@ static rg_status take_experts(rg_loader *l, const rg_weight_rule *rule, uint32_t
     return all.dtype == RG_DTYPE_F8_E4M3 ? widen_experts(l, pattern, layer, weight) : RG_OK;
 }
 
+// a tensor beside a weight, as quantizers name them: "...weight_scale"
+static const rg_tensor *find_beside(rg_loader *l, const char *pattern, const char *end,
+                                    uint32_t layer, uint32_t expert) {
+    char name[RG_WEIGHT_NAME_MAX];
+    snprintf(name, sizeof name, "%s%s", pattern, end);
+    const rg_tensor *t = find_tensor(l, name, layer, expert);
+    if (t != NULL) {
+        l->is_used[rg_source_index(l->source, t->name)] = true;
+    }
+    return t;
+}
+
+// 4-bit integers with a scale for each group: a matrix, or those of a layer's experts
+static rg_status take_packed(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
+                             const char *pattern) {
+    rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
+    rg_tensor all = {.name = find_beside(l, pattern, "_packed", layer, 0)->name};
+    void *room = NULL;
+    all.n_dims = rg_weight_shape(&l->model->h, rule->shape, all.shape);
+    const size_t n = all.n_dims == 3 ? all.shape[0] : 1;
+    const size_t rows = all.shape[all.n_dims - 2], columns = all.shape[all.n_dims - 1];
+    size_t bytes = 0; // of one matrix
+    if (all.n_dims < 2 || rg_load_is_widened(rule->role) || columns % 32 != 0 ||
+        !rg_dtype_bytes(RG_DTYPE_Q4_0, rows * columns, &bytes)) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "tensor %.*s: packed integers are supported in matrices whose columns are "
+                       "a multiple of 32",
+                       RG_FMT(all.name));
+    }
+    rg_status status = rg_load_own(l, &all, RG_DTYPE_Q4_0, &room);
+    for (uint32_t e = 0; e < n && status == RG_OK; e++) {
+        const rg_packed p = {.words = find_beside(l, pattern, "_packed", layer, e),
+                             .scales = find_beside(l, pattern, "_scale", layer, e)};
+        (void)find_beside(l, pattern, "_shape", layer, e); // what the rule says
+        if (p.words == NULL || p.scales == NULL) {
+            char name[RG_WEIGHT_NAME_MAX];
+            rg_weight_name(pattern, layer, e, name);
+            status = rg_fail(l->err, RG_E_FORMAT, "tensor %s_%s is missing", name,
+                             p.words == NULL ? "packed" : "scale");
+        } else if (find_beside(l, pattern, "_zero_point", layer, e) != NULL) {
+            status = rg_fail(l->err, RG_E_UNSUPPORTED,
+                             "tensor %.*s has zero points beside it, which are not supported",
+                             RG_FMT(p.words->name));
+        } else {
+            status = rg_load_repack(l, &p, rows, columns, (char *)room + e * bytes);
+        }
+    }
+    *weight = all;
+    return status;
+}
+
 // all experts of a layer in one tensor, of which this weight may be one half of the rows
 static rg_status take_fused(rg_loader *l, const rg_weight_rule *rule, const rg_fused_rule *fused,
                             uint32_t layer, const rg_tensor *t) {
@@ -360,6 +411,9 @@ static rg_status load_weight(rg_loader *l, const rg_weight_rule *rule, uint32_t 
         if (all != NULL) {
             return take_fused(l, rule, fused, layer, all);
         }
+    }
+    if (t == NULL && find_beside(l, pattern, "_packed", layer, 0) != NULL) {
+        return take_packed(l, rule, layer, pattern);
     }
     if (!is_missing_bad) {
         return RG_OK;

@@ -1,6 +1,7 @@
 /* Weights as a run needs them where a file has them otherwise, and those that no file has. */
 #include "model/load_internal.h"
 #include "model/rope.h"
+#include "tensor/half.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -108,6 +109,41 @@ rg_status rg_load_widen_fp8(rg_loader *l, rg_tensor *weight) {
     const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
     float *values = room;
     return status == RG_OK ? rg_load_expand_fp8(l, &from, values) : status;
+}
+
+rg_status rg_load_repack(rg_loader *l, const rg_packed *p, size_t rows, size_t columns, void *out) {
+    enum { GROUP = 32, HALF = GROUP / 2, BLOCK_BYTES = 2 + HALF };
+    const rg_dtype_info *info = rg_dtype_get(p->scales->dtype);
+    const bool is_float = p->scales->dtype == RG_DTYPE_BF16 || p->scales->dtype == RG_DTYPE_F16 ||
+                          p->scales->dtype == RG_DTYPE_F32;
+    if (p->words->dtype != RG_DTYPE_I32 || !is_float || columns % GROUP != 0 ||
+        p->words->n_dims != 2 || p->words->shape[0] != rows || p->words->shape[1] != columns / 8 ||
+        p->scales->n_dims != 2 || p->scales->shape[0] != rows ||
+        p->scales->shape[1] != columns / GROUP) {
+        return rg_fail(l->err, RG_E_FORMAT,
+                       "tensors %.*s and %.*s are no matrix of %zu x %zu 4-bit integers with a "
+                       "scale for each 32",
+                       RG_FMT(p->words->name), RG_FMT(p->scales->name), rows, columns);
+    }
+    const uint8_t *words = p->words->data; // two integers a byte, in order
+    uint8_t *block = out;
+    for (size_t g = 0; g < rows * columns / GROUP; g++, block += BLOCK_BYTES, words += HALF) {
+        float scale;
+        info->to_float(&scale, (const char *)p->scales->data + g * info->block_bytes, 1);
+        const uint16_t half = rg_f16_of_f32(scale);
+        if (!isfinite(rg_f32_of_f16(half))) {
+            return rg_fail(l->err, RG_E_FORMAT, "scale %zu of tensor %.*s is %.9g, too large", g,
+                           RG_FMT(p->scales->name), scale);
+        }
+        memcpy(block, &half, sizeof half);
+        // value i and value i + 16 share a byte; both forms hold them plus 8
+        for (size_t i = 0; i < HALF; i++) {
+            const unsigned low = words[i / 2] >> (i % 2 * 4) & 15;
+            const unsigned high = words[(i + HALF) / 2] >> (i % 2 * 4) & 15;
+            block[2 + i] = (uint8_t)(low | high << 4);
+        }
+    }
+    return RG_OK;
 }
 
 // a norm whose checkpoint holds what is added to 1

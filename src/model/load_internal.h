@@ -19,6 +19,16 @@ rg_status rg_load_widen(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
 rg_status rg_load_widen_fp8(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
 /** One matrix of FP8 into room for its values. */
 rg_status rg_load_expand_fp8(rg_loader *l, const rg_tensor *weight, float *values) RG_MUST_CHECK;
+/** The tensors of a matrix of 4-bit integers, as compressed-tensors packs them. */
+typedef struct rg_packed {
+    const rg_tensor *words;  // I32 [rows, columns / 8], the lowest bits first
+    const rg_tensor *scales; // [rows, columns / 32]
+} rg_packed;
+
+/** One such matrix as Q4_0, which holds the same numbers. Errors: RG_E_FORMAT (types and shapes
+ * that do not fit; a scale that F16 cannot hold). */
+rg_status rg_load_repack(rg_loader *l, const rg_packed *p, size_t rows, size_t columns,
+                         void *out) RG_MUST_CHECK;
 /** A norm whose checkpoint holds what is added to 1. */
 rg_status rg_load_add_one(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
 /**

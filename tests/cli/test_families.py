@@ -168,6 +168,28 @@ class Settings(Case):
         self.refused("whose inputs are weighed", self.model("llama4", lambda c: c.update(num_experts_per_tok=2)))
 
 
+class Packed(Case):
+    def test_damaged_integers_are_refused_by_name(self):
+        at = "language_model.model.layers.1.mlp.experts.3.up_proj.weight"
+
+        def refused(said, change):
+            self.refused(said, self.model("kimi-k25-int4", lambda c: None, change))
+
+        def cut(tensors):
+            dtype, (rows, words), data = tensors[at + "_packed"]
+            tensors[at + "_packed"] = (dtype, [rows, words - 1], data[:4 * rows * (words - 1)])
+
+        def too_large(tensors):
+            dtype, shape, data = tensors[at + "_scale"]
+            tensors[at + "_scale"] = (dtype, shape, data[:-2] + b"\x80\x47")  # 65536
+
+        refused("weight_scale is missing", lambda t: t.pop(at + "_scale"))
+        refused("weight_packed is missing", lambda t: t.pop(at + "_packed"))
+        refused("are no matrix of 64 x 96", cut)
+        refused("is 65536, too large", too_large)
+        refused("zero points", lambda t: t.update({at + "_zero_point": ("I32", [8, 3], bytes(96))}))
+
+
 class Quantized(Case):
     def test_experts_are_quantized_and_what_decides_is_not(self):
         cache = self.path("cache")

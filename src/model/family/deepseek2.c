@@ -1,10 +1,12 @@
-/* DeepSeek V2, V2-Lite, V3, R1, V3.1, Moonlight, Kimi K2: latent attention, experts in groups. */
+/* DeepSeek V2, V2-Lite, V3, R1, V3.1, Moonlight, Kimi K2 and K2.5 (text): latent attention, experts
+ * in groups. */
 #include "graph/graph.h"
 #include "model/family/weights_decoder.h"
 
 #include <stddef.h>
 
-static const char *const hf_classes[] = {"DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM", NULL};
+static const char *const hf_classes[] = {"DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM",
+                                         "KimiK25ForConditionalGeneration", NULL};
 
 #define AT(field) offsetof(rg_hparams, field)
 
