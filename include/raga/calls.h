@@ -57,6 +57,8 @@ typedef struct raga_piece {
     size_t call;      // which one, from 0: of the calls that were whole
     const char *text; // borrowed during the call, not terminated
     size_t text_size;
+    const char *id; // CALL: the one that the model gave it, or empty
+    size_t id_size;
 } raga_piece;
 
 typedef void raga_piece_fn(void *arg, const raga_piece *piece);
@@ -65,7 +67,8 @@ typedef void raga_piece_fn(void *arg, const raga_piece *piece);
 typedef struct raga_answer raga_answer;
 
 /**
- * @param dialect     how calls are written: "hermes", or NULL for that
+ * @param dialect     how calls are written: a name of raga_dialect_name, or of a family that writes
+ *                    so ("qwen3.5"); NULL: "hermes"
  * @param prompt_end  the last characters of the prompt, which may have opened the reasoning; may be
  *                    empty
  * Errors: RAGA_E_NOT_FOUND (no such dialect), RAGA_E_MEMORY.
@@ -73,6 +76,15 @@ typedef struct raga_answer raga_answer;
 RAGA_API raga_status raga_answer_new(const char *dialect, const char *prompt_end, size_t size,
                                      raga_piece_fn *fn, void *arg, raga_answer **out,
                                      raga_error *err) RAGA_MUST_CHECK;
+/** The same with the tools that the model was shown, a list as JSON or NULL: dialects that write
+ * arguments as bare text tell by them what is a number and what only looks like one.
+ * Errors: RAGA_E_FORMAT too. */
+RAGA_API raga_status raga_answer_new_of_tools(const char *dialect, const char *tools,
+                                              const char *prompt_end, size_t size,
+                                              raga_piece_fn *fn, void *arg, raga_answer **out,
+                                              raga_error *err) RAGA_MUST_CHECK;
+/** Names of the dialects; NULL past the last. */
+RAGA_API const char *raga_dialect_name(size_t i);
 RAGA_API void raga_answer_free(raga_answer *answer);
 /** More of the text, cut anywhere: raga_step.text of a generation with has_markers. */
 RAGA_API raga_status raga_answer_feed(raga_answer *answer, const char *text, size_t size,

@@ -206,11 +206,16 @@ done:
 rg_status api_grammar_of_tools(raga_model *m, const rg_json *tools,
                                const raga_calls_options *options, raga_grammar **out,
                                rg_error *err) {
-    const rg_dialect *d = rg_dialect_at(0);
+    const rg_dialect *d = api_dialect(m);
+    if (d != rg_dialect_at(0)) {
+        return rg_fail(err, RG_E_UNSUPPORTED,
+                       "calls of the dialect %s cannot be held to a grammar yet; those of %s can",
+                       d->name, rg_dialect_at(0)->name);
+    }
     rg_grammar *grammar = NULL;
     const rg_calls_spec spec = {
-        .open = d->call_open,
-        .close = d->call_close,
+        .open = d->call_open[0],
+        .close = d->call_close[0],
         .think_open = d->think_open,
         .think_close = d->think_close,
         .is_in_thought = options->is_in_thought,

@@ -111,6 +111,10 @@ rg_status api_grammar_draw(raga_grammar *g, const raga_model *m, rg_sampler *sam
 /** A drawn token became part of the text. */
 rg_status api_grammar_accept(raga_grammar *g, const raga_model *m, int32_t id, rg_error *err);
 
+/** How the model writes calls. */
+static inline const rg_dialect *api_dialect(const raga_model *m) {
+    return m->chat == NULL ? rg_dialect_at(0) : rg_chat_format_dialect(m->chat);
+}
 /** The token ids of a conversation. */
 rg_status api_chat_ids(const raga_model *m, const rg_chat_request *request, rg_ids *ids,
                        rg_error *err);

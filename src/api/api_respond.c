@@ -162,7 +162,9 @@ static rg_status find_grammar(raga_responder *r, const rg_json *tools, bool is_i
     rg_arena arena;
     rg_buf text;
     *out = NULL;
-    if (r->options.is_unheld || (tools == NULL && r->default_tools.size == 0)) {
+    // other dialects have no grammar yet
+    if (r->options.is_unheld || api_dialect(r->model) != rg_dialect_at(0) ||
+        (tools == NULL && r->default_tools.size == 0)) {
         return RG_OK;
     }
     rg_arena_init(&arena, rg_mem_heap(), TREE_BYTES_MAX);
@@ -201,7 +203,7 @@ static bool opens_thought(const raga_model *m, const rg_ids *ids) {
     rg_buf text;
     rg_buf_init(&text, rg_mem_heap(), 0);
     rg_tokenizer_join(m->tokenizer.tokenizer, rg_ids_data(ids) + from, n - from, &text);
-    const bool is_open = rg_dialect_is_in_thought(rg_dialect_at(0), rg_buf_view(&text));
+    const bool is_open = rg_dialect_is_in_thought(api_dialect(m), rg_buf_view(&text));
     rg_buf_clear(&text);
     return is_open;
 }
@@ -284,8 +286,8 @@ static rg_status respond(raga_responder *r, rg_arena *arena, const rg_json *line
     RG_TRY(api_chat_ids(r->model, &request, &ids, err));
     const bool is_in_thought = opens_thought(r->model, &ids);
     RG_TRY(find_grammar(r, request.tools, is_in_thought, &grammar, err));
-    RG_TRY(rg_answer_new(rg_mem_heap(), rg_dialect_at(0), is_in_thought, take_piece, in,
-                         &in->answer, err));
+    RG_TRY(rg_answer_new(rg_mem_heap(), api_dialect(r->model), request.tools, is_in_thought,
+                         take_piece, in, &in->answer, err));
     RG_TRY(generate(r, &ids, grammar, in, err));
 
 done:

@@ -9,7 +9,7 @@ typedef enum place {
     BROKEN, // a call that is none, up to its closing marker
 } place;
 
-enum { MARKERS_MAX = 4 };
+enum { MARKERS_MAX = RG_DIALECT_SPELLINGS + RG_DIALECT_DROPPED + 2 };
 
 struct rg_answer {
     const rg_mem *mem;
@@ -26,13 +26,17 @@ struct rg_answer {
     bool is_after; // ... when a call or reasoning stands before
     size_t n_calls;
     rg_call_body body;
-    bool is_told;  // the name of the call
-    size_t n_sent; // bytes of its arguments
-    rg_call call;
+    bool is_told;    // the name of the call
+    size_t n_sent;   // bytes of its arguments
+    bool is_line;    // a line begins
+    bool is_of_line; // the call was opened by the beginning of a line ...
+    bool is_bare;    // ... or of the answer, without a marker
+    bool is_between; // behind such a call
 };
 
-rg_status rg_answer_new(const rg_mem *mem, const rg_dialect *dialect, bool is_in_thought,
-                        rg_piece_fn *fn, void *arg, rg_answer **out, rg_error *err) {
+rg_status rg_answer_new(const rg_mem *mem, const rg_dialect *dialect, const rg_json *tools,
+                        bool is_in_thought, rg_piece_fn *fn, void *arg, rg_answer **out,
+                        rg_error *err) {
     rg_answer *a = rg_new(mem, sizeof *a);
     if (a == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory to read an answer");
@@ -43,11 +47,11 @@ rg_status rg_answer_new(const rg_mem *mem, const rg_dialect *dialect, bool is_in
     a->arg = arg;
     a->place = is_in_thought ? THOUGHT : BEGINNING;
     a->is_after = is_in_thought;
+    a->is_line = true;
     rg_buf_init(&a->blank, mem, 0);
     rg_buf_init(&a->out, mem, 0);
-    rg_buf_init(&a->call.name, mem, 0);
-    rg_buf_init(&a->call.args, mem, 0);
     rg_call_body_init(&a->body, mem);
+    a->body.tools = tools;
     *out = a;
     return RG_OK;
 }
@@ -56,8 +60,6 @@ void rg_answer_free(rg_answer *a) {
     if (a != NULL) {
         rg_buf_clear(&a->blank);
         rg_buf_clear(&a->out);
-        rg_buf_clear(&a->call.name);
-        rg_buf_clear(&a->call.args);
         rg_call_body_clear(&a->body);
         rg_free(a->mem, a);
     }
@@ -67,6 +69,14 @@ void rg_answer_free(rg_answer *a) {
 
 static void tell(rg_answer *a, rg_piece_kind kind, rg_str text) {
     a->fn(a->arg, &(rg_piece){.kind = kind, .call = a->n_calls, .text = text});
+}
+
+static void tell_call(rg_answer *a) {
+    a->is_told = true;
+    a->fn(a->arg, &(rg_piece){.kind = RG_PIECE_CALL,
+                              .call = a->n_calls,
+                              .text = rg_buf_view(&a->body.name),
+                              .id = rg_buf_view(&a->body.id)});
 }
 
 static void flush(rg_answer *a) {
@@ -104,88 +114,132 @@ static void say(rg_answer *a, rg_piece_kind kind, char c) {
 // what of the call is certain by now
 static void tell_progress(rg_answer *a) {
     const rg_call_body *b = &a->body;
-    if (!a->is_told && b->name.is_whole) {
+    if (!a->is_told && b->is_named) {
         flush(a);
-        a->is_told = true;
-        tell(a, RG_PIECE_CALL, rg_str_slice(rg_buf_view(&b->text), b->name.begin, b->name.end));
+        tell_call(a);
     }
-    if (a->is_told && b->args.has_begun) {
-        const size_t end = b->args.is_whole ? b->args.end : b->text.size;
-        const rg_str more = rg_str_slice(rg_buf_view(&b->text), b->args.begin + a->n_sent, end);
-        if (more.size != 0) {
-            a->n_sent += more.size;
-            tell(a, RG_PIECE_ARGUMENTS, more);
-        }
+    if (a->is_told && b->args.size > a->n_sent) {
+        const rg_str more = rg_str_slice(rg_buf_view(&b->args), a->n_sent, b->args.size);
+        a->n_sent = b->args.size;
+        tell(a, RG_PIECE_ARGUMENTS, more);
     }
+}
+
+static void begin_call(rg_answer *a) {
+    a->place = CALL;
+    a->is_told = false;
+    a->n_sent = 0;
+    a->is_of_line = a->is_bare = false;
+    rg_call_body_reset(&a->body);
 }
 
 // the text of a call becomes part of the reply
 static void give_up(rg_answer *a, const char *why) {
     tell_progress(a); // the same for every way to cut the text
     flush(a);
-    tell(a, RG_PIECE_BROKEN, rg_str_of(why));
-    a->place = BROKEN;
+    if (!a->is_bare || a->is_told) { // else nobody said that it was one
+        tell(a, RG_PIECE_BROKEN, rg_str_of(why));
+    }
+    a->place = a->is_bare ? REPLY : BROKEN;
+    a->is_between = false;
     for (size_t i = 0; i < a->body.text.size; i++) {
         say(a, RG_PIECE_TEXT, a->body.text.data[i]);
     }
     a->body.text.size = 0;
 }
 
+static void end_call(rg_answer *a) {
+    const rg_call_syntax *syntax = a->dialect->syntax;
+    const rg_call_body *b = &a->body;
+    const char *why = syntax->finish(syntax, &a->body);
+    if (why != NULL) {
+        give_up(a, why);
+        a->is_after = a->is_after || !a->is_bare;
+    } else {
+        flush(a);
+        if (!a->is_told) {
+            tell_call(a);
+        }
+        tell_progress(a);
+        tell(a, RG_PIECE_CALL_END, rg_buf_view(&b->args));
+        a->n_calls++;
+        a->is_after = true;
+        a->is_between = a->dialect->bare != NULL;
+    }
+    a->place = REPLY;
+}
+
 static void take_call_byte(rg_answer *a, char c) {
+    const rg_call_syntax *syntax = a->dialect->syntax;
     rg_buf_char(&a->body.text, c);
     if (a->body.text.is_over) {
         give_up(a, "the call is too long");
         say(a, RG_PIECE_TEXT, c);
         return;
     }
-    const char *why = a->dialect->syntax->take(&a->body, c);
+    const char *why = syntax->take(syntax, &a->body, c);
     if (why != NULL) {
         give_up(a, why);
+    } else if (a->body.is_closed) {
+        end_call(a);
     }
-}
-
-static void end_call(rg_answer *a) {
-    const char *why = a->dialect->syntax->finish(&a->body, &a->call);
-    if (why != NULL) {
-        give_up(a, why);
-    } else {
-        tell_progress(a);
-        flush(a);
-        if (!a->is_told) {
-            tell(a, RG_PIECE_CALL, rg_buf_view(&a->call.name));
-        }
-        // what did not come as an object in its place comes at once
-        if (a->n_sent == 0) {
-            tell(a, RG_PIECE_ARGUMENTS, rg_buf_view(&a->call.args));
-        }
-        tell(a, RG_PIECE_CALL_END, rg_buf_view(&a->call.args));
-        a->n_calls++;
-    }
-    a->place = REPLY;
-    a->is_after = true;
 }
 
 // ---- markers ----
 
-static size_t markers_of(const rg_answer *a, rg_str markers[MARKERS_MAX]) {
-    const rg_dialect *d = a->dialect;
-    size_t n = 0;
-    if (a->place == THOUGHT) {
-        markers[n++] = d->think_close;
-    } else if (a->place == CALL || a->place == BROKEN) {
-        markers[n++] = d->call_close;
-    } else {
-        markers[n++] = d->call_open;
-        markers[n++] = d->section_open;
-        markers[n++] = d->section_close;
-        if (a->place == BEGINNING) {
-            markers[n++] = d->think_open;
+static size_t add(rg_str *markers, size_t n, const rg_str *more, size_t n_more) {
+    for (size_t i = 0; i < n_more; i++) {
+        if (more[i].size != 0) {
+            markers[n++] = more[i];
         }
     }
     return n;
 }
 
+static size_t markers_of(const rg_answer *a, rg_str markers[MARKERS_MAX]) {
+    const rg_dialect *d = a->dialect;
+    if (a->place == THOUGHT) {
+        return add(markers, 0, &d->think_close, 1);
+    }
+    if (a->place == CALL || a->place == BROKEN) {
+        return a->is_of_line ? add(markers, 0, &d->line_close, 1)
+                             : add(markers, 0, d->call_close, RG_DIALECT_SPELLINGS);
+    }
+    size_t n = add(markers, 0, d->call_open, RG_DIALECT_SPELLINGS);
+    n = add(markers, n, d->dropped, RG_DIALECT_DROPPED);
+    n = a->is_line ? add(markers, n, &d->line_open, 1) : n;
+    return a->place == BEGINNING ? add(markers, n, &d->think_open, 1) : n;
+}
+
+// does a byte open a call that has no marker?
+static bool opens_bare(const rg_answer *a, char c) {
+    const rg_dialect *d = a->dialect;
+    const bool is_next = a->is_between && a->body.is_list && c > ' ';
+    return d->bare != NULL && c != '\0' && (strchr(d->bare, c) != NULL || is_next);
+}
+
+static void open_bare(rg_answer *a, char c) {
+    const bool is_list = a->is_between && a->body.is_list;
+    begin_call(a);
+    a->is_bare = true;
+    a->body.is_list = is_list;
+    take_call_byte(a, c);
+}
+
+static void take_reply_byte(rg_answer *a, char c) {
+    if (a->is_between && c != '\0' && strchr(" \n\r\t;,]", c) != NULL) {
+        a->body.is_list = a->body.is_list && c != ']';
+    } else if ((a->is_between || a->place == BEGINNING) && opens_bare(a, c)) {
+        open_bare(a, c);
+    } else {
+        a->place = a->place == BEGINNING && is_blank(c) ? BEGINNING : REPLY;
+        a->is_between = false;
+        say(a, RG_PIECE_TEXT, c);
+    }
+}
+
 static void take_byte(rg_answer *a, char c) {
+    a->is_line = c == '\n' || (a->is_line && is_blank(c));
     switch (a->place) {
     case THOUGHT:
         say(a, RG_PIECE_REASONING, c);
@@ -193,18 +247,27 @@ static void take_byte(rg_answer *a, char c) {
     case CALL:
         take_call_byte(a, c);
         break;
-    case BEGINNING:
-        a->place = is_blank(c) ? BEGINNING : REPLY;
+    case BROKEN:
         say(a, RG_PIECE_TEXT, c);
         break;
     default:
-        say(a, RG_PIECE_TEXT, c);
+        take_reply_byte(a, c);
         break;
     }
 }
 
+static bool is_of(rg_str marker, const rg_str *markers, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (rg_str_eq(marker, markers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void take_marker(rg_answer *a, rg_str marker) {
     const rg_dialect *d = a->dialect;
+    a->is_line = true;
     switch (a->place) {
     case THOUGHT:
         flush(a);
@@ -214,7 +277,12 @@ static void take_marker(rg_answer *a, rg_str marker) {
         a->place = REPLY;
         break;
     case CALL:
-        end_call(a);
+        for (size_t i = 0; a->is_of_line && a->place == CALL && i < marker.size; i++) {
+            take_call_byte(a, marker.data[i]); // the tag of the function is the marker
+        }
+        if (a->place == CALL) {
+            end_call(a);
+        }
         break;
     case BROKEN:
         a->place = REPLY;
@@ -222,11 +290,14 @@ static void take_marker(rg_answer *a, rg_str marker) {
         break;
     default:
         a->is_after = true;
-        if (rg_str_eq(marker, d->call_open)) {
-            a->place = CALL;
-            a->is_told = false;
-            a->n_sent = 0;
-            rg_call_body_reset(&a->body);
+        if (is_of(marker, d->call_open, RG_DIALECT_SPELLINGS)) {
+            begin_call(a);
+        } else if (rg_str_eq(marker, d->line_open)) {
+            begin_call(a);
+            a->is_of_line = true;
+            for (size_t i = 0; i < marker.size && a->place == CALL; i++) {
+                take_call_byte(a, marker.data[i]);
+            }
         } else if (rg_str_eq(marker, d->think_open)) {
             a->place = THOUGHT;
             a->blank.size = 0;
@@ -245,7 +316,7 @@ static bool holds(rg_answer *a) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        if (markers[i].size != 0 && rg_str_eq(held, markers[i])) {
+        if (rg_str_eq(held, markers[i])) {
             a->n_held = 0;
             take_marker(a, markers[i]);
             return true;
@@ -269,8 +340,8 @@ static void take(rg_answer *a, char c) {
 }
 
 static rg_status check(const rg_answer *a, rg_error *err) {
-    const bool has_failed = a->blank.is_failed || a->out.is_failed || a->call.name.is_failed ||
-                            a->call.args.is_failed ||
+    const bool has_failed = a->blank.is_failed || a->out.is_failed || a->body.name.is_failed ||
+                            a->body.id.is_failed || a->body.args.is_failed ||
                             (a->body.text.is_failed && !a->body.text.is_over);
     return has_failed ? rg_fail(err, RG_E_MEMORY, "no memory for an answer") : RG_OK;
 }
@@ -291,7 +362,9 @@ rg_status rg_answer_finish(rg_answer *a, rg_error *err) {
         take_byte(a, a->held[i]);
     }
     a->n_held = 0;
-    if (a->place == CALL) {
+    if (a->place == CALL && a->dialect->syntax->ends_with_answer) {
+        end_call(a);
+    } else if (a->place == CALL) {
         give_up(a, "the answer ends within a call");
     }
     if (!a->is_after && a->out_kind == RG_PIECE_TEXT) {

@@ -22,6 +22,7 @@ typedef struct rg_piece {
     rg_piece_kind kind;
     size_t call; // which one, from 0: of the calls that were whole
     rg_str text; // borrowed during the call
+    rg_str id;   // CALL: the one that the model gave it; mostly empty
 } rg_piece;
 
 typedef void rg_piece_fn(void *arg, const rg_piece *piece);
@@ -30,11 +31,13 @@ typedef void rg_piece_fn(void *arg, const rg_piece *piece);
 typedef struct rg_answer rg_answer;
 
 /**
+ * @param tools          declarations, for the types of arguments; borrowed; NULL: none are known
  * @param is_in_thought  the prompt ends within reasoning
  * Errors: RG_E_MEMORY.
  */
-rg_status rg_answer_new(const rg_mem *mem, const rg_dialect *dialect, bool is_in_thought,
-                        rg_piece_fn *fn, void *arg, rg_answer **out, rg_error *err) RG_MUST_CHECK;
+rg_status rg_answer_new(const rg_mem *mem, const rg_dialect *dialect, const rg_json *tools,
+                        bool is_in_thought, rg_piece_fn *fn, void *arg, rg_answer **out,
+                        rg_error *err) RG_MUST_CHECK;
 void rg_answer_free(rg_answer *answer);
 /** More of the text. Errors: RG_E_MEMORY. */
 rg_status rg_answer_feed(rg_answer *answer, rg_str text, rg_error *err) RG_MUST_CHECK;

@@ -10,6 +10,7 @@ struct rg_chat_format {
     rg_template *main;
     rg_template *with_tools; // NULL: main
     rg_json tokens[TOKENS];  // STRING, or NULL: there is none
+    const rg_dialect *dialect;
     char warning[RG_ERROR_BYTES];
 };
 
@@ -87,6 +88,9 @@ static rg_status parse_named(rg_chat_format *format, const rg_chat_source *sourc
         }
         rg_error why = {0};
         const rg_status status = rg_template_new(format->mem, sources[i].text, out, &why);
+        if (status == RG_OK && format->dialect == rg_dialect_at(0)) {
+            format->dialect = rg_dialect_of_template(sources[i].text);
+        }
         if (status == RG_E_MEMORY) {
             return rg_fail(err, status, "%s", why.text);
         }
@@ -110,6 +114,7 @@ rg_status rg_chat_format_new(const rg_mem *mem, const rg_chat_model *model, rg_c
         goto done;
     }
     format->mem = mem;
+    format->dialect = rg_dialect_at(0);
     rg_arena_init(&format->arena, mem, 0);
     RG_TRY(keep_tokens(format, model, err));
     RG_TRY(parse_named(format, sources, n, "tool_use", &format->with_tools, err));
@@ -137,6 +142,10 @@ void rg_chat_format_free(rg_chat_format *format) {
     rg_template_free(format->with_tools);
     rg_arena_clear(&format->arena);
     rg_free(format->mem, format);
+}
+
+const rg_dialect *rg_chat_format_dialect(const rg_chat_format *format) {
+    return format->dialect;
 }
 
 const char *rg_chat_format_warning(const rg_chat_format *format) {

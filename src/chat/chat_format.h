@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "chat/dialect.h"
 #include "chat/template.h"
 
 #define RG_CHAT_TEMPLATES_MAX 16u // named templates of one model
@@ -48,6 +49,8 @@ typedef struct rg_chat_format rg_chat_format;
 rg_status rg_chat_format_new(const rg_mem *mem, const rg_chat_model *model, rg_chat_format **out,
                              rg_error *err) RG_MUST_CHECK;
 void rg_chat_format_free(rg_chat_format *format);
+/** How calls and reasoning are written, by what the templates show. Never NULL. */
+const rg_dialect *rg_chat_format_dialect(const rg_chat_format *format);
 /** What was wrong with the model's templates, or NULL. */
 const char *rg_chat_format_warning(const rg_chat_format *format);
 /** Whether the template used (with tools or without) reads a variable: "tools", "enable_thinking".

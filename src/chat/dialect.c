@@ -1,39 +1,98 @@
 #include "chat/dialect.h"
 
+#include <stdio.h>
+
+#define MARK(text) {text, sizeof(text) - 1}
+
 // clang-format off
 static const rg_dialect dialects[] = {
-    // Qwen 2.5, QwQ, Qwen 3 and others that follow Hermes
-    {.name = "hermes",
-     .call_open = {"<tool_call>", 11}, .call_close = {"</tool_call>", 12},
-     .think_open = {"<think>", 7}, .think_close = {"</think>", 8},
+    // those that follow Hermes
+    {.name = "hermes", .families = " qwen2.5 qwq qwen3 qwen3-vl qwen3-next ",
+     .call_open = {MARK("<tool_call>")}, .call_close = {MARK("</tool_call>")},
+     .think_open = MARK("<think>"), .think_close = MARK("</think>"),
      .syntax = &rg_call_syntax_json},
+    {.name = "qwen3-coder", .families = " qwen3.5 qwen3.6 qwen3.8 qwen3-coder-next qwen3_coder qwen-xml ", .sign = "<function=",
+     .call_open = {MARK("<tool_call>")}, .call_close = {MARK("</tool_call>")},
+     .line_open = MARK("<function="), .line_close = MARK("</function>"), .dropped = {MARK("</tool_call>")},
+     .think_open = MARK("<think>"), .think_close = MARK("</think>"),
+     .syntax = &rg_call_syntax_qwen},
+    {.name = "deepseek-v3.2", .families = " deepseek-v4 deepseek-v4-flash deepseek-v4.1 deepseek32 deepseek4 dsml ", .sign = "｜DSML｜",
+     .call_open = {MARK("<｜DSML｜invoke "), MARK("<｜DSML｜ invoke ")},
+     .call_close = {MARK("</｜DSML｜invoke>"), MARK("</｜DSML｜ invoke>")},
+     .dropped = {MARK("<｜DSML｜function_calls>"), MARK("</｜DSML｜function_calls>"), MARK("<｜DSML｜tool_calls>"),
+                 MARK("</｜DSML｜tool_calls>"), MARK("<｜DSML｜ calls>"), MARK("</｜DSML｜ calls>")},
+     .inner = {MARK("｜DSML｜")},
+     .think_open = MARK("<think>"), .think_close = MARK("</think>"),
+     .syntax = &rg_call_syntax_dsml},
+    {.name = "deepseek-v3", .families = " deepseek deepseek-r1 deepseek-v3.1 deepseek2 ", .sign = "<｜tool▁call▁begin｜>",
+     .call_open = {MARK("<｜tool▁call▁begin｜>")}, .call_close = {MARK("<｜tool▁call▁end｜>")},
+     .dropped = {MARK("<｜tool▁calls▁begin｜>"), MARK("<｜tool▁calls▁end｜>")},
+     .inner = {MARK("<｜tool▁sep｜>")},
+     .think_open = MARK("<think>"), .think_close = MARK("</think>"),
+     .syntax = &rg_call_syntax_deepseek},
+    {.name = "kimi", .families = " kimi-k2 kimi-k2-thinking kimi-k2.5 kimi-k2.6 kimi-linear moonlight ", .sign = "<|tool_call_begin|>",
+     .call_open = {MARK("<|tool_call_begin|>")}, .call_close = {MARK("<|tool_call_end|>")},
+     .dropped = {MARK("<|tool_calls_section_begin|>"), MARK("<|tool_calls_section_end|>")},
+     .inner = {MARK("<|tool_call_argument_begin|>")},
+     .think_open = MARK("<think>"), .think_close = MARK("</think>"),
+     .syntax = &rg_call_syntax_kimi},
+    {.name = "llama3", .families = " llama llama3.1 llama3.2 llama3.3 ", .sign = "<|start_header_id|>",
+     .call_open = {MARK("<|python_tag|>")}, .call_close = {MARK("<|eom_id|>"), MARK("<|eot_id|>")}, .bare = "{", .dropped = {MARK("<|eom_id|>"), MARK("<|eot_id|>")},
+     .syntax = &rg_call_syntax_llama},
+    {.name = "llama4", .families = " llama-4 ", .sign = "<|header_start|>",
+     .call_open = {MARK("<|python_tag|>")}, .call_close = {MARK("<|eom|>"), MARK("<|eot|>")}, .bare = "{[", .dropped = {MARK("<|eom|>"), MARK("<|eot|>")},
+     .syntax = &rg_call_syntax_llama},
 };
 // clang-format on
 
-enum { N_DIALECTS = sizeof dialects / sizeof *dialects };
+enum { N_DIALECTS = sizeof dialects / sizeof *dialects, NAME_BYTES_MAX = 64 };
 
 const rg_dialect *rg_dialect_at(size_t i) {
     return i < N_DIALECTS ? &dialects[i] : NULL;
 }
 
 const rg_dialect *rg_dialect_find(rg_str name) {
+    char word[NAME_BYTES_MAX + 3];
+    if (name.size == 0 || name.size > NAME_BYTES_MAX || memchr(name.data, ' ', name.size) != NULL) {
+        return NULL;
+    }
+    snprintf(word, sizeof word, " %.*s ", RG_FMT(name));
     for (size_t i = 0; i < N_DIALECTS; i++) {
-        if (rg_str_is(name, dialects[i].name)) {
+        if (rg_str_is(name, dialects[i].name) || strstr(dialects[i].families, word) != NULL) {
             return &dialects[i];
         }
     }
     return NULL;
 }
 
+const rg_dialect *rg_dialect_of_template(rg_str source) {
+    for (size_t i = 0; i < N_DIALECTS; i++) {
+        const char *sign = dialects[i].sign;
+        if (sign != NULL && memmem(source.data, source.size, sign, strlen(sign)) != NULL) {
+            return &dialects[i];
+        }
+    }
+    return &dialects[0];
+}
+
+static bool is_one_of(rg_str text, const rg_str *markers, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (rg_str_eq(text, markers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool rg_dialect_is_marker(rg_str text) {
     for (size_t i = 0; i < N_DIALECTS && text.size != 0; i++) {
         const rg_dialect *d = &dialects[i];
-        const rg_str markers[] = {d->call_open,     d->call_close, d->section_open,
-                                  d->section_close, d->think_open, d->think_close};
-        for (size_t k = 0; k < sizeof markers / sizeof *markers; k++) {
-            if (rg_str_eq(text, markers[k])) {
-                return true;
-            }
+        if (is_one_of(text, d->call_open, RG_DIALECT_SPELLINGS) ||
+            is_one_of(text, d->call_close, RG_DIALECT_SPELLINGS) ||
+            is_one_of(text, d->dropped, RG_DIALECT_DROPPED) ||
+            is_one_of(text, d->inner, RG_DIALECT_INNER) || rg_str_eq(text, d->think_open) ||
+            rg_str_eq(text, d->think_close)) {
+            return true;
         }
     }
     return false;

@@ -8,21 +8,31 @@
 #include "chat/call_body.h"
 
 #define RG_DIALECT_MARKER_MAX 64 // bytes of a marker
+enum { RG_DIALECT_SPELLINGS = 2, RG_DIALECT_DROPPED = 8, RG_DIALECT_INNER = 2 };
 
+/** Markers that are not there are empty. */
 typedef struct rg_dialect {
     const char *name;
-    rg_str call_open; // a call stands between these
-    rg_str call_close;
-    rg_str section_open; // around all calls of an answer; empty: nothing stands there
-    rg_str section_close;
-    rg_str think_open; // reasoning before the answer
+    const char *families; // " a b ": names of models that speak it
+    const char *sign;     // a text that chat templates of such models have, and others do not
+    rg_str call_open[RG_DIALECT_SPELLINGS]; // a call stands between these
+    rg_str call_close[RG_DIALECT_SPELLINGS];
+    rg_str line_open; // opens a call at the beginning of a line, where the marker was forgotten
+    rg_str line_close;
+    const char *bare;                   // bytes that open a call at the beginning of the answer
+    rg_str dropped[RG_DIALECT_DROPPED]; // around all calls of an answer
+    rg_str inner[RG_DIALECT_INNER];     // tokens of their own within a call
+    rg_str think_open;                  // reasoning before the answer
     rg_str think_close;
     const rg_call_syntax *syntax;
 } rg_dialect;
 
 /** Row i; NULL past the end. Row 0 is the one for models that nothing better is known of. */
 const rg_dialect *rg_dialect_at(size_t i);
+/** A row by its name, or by that of a family that speaks it; NULL: there is none. */
 const rg_dialect *rg_dialect_find(rg_str name);
+/** The row that the calls of a chat template are written in. */
+const rg_dialect *rg_dialect_of_template(rg_str source);
 /** Whether a text is a marker of any dialect, so that its token counts even when people are not
  * shown it. */
 bool rg_dialect_is_marker(rg_str text);

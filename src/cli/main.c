@@ -17,6 +17,7 @@ static const struct {
     {"show", cmd_show, "what a model is, and what running it takes"},
     {"tokenize", cmd_tokenize, "text to token ids and back"},
     {"template", cmd_template, "render a chat template"},
+    {"parse", cmd_parse, "take a model's answer apart: reasoning, reply, calls"},
     {"logits", cmd_logits, "write a model's logits to a file"},
     {"bench", cmd_bench, "measure prefill and decode against the machine's limits"},
     {"train", cmd_train, "train a model from nothing, by a recipe"},

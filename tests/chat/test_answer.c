@@ -64,7 +64,7 @@ static rg_answer *begin(log *l, bool is_in_thought) {
     rg_buf_init(&l->reply, rg_mem_heap(), 0);
     rg_buf_init(&l->streamed, rg_mem_heap(), 0);
     assert_int_equal(
-        rg_answer_new(rg_mem_heap(), rg_dialect_at(0), is_in_thought, take, l, &a, &err), RG_OK);
+        rg_answer_new(rg_mem_heap(), rg_dialect_at(0), NULL, is_in_thought, take, l, &a, &err), RG_OK);
     return a;
 }
 

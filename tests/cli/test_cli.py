@@ -412,10 +412,30 @@ class Golden(unittest.TestCase):
             got = json.loads(out)["ids"]
             self.assertEqual(got, golden["greedy"][:len(got)])
 
+    def test_answers_are_parsed_by_their_family(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "answer.txt")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("So.</think>I walk.<|tool_calls_section_begin|><|tool_call_begin|>functions.walk:0"
+                           "<|tool_call_argument_begin|>{\"metres\": 2}<|tool_call_end|><|tool_calls_section_end|>")
+            code, out, err = raga("parse", "--family", "kimi-k2.5", "--think", "--json", path)
+            self.assertEqual(code, 0, err)
+            self.assertEqual(json.loads(out), {
+                "reasoning": "So.", "reply": "I walk.", "warnings": [],
+                "calls": [{"id": "functions.walk:0", "name": "walk", "arguments": {"metres": 2}}]})
+            code, out, err = raga("parse", "--family", "kimi-k2.5", "--think", "--stream", "1", path)
+            pieces = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual("".join(p["text"] for p in pieces if p["piece"] == "arguments"), '{"metres": 2}')
+            self.assertEqual("".join(p["text"] for p in pieces if p["piece"] == "text"), "I walk.")
+            code, _, err = raga("parse", "--family", "klingon", path)
+            self.assertEqual(code, 1)
+            self.assertIn('"klingon"', err)
+            self.assertIn("qwen3-coder", raga("parse", "--families")[1])
+
     def test_unknown_families_are_refused_by_name(self):
-        code, _, err = raga("run", os.path.join(SHARED, "golden/deepseek-v3"), "--ids", "1")
+        code, _, err = raga("run", os.path.join(SHARED, "golden/deepseek-v4"), "--ids", "1")
         self.assertEqual(code, 1)
-        self.assertIn("DeepseekV3ForCausalLM", err)
+        self.assertIn("DeepseekV4ForCausalLM", err)
 
 
 unittest.main(argv=sys.argv[:1], verbosity=1)
