@@ -207,15 +207,22 @@ rg_status api_grammar_of_tools(raga_model *m, const rg_json *tools,
                                const raga_calls_options *options, raga_grammar **out,
                                rg_error *err) {
     const rg_dialect *d = api_dialect(m);
-    if (d != rg_dialect_at(0)) {
+    if (!d->is_held) {
         return rg_fail(err, RG_E_UNSUPPORTED,
-                       "calls of the dialect %s cannot be held to a grammar yet; those of %s can",
-                       d->name, rg_dialect_at(0)->name);
+                       "calls of the dialect %s cannot be held to a grammar yet", d->name);
     }
     rg_grammar *grammar = NULL;
+    const rg_calls_form form = {.before = d->before_name,
+                                .middle = d->before_args,
+                                .after = d->after_args,
+                                .has_number = d->is_numbered};
+    const bool has_form = d->before_args.size != 0;
     const rg_calls_spec spec = {
         .open = d->call_open[0],
         .close = d->call_close[0],
+        .section_open = has_form ? d->dropped[0] : RG_STR(""),
+        .section_close = has_form ? d->dropped[1] : RG_STR(""),
+        .form = has_form ? &form : NULL,
         .think_open = d->think_open,
         .think_close = d->think_close,
         .is_in_thought = options->is_in_thought,

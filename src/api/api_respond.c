@@ -162,8 +162,7 @@ static rg_status find_grammar(raga_responder *r, const rg_json *tools, bool is_i
     rg_arena arena;
     rg_buf text;
     *out = NULL;
-    // other dialects have no grammar yet
-    if (r->options.is_unheld || api_dialect(r->model) != rg_dialect_at(0) ||
+    if (r->options.is_unheld || !api_dialect(r->model)->is_held ||
         (tools == NULL && r->default_tools.size == 0)) {
         return RG_OK;
     }

@@ -5,12 +5,18 @@
 #define MARK(text) {text, sizeof(text) - 1}
 
 // clang-format off
+#define DEEPSEEK \
+    .call_open = {MARK("<｜tool▁call▁begin｜>")}, .call_close = {MARK("<｜tool▁call▁end｜>")}, \
+    .dropped = {MARK("<｜tool▁calls▁begin｜>"), MARK("<｜tool▁calls▁end｜>")}, \
+    .inner = {MARK("<｜tool▁sep｜>")}, .think_open = MARK("<think>"), .think_close = MARK("</think>"), \
+    .syntax = &rg_call_syntax_deepseek, .is_held = true
+
 static const rg_dialect dialects[] = {
     // those that follow Hermes
     {.name = "hermes", .families = " qwen2.5 qwq qwen3 qwen3-vl qwen3-next ",
      .call_open = {MARK("<tool_call>")}, .call_close = {MARK("</tool_call>")},
      .think_open = MARK("<think>"), .think_close = MARK("</think>"),
-     .syntax = &rg_call_syntax_json},
+     .syntax = &rg_call_syntax_json, .is_held = true},
     {.name = "qwen3-coder", .families = " qwen3.5 qwen3.6 qwen3.8 qwen3-coder-next qwen3_coder qwen-xml ", .sign = "<function=",
      .call_open = {MARK("<tool_call>")}, .call_close = {MARK("</tool_call>")},
      .line_open = MARK("<function="), .line_close = MARK("</function>"), .dropped = {MARK("</tool_call>")},
@@ -24,18 +30,17 @@ static const rg_dialect dialects[] = {
      .inner = {MARK("｜DSML｜")},
      .think_open = MARK("<think>"), .think_close = MARK("</think>"),
      .syntax = &rg_call_syntax_dsml},
-    {.name = "deepseek-v3", .families = " deepseek deepseek-r1 deepseek-v3.1 deepseek2 ", .sign = "<｜tool▁call▁begin｜>",
-     .call_open = {MARK("<｜tool▁call▁begin｜>")}, .call_close = {MARK("<｜tool▁call▁end｜>")},
-     .dropped = {MARK("<｜tool▁calls▁begin｜>"), MARK("<｜tool▁calls▁end｜>")},
-     .inner = {MARK("<｜tool▁sep｜>")},
-     .think_open = MARK("<think>"), .think_close = MARK("</think>"),
-     .syntax = &rg_call_syntax_deepseek},
+    {.name = "deepseek-v3", .families = " deepseek deepseek-r1 deepseek2 ", .sign = "<｜tool▁call▁begin｜>", .also = "```json",
+     DEEPSEEK, .before_name = MARK("function<｜tool▁sep｜>"), .before_args = MARK("\n```json\n"), .after_args = MARK("\n```")},
+    {.name = "deepseek-v3.1", .families = " deepseek-v3.1-terminus ", .sign = "<｜tool▁call▁begin｜>",
+     DEEPSEEK, .before_args = MARK("<｜tool▁sep｜>")},
     {.name = "kimi", .families = " kimi-k2 kimi-k2-thinking kimi-k2.5 kimi-k2.6 kimi-linear moonlight ", .sign = "<|tool_call_begin|>",
      .call_open = {MARK("<|tool_call_begin|>")}, .call_close = {MARK("<|tool_call_end|>")},
      .dropped = {MARK("<|tool_calls_section_begin|>"), MARK("<|tool_calls_section_end|>")},
      .inner = {MARK("<|tool_call_argument_begin|>")},
      .think_open = MARK("<think>"), .think_close = MARK("</think>"),
-     .syntax = &rg_call_syntax_kimi},
+     .syntax = &rg_call_syntax_kimi, .is_held = true,
+     .before_name = MARK("functions."), .before_args = MARK("<|tool_call_argument_begin|>"), .is_numbered = true},
     {.name = "llama3", .families = " llama llama3.1 llama3.2 llama3.3 ", .sign = "<|start_header_id|>",
      .call_open = {MARK("<|python_tag|>")}, .call_close = {MARK("<|eom_id|>"), MARK("<|eot_id|>")}, .bare = "{", .dropped = {MARK("<|eom_id|>"), MARK("<|eot_id|>")},
      .syntax = &rg_call_syntax_llama},
@@ -65,10 +70,14 @@ const rg_dialect *rg_dialect_find(rg_str name) {
     return NULL;
 }
 
+static bool has(rg_str source, const char *text) {
+    return text != NULL && memmem(source.data, source.size, text, strlen(text)) != NULL;
+}
+
 const rg_dialect *rg_dialect_of_template(rg_str source) {
     for (size_t i = 0; i < N_DIALECTS; i++) {
-        const char *sign = dialects[i].sign;
-        if (sign != NULL && memmem(source.data, source.size, sign, strlen(sign)) != NULL) {
+        if (has(source, dialects[i].sign) &&
+            (dialects[i].also == NULL || has(source, dialects[i].also))) {
             return &dialects[i];
         }
     }

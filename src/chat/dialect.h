@@ -14,7 +14,8 @@ enum { RG_DIALECT_SPELLINGS = 2, RG_DIALECT_DROPPED = 8, RG_DIALECT_INNER = 2 };
 typedef struct rg_dialect {
     const char *name;
     const char *families; // " a b ": names of models that speak it
-    const char *sign;     // a text that chat templates of such models have, and others do not
+    const char *sign;     // a text that chat templates of such models have, and others do not ...
+    const char *also;     // ... and one beside it
     rg_str call_open[RG_DIALECT_SPELLINGS]; // a call stands between these
     rg_str call_close[RG_DIALECT_SPELLINGS];
     rg_str line_open; // opens a call at the beginning of a line, where the marker was forgotten
@@ -25,6 +26,11 @@ typedef struct rg_dialect {
     rg_str think_open;                  // reasoning before the answer
     rg_str think_close;
     const rg_call_syntax *syntax;
+    // for those who have calls written: what stands around the name and the arguments, an object.
+    // Without these a call is {"name": NAME, "arguments": {..}}, where is_held
+    bool is_held; // calls can be held to a grammar
+    rg_str before_name, before_args, after_args;
+    bool is_numbered; // ":" and a number behind the name
 } rg_dialect;
 
 /** Row i; NULL past the end. Row 0 is the one for models that nothing better is known of. */

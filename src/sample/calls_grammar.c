@@ -111,9 +111,32 @@ static rg_status read_tool(const rg_json *json, tool *out, rg_error *err) {
     return check_name(out->name, err);
 }
 
-// {"name": NAME, "arguments": {..}} and what follows
-static rg_status tool_word(rg_grammar *g, rg_schema *s, const tool *t, rg_way next,
-                           rg_grammar_word *out, uint32_t *arguments, rg_error *err) {
+// ":" and digits, then next
+static rg_way number(rg_grammar *g, rg_way next) {
+    const rg_way more = rg_grammar_hole(g);
+    const rg_way first = rg_grammar_range(g, '0', '9', more);
+    rg_grammar_fill(g, more, rg_grammar_either(g, rg_grammar_range(g, '0', '9', more), next),
+                    RG_WAY_NONE);
+    return rg_grammar_range(g, ':', ':', first);
+}
+
+// what follows the name: up to and with the arguments, then next
+static rg_way behind_name(rg_grammar *g, const rg_calls_form *form, uint32_t arguments,
+                          uint32_t space, rg_way next) {
+    if (form != NULL) {
+        const rg_way value = rg_grammar_call(g, arguments, rg_grammar_text(g, form->after, next));
+        const rg_way middle = rg_grammar_text(g, form->middle, value);
+        return form->has_number ? number(g, middle) : middle;
+    }
+    const rg_way close = rg_grammar_call(g, space, rg_grammar_range(g, '}', '}', next));
+    const rg_way value = rg_grammar_call(g, space, rg_grammar_call(g, arguments, close));
+    const rg_way key = rg_grammar_text(g, RG_STR("\"arguments\":"), value);
+    return rg_grammar_text(g, RG_STR("\","), rg_grammar_call(g, space, key));
+}
+
+// the name of a tool, and what follows
+static rg_status tool_word(rg_grammar *g, rg_schema *s, const tool *t, const rg_calls_form *form,
+                           rg_way next, rg_grammar_word *out, uint32_t *arguments, rg_error *err) {
     static const rg_json nothing = {.kind = RG_JSON_BOOL};
     static const rg_str additional = {"additionalProperties", 20};
     static const rg_json empty = {
@@ -125,12 +148,7 @@ static rg_status tool_word(rg_grammar *g, rg_schema *s, const tool *t, rg_way ne
         rg_error_prefix(err, "tool %.*s", (int)t->name.size, t->name.data);
         return status;
     }
-    const uint32_t space = rg_schema_space(s);
-    const rg_way close = rg_grammar_call(g, space, rg_grammar_range(g, '}', '}', next));
-    const rg_way value = rg_grammar_call(g, space, rg_grammar_call(g, *arguments, close));
-    const rg_way key = rg_grammar_text(g, RG_STR("\"arguments\":"), value);
-    const rg_way comma = rg_grammar_text(g, RG_STR("\","), rg_grammar_call(g, space, key));
-    *out = (rg_grammar_word){t->name, comma};
+    *out = (rg_grammar_word){t->name, behind_name(g, form, *arguments, rg_schema_space(s), next)};
     return RG_OK;
 }
 
@@ -145,7 +163,8 @@ static rg_status calls_node(rg_grammar *g, const rg_calls_spec *spec, rg_way nex
         goto done;
     }
     *space = rg_schema_space(s);
-    const rg_way close = rg_grammar_call(g, *space, rg_grammar_text(g, spec->close, next));
+    const rg_way marker = rg_grammar_text(g, spec->close, next);
+    const rg_way close = spec->form != NULL ? marker : rg_grammar_call(g, *space, marker);
     for (size_t i = 0; i < n; i++) {
         tool t;
         RG_TRY(read_tool(&spec->tools->items[i], &t, err));
@@ -156,9 +175,13 @@ static rg_status calls_node(rg_grammar *g, const rg_calls_spec *spec, rg_way nex
                 goto done;
             }
         }
-        RG_TRY(tool_word(g, s, &t, close, &words[i], &rules[i], err));
+        RG_TRY(tool_word(g, s, &t, spec->form, close, &words[i], &rules[i], err));
     }
     const rg_way names = rg_grammar_words(g, words, n);
+    if (spec->form != NULL) {
+        *out = rg_grammar_text(g, spec->form->before, names);
+        goto done;
+    }
     const rg_way value = rg_grammar_call(g, *space, rg_grammar_range(g, '"', '"', names));
     const rg_way key = rg_grammar_text(g, RG_STR("\"name\":"), value);
     *out =
@@ -184,14 +207,19 @@ static rg_status build(rg_grammar *g, const rg_calls_spec *spec, uint32_t *rule,
     const rg_way again = rg_grammar_hole(g);
     RG_TRY(calls_node(g, spec, again, &body, &space, rules, err));
     const rg_way open = rg_grammar_text(g, spec->open, body);
-    rg_grammar_fill(g, again, rg_grammar_call(g, space, open), rg_grammar_call(g, space, end));
-    text_until(g, spec->open, body, is_free ? end : RG_WAY_NONE, text);
+    const bool has_section = spec->section_open.size != 0;
+    const rg_way last = has_section ? rg_grammar_text(g, spec->section_close, end) : end;
+    rg_grammar_fill(g, again, rg_grammar_call(g, space, open), rg_grammar_call(g, space, last));
+    // what ends the text: the first call, or what stands before all of them
+    const rg_str begin = has_section ? spec->section_open : spec->open;
+    body = has_section ? rg_grammar_call(g, space, open) : body;
+    text_until(g, begin, body, is_free ? end : RG_WAY_NONE, text);
     rg_way entry = text[0];
     if (spec->think_open.size != 0) {
         text_until(g, spec->think_close, text[0], RG_WAY_NONE, thought);
         entry = spec->is_in_thought ? thought[0]
-                                    : maybe_thought(g, spec->think_open, thought[0], spec->open,
-                                                    text, is_free ? end : RG_WAY_NONE);
+                                    : maybe_thought(g, spec->think_open, thought[0], begin, text,
+                                                    is_free ? end : RG_WAY_NONE);
     }
     *rule = rg_grammar_rule(g);
     rg_grammar_set(g, *rule, entry);
@@ -210,8 +238,9 @@ rg_status rg_calls_grammar(const rg_mem *mem, const rg_calls_spec *spec, rg_gram
         spec->tools->n > RG_CALLS_TOOLS_MAX) {
         return rg_fail(err, RG_E_ARG, "tools are a list of 1 to %d functions", RG_CALLS_TOOLS_MAX);
     }
-    if (spec->open.size > MARKER_MAX || spec->think_open.size > MARKER_MAX ||
-        spec->think_close.size > MARKER_MAX || spec->open.size == 0) {
+    if (spec->open.size > MARKER_MAX || spec->section_open.size > MARKER_MAX ||
+        spec->think_open.size > MARKER_MAX || spec->think_close.size > MARKER_MAX ||
+        spec->open.size == 0) {
         return rg_fail(err, RG_E_INTERNAL, "a marker of a tool call is empty or too long");
     }
     rg_status status = rg_grammar_new(mem, &g, err);

@@ -4,7 +4,9 @@
  *
  *     [THINK_OPEN reasoning THINK_CLOSE] text  (OPEN {"name": NAME, "arguments": {..}} CLOSE)*
  *
- * Markers are handed in: which ones a model speaks is the matter of chat/.
+ * or, with a form, SECTION_OPEN (OPEN BEFORE NAME MIDDLE {..} AFTER CLOSE)* SECTION_CLOSE behind
+ * the text. (Without a form white space is free.) Markers are handed in: which ones a model speaks
+ * is the matter of chat/.
  */
 #pragma once
 
@@ -20,10 +22,20 @@ typedef enum rg_calls_choice {
     RG_CALLS_REQUIRED, // at least one
 } rg_calls_choice;
 
+/** How a call is written where it is no JSON object: texts around name and arguments. */
+typedef struct rg_calls_form {
+    rg_str before;
+    rg_str middle;
+    rg_str after;
+    bool has_number; // ":" and digits behind the name
+} rg_calls_form;
+
 typedef struct rg_calls_spec {
-    rg_str open, close;             // of a call
-    rg_str think_open, think_close; // of reasoning before the answer; empty: the model has none
-    bool is_in_thought;             // the prompt ends within the reasoning
+    rg_str open, close;                 // of a call
+    rg_str section_open, section_close; // around all of them; empty: nothing stands there
+    const rg_calls_form *form;          // NULL: {"name": NAME, "arguments": {..}}
+    rg_str think_open, think_close;     // of reasoning before the answer; empty: the model has none
+    bool is_in_thought;                 // the prompt ends within the reasoning
     const rg_json *tools; // array of {"type":"function","function":{"name","parameters"}}, or of
                           // such functions alone
     rg_calls_choice choice;

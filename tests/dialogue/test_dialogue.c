@@ -173,7 +173,8 @@ static void templates_show_their_dialect(void **state) {
     } cases[] = {
         {"{{ '<tool_call>' }}", "hermes"},
         {"<tool_call>\n<function=example>", "qwen3-coder"},
-        {"{{ '<｜tool▁call▁begin｜>' }}", "deepseek-v3"},
+        {"{{ '<｜tool▁call▁begin｜>' }}", "deepseek-v3.1"},
+        {"{{ '<｜tool▁call▁begin｜>' + '```json' }}", "deepseek-v3"},
         {"<｜DSML｜invoke name=", "deepseek-v3.2"},
         {"<|tool_call_begin|>", "kimi"},
         {"{{- '<|start_header_id|>' }}", "llama3"},
