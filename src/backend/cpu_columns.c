@@ -55,6 +55,65 @@ void rg_cpu_join(const rg_task *task, const rg_node *node, size_t from, size_t t
     }
 }
 
+// 1 / standard deviation of a row, and its mean
+static double spread_of(const float *x, size_t n, double eps, double *mean) {
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += x[i];
+    }
+    *mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        squares += (x[i] - *mean) * (x[i] - *mean);
+    }
+    return 1 / sqrt(squares / (double)n + eps);
+}
+
+void rg_cpu_layernorm(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    size_t n;
+    const float *x = matrix(task, node->in[0], &n);
+    const float *w = rg_task_data(task, node->in[1]);
+    const float *b = rg_task_data(task, node->in[2]);
+    float *y = rg_task_data(task, node->out[0]);
+    for (size_t t = from; t < to; t++) {
+        double mean;
+        const double r = spread_of(x + t * n, n, (double)node->p.eps, &mean);
+        for (size_t i = 0; i < n; i++) {
+            y[t * n + i] = (float)((x[t * n + i] - mean) * r * w[i] + b[i]);
+        }
+    }
+}
+
+void rg_cpu_layernorm_back(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    size_t n;
+    const float *dy = matrix(task, node->in[0], &n);
+    const float *x = matrix(task, node->in[1], &n);
+    const float *w = rg_task_data(task, node->in[2]);
+    float *dx = rg_task_data(task, node->out[0]);
+    float *dw = rg_task_data(task, node->out[1]);
+    float *db = rg_task_data(task, node->out[2]);
+    const size_t n_tok = rg_task_value(task, node->in[0])->shape[0];
+    (void)chunk;
+    (void)scratch;
+    memset(dw, 0, n * sizeof *dw);
+    memset(db, 0, n * sizeof *db);
+    for (size_t t = 0; t < n_tok; t++, dy += n, x += n, dx += n) {
+        double mean, sum = 0, along = 0;
+        const double r = spread_of(x, n, (double)node->p.eps, &mean);
+        for (size_t i = 0; i < n; i++) {
+            const double flat = (x[i] - mean) * r;
+            const double d = (double)dy[i] * w[i];
+            sum += d;
+            along += d * flat;
+            dw[i] += (float)(dy[i] * flat);
+            db[i] += dy[i];
+        }
+        for (size_t i = 0; i < n; i++) {
+            const double flat = (x[i] - mean) * r;
+            dx[i] = (float)(r * ((double)dy[i] * w[i] - (sum + flat * along) / (double)n));
+        }
+    }
+}
+
 void rg_cpu_scale_rows(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     size_t n;
     const float *x = matrix(task, node->in[0], &n);

@@ -102,6 +102,35 @@ void rg_cpu_attend_prepare(const rg_task *task, const rg_node *node) {
     }
 }
 
+// each token looks at the positions chosen for it, a page of one position each; the first tokens,
+// which have no more than those, at all
+static void attend_chosen(const rg_task *task, const rg_node *node, const rg_attn *a, size_t first,
+                          size_t from, size_t end, void *scratch) {
+    rg_attention_fn *attention = task->exec->options.kernels->attention;
+    const size_t n_top = rg_task_value(task, node->in[2])->shape[1];
+    const size_t row_bytes = a->k_dim * rg_dtype_get(a->kv_dtype)->block_bytes;
+    const int32_t *chosen = (const int32_t *)rg_task_data(task, node->in[2]) + first * n_top;
+    for (size_t t = from; t < end; t++) {
+        const void *rows[RG_INDEX_TOP_MAX];
+        if (a->pos + t < n_top) {
+            attention(a, 0, t, t + 1, scratch);
+            continue;
+        }
+        for (size_t i = 0; i < n_top; i++) {
+            const size_t pos = (size_t)chosen[t * n_top + i];
+            rows[i] = (const char *)a->k_pages[pos / a->page_len] + pos % a->page_len * row_bytes;
+        }
+        rg_attn one = *a;
+        one.q = a->q + t * a->q_stride;
+        one.out = a->out + t * a->out_stride;
+        one.n_tok = 1;
+        one.pos = n_top - 1;
+        one.k_pages = one.v_pages = rows;
+        one.page_len = 1;
+        attention(&one, 0, 0, 1, scratch);
+    }
+}
+
 void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     const rg_kv_batch *kv = task->b->kv;
     const size_t n_pages_max = task->exec->options.n_pages_max;
@@ -123,9 +152,13 @@ void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void 
     a.page_len = kv->layout->page_len;
     a.kv_dtype = kv->layout->dtype;
     const size_t from = chunk / node->p.n_kv_head * CHUNK_TOKENS;
-    const size_t end = from + CHUNK_TOKENS;
-    task->exec->options.kernels->attention(&a, (uint32_t)(chunk % node->p.n_kv_head), from,
-                                           end < row->n_tok ? end : row->n_tok, scratch);
+    const size_t end = from + CHUNK_TOKENS < row->n_tok ? from + CHUNK_TOKENS : row->n_tok;
+    if (node->n_in == 3) {
+        attend_chosen(task, node, &a, row->first, from, end, scratch);
+        return;
+    }
+    task->exec->options.kernels->attention(&a, (uint32_t)(chunk % node->p.n_kv_head), from, end,
+                                           scratch);
 }
 
 size_t rg_cpu_select_chunks(rg_task *task, const rg_node *node) {

@@ -125,6 +125,24 @@ void rg_cpu_kv_store(const rg_task *task, const rg_node *node, size_t from, size
     }
 }
 
+void rg_cpu_index_store(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const rg_kv_batch *kv = task->b->kv;
+    const rg_kv_layout *layout = kv->layout;
+    const size_t dim = layout->index_dim;
+    const size_t offset = rg_kv_offset(layout, rg_task_value(task, node->in[1])->slot) +
+                          layout->k_bytes + layout->v_bytes;
+    size_t r = 0;
+    for (size_t t = from; t < to; t++) {
+        while (t >= kv->rows[r].first + kv->rows[r].n_tok) {
+            r++;
+        }
+        const size_t pos = kv->rows[r].pos + (t - kv->rows[r].first);
+        uint8_t *keys = kv->rows[r].pages[pos / layout->page_len] + offset;
+        store(task, keys + pos % layout->page_len * dim * rg_dtype_get(layout->dtype)->block_bytes,
+              row_of(task, node->in[0], t), dim);
+    }
+}
+
 void rg_cpu_rmsnorm_dx(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     const float *w = rg_task_data(task, node->in[2]);
     const size_t n = rg_task_value(task, node->in[2])->shape[0];

@@ -51,9 +51,10 @@ static void lower_product(lowering *l, const rg_node *node, const rg_val *in) {
 
 static void lower_attention(lowering *l, const rg_node *node, const rg_val *in) {
     rg_graph *g = &l->exec->g;
-    if (node->n_in == 4 && g->values[in[3]].kind == RG_VAL_STATE) {
+    if (node->n_in >= 4 && g->values[in[3]].kind == RG_VAL_STATE) {
+        const rg_val with[] = {in[0], in[3], node->n_in == 5 ? in[4] : RG_VAL_NONE};
         rg_graph_node(g, RG_OP_KV_STORE, (rg_val[]){in[1], in[2], in[3]}, 3, &node->p);
-        rg_graph_node(g, RG_OP_ATTEND, (rg_val[]){in[0], in[3]}, 2, &node->p);
+        rg_graph_node(g, RG_OP_ATTEND, with, node->n_in - 2U, &node->p);
         return;
     }
     rg_graph_node(g, RG_OP_ATTENTION, in, node->n_in, &node->p);
@@ -98,6 +99,9 @@ rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) {
             lower_product(&l, node, in);
         } else if (node->op == RG_OP_ATTENTION) {
             lower_attention(&l, node, in);
+        } else if (node->op == RG_OP_INDEX) {
+            rg_graph_node(&exec->g, RG_OP_INDEX_STORE, (rg_val[]){in[1], in[3]}, 2, &node->p);
+            rg_graph_node(&exec->g, RG_OP_CHOOSE, (rg_val[]){in[0], in[2], in[3]}, 3, &node->p);
         } else {
             rg_graph_node(&exec->g, node->op, in, node->n_in, &node->p);
         }

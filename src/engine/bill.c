@@ -24,7 +24,8 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
                              .n_kv_head = p.n_kv_head,
                              .k_dim = p.head_dim,
                              .v_dim = p.v_dim,
-                             .has_values = h->n_latent == 0};
+                             .has_values = h->n_latent == 0,
+                             .index_dim = h->index_dim};
     if (n_recurrent != 0) {
         const size_t n_v = (size_t)h->n_delta_head * h->delta_v_dim;
         const size_t columns = 2 * (size_t)h->n_delta_key * h->delta_k_dim + n_v;

@@ -20,7 +20,9 @@ rg_status rg_kv_layout_init(rg_kv_layout *layout, rg_error *err) {
     if (!rg_mul_size(layout->n_kv_head, layout->page_len, &slots) ||
         !rg_mul_size(slots * size, layout->k_dim, &layout->k_bytes) ||
         !rg_mul_size(slots * size, layout->has_values ? layout->v_dim : 0, &layout->v_bytes) ||
-        !rg_mul_size(layout->k_bytes + layout->v_bytes, layout->n_layer, &page)) {
+        !rg_mul_size(layout->page_len * size, layout->index_dim, &layout->index_bytes) ||
+        !rg_mul_size(layout->k_bytes + layout->v_bytes + layout->index_bytes, layout->n_layer,
+                     &page)) {
         return rg_fail(err, RG_E_LIMIT, "a page of key-value state does not fit in memory");
     }
     layout->page_bytes = rg_round_up(page, 4096);

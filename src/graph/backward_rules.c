@@ -167,6 +167,13 @@ void rg_back_scale_rows(rg_graph *g, const rg_node *node, const rg_val *dout, co
     take_outputs(g, RG_OP_SCALE_ROWS_BACK, in, 3, NULL, din, 2);
 }
 
+void rg_back_layernorm(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                       rg_val *din) {
+    (void)wanted;
+    const rg_val in[] = {dout[0], node->in[0], node->in[1]};
+    take_outputs(g, RG_OP_LAYERNORM_BACK, in, 3, &node->p, din, 3);
+}
+
 void rg_back_columns(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                      rg_val *din) {
     if (wanted[0]) {

@@ -173,6 +173,21 @@ rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val beside,
     return rg_graph_node(g, RG_OP_ATTENTION, (rg_val[]){q, k, v, beside}, 4, p);
 }
 
+rg_val rg_layernorm(rg_graph *g, rg_val x, rg_val w, rg_val b, float eps) {
+    const rg_op_params p = {.eps = eps};
+    return rg_graph_node(g, RG_OP_LAYERNORM, (rg_val[]){x, w, b}, 3, &p);
+}
+
+rg_val rg_index(rg_graph *g, rg_val q, rg_val k, rg_val w, rg_val state, const rg_op_params *p) {
+    return rg_graph_node(g, RG_OP_INDEX, (rg_val[]){q, k, w, state}, 4, p);
+}
+
+rg_val rg_attention_of(rg_graph *g, const rg_val qkv[3], rg_val state, rg_val chosen,
+                       const rg_op_params *p) {
+    return rg_graph_node(g, RG_OP_ATTENTION, (rg_val[]){qkv[0], qkv[1], qkv[2], state, chosen}, 5,
+                         p);
+}
+
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b) {
     return rg_graph_node(g, RG_OP_ADD, (rg_val[]){a, b}, 2, NULL);
 }

@@ -16,6 +16,9 @@ typedef uint32_t rg_val; // a value, by number in its graph
 
 #define RG_ROPE_HALF_MAX    512 // turning pairs of a head: heads of up to 1,024 values
 #define RG_GRADIENT_ROW_MAX ((size_t)1 << 16) // width of a norm that has gradients
+#define RG_INDEX_TOP_MAX    4096              // positions that a token looks at by an index
+#define RG_INDEX_HEADS_MAX  256               // of an index
+#define RG_INDEX_DIM_MAX    512               // of its keys
 #define RG_NODE_IN_MAX      7
 #define RG_NODE_OUT_MAX     6
 #define RG_EXPERTS_MAX      1024 // of one layer
@@ -52,12 +55,14 @@ typedef struct rg_value {
     X(RMSNORM,         "rmsnorm",         2, 2, 1, true)      \
     X(LINEAR,          "linear",          2, 3, 1, false)     \
     X(ROPE,            "rope",            2, 2, 1, true)      \
-    X(ATTENTION,       "attention",       3, 4, 1, false)     \
+    X(INDEX,           "index",           4, 4, 1, false)     \
+    X(ATTENTION,       "attention",       3, 5, 1, false)     \
     X(ADD,             "add",             2, 2, 1, true)      \
     X(SWIGLU,          "swiglu",          2, 2, 1, true)      \
     X(GATE,            "gate",            2, 2, 1, true)      \
     X(COLUMNS,         "columns",         1, 1, 1, true)      \
     X(JOIN,            "join",            2, 3, 1, true)      \
+    X(LAYERNORM,       "layernorm",       3, 3, 1, true)      \
     X(SCALE_ROWS,      "scale_rows",      2, 2, 1, true)      \
     X(TEMPERATURE,     "temperature",     1, 1, 1, true)      \
     X(PART_SUM,        "part_sum",        1, 1, 1, true)      \
@@ -83,6 +88,7 @@ typedef struct rg_value {
     X(GATE_BACK,       "gate_back",       3, 3, 2, true)      \
     X(COLUMNS_DX,      "columns_dx",      1, 1, 1, true)      \
     X(SCALE_ROWS_BACK, "scale_rows_back", 3, 3, 2, true)      \
+    X(LAYERNORM_BACK,  "layernorm_back",  3, 3, 3, false)     \
     X(HEADS_DX,        "heads_dx",        2, 2, 1, false)     \
     X(HEADS_DW,        "heads_dw",        2, 2, 1, false)     \
     X(CONV_BACK,       "conv_back",       4, 4, 2, false)     \
@@ -97,7 +103,9 @@ typedef struct rg_value {
     X(COMBINE_BACK,    "combine_back",    4, 4, 2, false)     \
     X(ACT_PREP,        "act_prep",        1, 1, 1, true)      \
     X(KV_STORE,        "kv_store",        3, 3, 0, true)      \
-    X(ATTEND,          "attend",          2, 2, 1, false)
+    X(INDEX_STORE,     "index_store",     2, 2, 0, true)      \
+    X(CHOOSE,          "choose",          3, 3, 1, false)     \
+    X(ATTEND,          "attend",          2, 3, 1, false)
 // clang-format on
 
 typedef enum rg_op {
@@ -135,9 +143,9 @@ typedef struct rg_op_params {
     size_t seq_len; // ATTENTION* without a state: tokens of one sequence; 0: all are one
     uint32_t form;  // ACT_PREP: the rg_act_form
     size_t n_rows;  // TEMPERATURE (positions of a step), EMBED_DW, SELECT_ROWS_DX, DISPATCH
-                   // (experts): rows of the result; COLUMNS_DX: its width
+                    // (experts): rows of the result; COLUMNS_DX: its width
     rg_router_score score; // ROUTE*
-    uint32_t n_top;        // ROUTE*: experts of a token
+    uint32_t n_top;        // ROUTE*: experts of a token; INDEX, CHOOSE: positions of a token
     uint32_t n_group;      // ROUTE: equal groups of experts; 0: one
     uint32_t n_group_used; // ROUTE: groups that a token may choose from
     bool is_group_by_two;  // ROUTE: a group's score is the sum of its two best, else the best
@@ -212,6 +220,24 @@ rg_val rg_rope(rg_graph *g, rg_val x, rg_val table, const rg_op_params *p);
 rg_val rg_attention(rg_graph *g, rg_val q, rg_val k, rg_val v, rg_val beside,
                     const rg_op_params *p);
 /** a + b; b may be a vector, which is added to each row. */
+/**
+ * Normalize rows to mean 0 and variance 1, then w and b: x [n_tok, n], w and b f32 [n].
+ * Source: Ba et al. 2016, arXiv 1607.06450.
+ */
+rg_val rg_layernorm(rg_graph *g, rg_val x, rg_val w, rg_val b, float eps);
+/**
+ * The positions that each token looks at: those before it, and its own, with the highest
+ * sum over heads of w_h relu(q_h . k). Keys are kept in the state.
+ * @param q  [n_tok, n_head * head_dim]; k [n_tok, head_dim]; w [n_tok, n_head]
+ * @param p  n_head, head_dim, n_top
+ * @return   i32 [n_tok, n_top], ascending; tokens that see no more than n_top positions look at all
+ *           of them, and their rows mean nothing. No gradient.
+ * Source: DeepSeek-V3.2 2025, arXiv 2512.02556.
+ */
+rg_val rg_index(rg_graph *g, rg_val q, rg_val k, rg_val w, rg_val state, const rg_op_params *p);
+/** Attention over a state, of the positions that rg_index gave. */
+rg_val rg_attention_of(rg_graph *g, const rg_val qkv[3], rg_val state, rg_val chosen,
+                       const rg_op_params *p);
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
 rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
 /** x * sigmoid(gate); a gate of one column counts for the whole row. */

@@ -77,16 +77,48 @@ static bool is_heads(const rg_value *v, size_t n_tok, size_t n_head, size_t dim)
     return is_matrix(v) && v->shape[0] == n_tok && v->shape[1] == n_head * dim;
 }
 
+// positions of tokens [T, n_top]
+static bool is_choice(const rg_value *v, size_t n_tok) {
+    return v->dtype == RG_DTYPE_I32 && v->n_dims == 2 && v->shape[0] == n_tok;
+}
+
+// q [T, heads * dim], k [T, dim], w [T, heads], state -> positions [T, n_top]
+static bool shape_index(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_op_params *p = &node->p;
+    const size_t n_tok = input(g, node, 0)->shape[0];
+    set_matrix(out, n_tok, p->n_top);
+    out->dtype = RG_DTYPE_I32;
+    return p->n_top != 0 && p->n_top <= RG_INDEX_TOP_MAX && p->n_head <= RG_INDEX_HEADS_MAX &&
+           p->head_dim <= RG_INDEX_DIM_MAX &&
+           is_heads(input(g, node, 0), n_tok, p->n_head, p->head_dim) &&
+           is_heads(input(g, node, 1), n_tok, 1, p->head_dim) &&
+           is_heads(input(g, node, 2), n_tok, p->n_head, 1) &&
+           input(g, node, 3)->kind == RG_VAL_STATE;
+}
+
+static bool shape_choose(rg_graph *g, const rg_node *node, rg_value *out) {
+    set_matrix(out, input(g, node, 0)->shape[0], node->p.n_top);
+    out->dtype = RG_DTYPE_I32;
+    return input(g, node, 2)->kind == RG_VAL_STATE;
+}
+
+static bool shape_index_store(rg_graph *g, const rg_node *node, rg_value *out) {
+    (void)out;
+    return is_matrix(input(g, node, 0)) && input(g, node, 1)->kind == RG_VAL_STATE;
+}
+
 static bool shape_attention(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_op_params *p = &node->p;
     const size_t n_tok = input(g, node, 0)->shape[0];
-    const bool has_state = node->n_in == 4 && input(g, node, 3)->kind == RG_VAL_STATE;
+    const bool has_state = node->n_in >= 4 && input(g, node, 3)->kind == RG_VAL_STATE;
     set_matrix(out, n_tok, (size_t)p->n_head * p->v_dim);
     return p->n_kv_head != 0 && p->n_head % p->n_kv_head == 0 &&
            is_heads(input(g, node, 0), n_tok, p->n_head, p->head_dim) &&
            is_heads(input(g, node, 1), n_tok, p->n_kv_head, p->head_dim) &&
            is_heads(input(g, node, 2), n_tok, p->n_kv_head, p->v_dim) &&
            (p->seq_len == 0 || (!has_state && n_tok % p->seq_len == 0)) &&
+           (node->n_in < 5 ||
+            (has_state && p->n_kv_head == 1 && is_choice(input(g, node, 4), n_tok))) &&
            (node->n_in == 3 || has_state ||
             (is_ids(input(g, node, 3)) && input(g, node, 3)->shape[0] == n_tok));
 }
@@ -95,6 +127,22 @@ static bool shape_same(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_value *a = input(g, node, 0);
     set_matrix(out, a->shape[0], a->shape[1]);
     return is_same(a, input(g, node, 1));
+}
+
+static bool shape_layernorm(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    set_matrix(out, x->shape[0], x->shape[1]);
+    return is_matrix(x) && is_vector(input(g, node, 1), x->shape[1]) &&
+           is_vector(input(g, node, 2), x->shape[1]);
+}
+
+// dy, x, w -> gradients of x, w and b
+static bool shape_layernorm_back(rg_graph *g, const rg_node *node, rg_value *out) {
+    for (size_t i = 1; i < 3; i++) {
+        out[i].n_dims = 1;
+        out[i].shape[0] = input(g, node, 2)->shape[0];
+    }
+    return shape_same(g, node, &out[0]);
 }
 
 // the second may be a vector, which is added to each row
@@ -482,7 +530,8 @@ static bool shape_kv_store(rg_graph *g, const rg_node *node, rg_value *out) {
 
 static bool shape_attend(rg_graph *g, const rg_node *node, rg_value *out) {
     set_matrix(out, input(g, node, 0)->shape[0], (size_t)node->p.n_head * node->p.v_dim);
-    return input(g, node, 1)->kind == RG_VAL_STATE;
+    return input(g, node, 1)->kind == RG_VAL_STATE &&
+           (node->n_in == 2 || is_choice(input(g, node, 2), input(g, node, 0)->shape[0]));
 }
 
 // ---- costs ----
@@ -578,6 +627,11 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_COLUMNS        shape_columns,        cost_elementwise, rg_back_columns
 #define RULES_COLUMNS_DX     shape_columns_dx,     cost_elementwise, NULL
 #define RULES_JOIN           shape_join,           cost_elementwise, rg_back_join
+#define RULES_LAYERNORM      shape_layernorm,      cost_elementwise, rg_back_layernorm
+#define RULES_LAYERNORM_BACK shape_layernorm_back, cost_elementwise, NULL
+#define RULES_INDEX          shape_index,          cost_attention,   NULL
+#define RULES_INDEX_STORE    shape_index_store,    cost_elementwise, NULL
+#define RULES_CHOOSE         shape_choose,         cost_attention,   NULL
 #define RULES_SCALE_ROWS     shape_scale_rows,     cost_elementwise, rg_back_scale_rows
 #define RULES_SCALE_ROWS_BACK shape_scale_rows_back, cost_elementwise, NULL
 #define RULES_TEMPERATURE    shape_temperature,    cost_elementwise, NULL

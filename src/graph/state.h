@@ -3,8 +3,8 @@
  * layers of its positions, so sharing, dropping or saving a stretch of a session is a matter of
  * whole pages.
  *
- *   page:  layer 0 [ k: n_kv_head x page_len x k_dim | v: n_kv_head x page_len x v_dim ]  layer 1 [
- * ... ] ...
+ *   page:  layer 0 [ k: n_kv_head x page_len x k_dim | v: n_kv_head x page_len x v_dim | index:
+ *          page_len x index_dim ]  layer 1 [ ... ] ...
  */
 #pragma once
 
@@ -20,6 +20,8 @@ typedef struct rg_kv_layout {
     bool has_values; // apart from the keys; else a value is the first v_dim of its key
     size_t k_bytes;  // of one layer's keys in a page
     size_t v_bytes;
+    uint32_t index_dim; // keys of an index beside them, one a position; 0: there is no index
+    size_t index_bytes;
     size_t page_bytes; // of a whole page, all layers
     // of recurrent layers, which keep one state however many tokens there were: f32,
     //   layer 0 [ convolution: kernel - 1 rows | S: v_head x k_dim x v_dim ]  layer 1 [ ... ] ...
@@ -48,5 +50,5 @@ typedef struct rg_kv_batch {
 
 /** Offset of a layer's keys in a page; its values follow at + k_bytes. */
 static inline size_t rg_kv_offset(const rg_kv_layout *layout, uint32_t layer) {
-    return layer * (layout->k_bytes + layout->v_bytes);
+    return layer * (layout->k_bytes + layout->v_bytes + layout->index_bytes);
 }

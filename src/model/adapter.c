@@ -87,6 +87,9 @@ bool rg_adapter_takes(const rg_model *model, uint32_t slot) {
     case RG_ROLE_KDA_CONV_K:
     case RG_ROLE_KDA_CONV_V:
     case RG_ROLE_KV_B:
+    case RG_ROLE_INDEX_Q: // chooses, and has no gradient
+    case RG_ROLE_INDEX_K:
+    case RG_ROLE_INDEX_WEIGHTS:
         return false;
     default:
         return true;

@@ -37,9 +37,14 @@ typedef enum rg_role {
     RG_ROLE_Q_B,
     RG_ROLE_KV_A, // keys and values as a few values, and the part that turns
     RG_ROLE_KV_A_NORM,
-    RG_ROLE_KV_B, // from the latent to keys and values of all heads
-    RG_ROLE_K_B,  // from the keys of each head to the latent; made on load where KV_B is there
-    RG_ROLE_V_B,  // from the latent to the values of each head; likewise
+    RG_ROLE_KV_B,    // from the latent to keys and values of all heads
+    RG_ROLE_K_B,     // from the keys of each head to the latent; made on load where KV_B is there
+    RG_ROLE_V_B,     // from the latent to the values of each head; likewise
+    RG_ROLE_INDEX_Q, // which positions a token looks at
+    RG_ROLE_INDEX_K,
+    RG_ROLE_INDEX_NORM,
+    RG_ROLE_INDEX_NORM_BIAS,
+    RG_ROLE_INDEX_WEIGHTS, // of its heads
     RG_ROLE_FFN_NORM,
     RG_ROLE_FFN_GATE,
     RG_ROLE_FFN_UP,
@@ -99,8 +104,8 @@ typedef enum rg_need {
  * of: vocab embd head kv hdim ff rot2 (half of the turning values) exp (experts) ffx (their width)
  * ffs (that of the shared one), of recurrent layers dqkv dqkvz (all of the joint projections) dval
  * (values) vh (value heads) vdim conv, of latent attention
- * lat latq latkv (with what turns) still vhd kvb (keys and values of a head); and 1 2. A weight in
- * neither `gguf` nor `hf` (NULL) is not in that container.
+ * lat latq latkv (with what turns) still vhd kvb (keys and values of a head), of an index ih
+ * (heads) idim; and 1 2. A weight in neither `gguf` nor `hf` (NULL) is not in that container.
  */
 typedef struct rg_weight_rule {
     rg_role role;
@@ -159,7 +164,10 @@ typedef struct rg_hparams {
     uint32_t n_still;    // values of a query or key head that do not turn
     uint32_t n_turning;  // those that do
     uint32_t v_head_dim;
-    uint32_t n_expert; // of a layer that has any; 0: no layer has
+    uint32_t n_index_head; // of the index that chooses positions; 0: there is none
+    uint32_t index_dim;
+    uint32_t n_index_top; // positions that a token looks at
+    uint32_t n_expert;    // of a layer that has any; 0: no layer has
     uint32_t n_expert_used;
     uint32_t n_ff_expert;
     uint32_t n_ff_shared; // of the expert of all tokens; 0: none
@@ -233,7 +241,7 @@ typedef struct rg_arch {
 
 extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen2_moe, rg_arch_qwen3,
     rg_arch_qwen3_moe, rg_arch_qwen3_next, rg_arch_qwen35, rg_arch_qwen35_moe, rg_arch_deepseek2,
-    rg_arch_kimi_linear, rg_arch_llama4;
+    rg_arch_deepseek32, rg_arch_kimi_linear, rg_arch_llama4;
 
 /** The families, NULL at the end. In family/table.c. */
 extern const rg_arch *const rg_archs[];

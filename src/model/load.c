@@ -30,6 +30,8 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
         {"latq", h->n_latent_q},
         {"latkv", (size_t)h->n_latent + h->n_turning},
         {"still", h->n_still},
+        {"ih", h->n_index_head},
+        {"idim", h->index_dim},
         {"vhd", h->v_head_dim},
         {"kvb", (size_t)h->n_still + h->v_head_dim},
         {"dval", (size_t)h->n_delta_head * h->delta_v_dim},
@@ -151,6 +153,7 @@ bool rg_load_is_widened(rg_role role) {
     switch (role) {
     case RG_ROLE_ROUTER:
     case RG_ROLE_SHARED_ROUTER:
+    case RG_ROLE_INDEX_WEIGHTS:
     case RG_ROLE_DELTA_A:
     case RG_ROLE_DELTA_B:
     case RG_ROLE_DELTA_BA:

@@ -365,6 +365,14 @@ static rg_status complete_latent(const rg_source *source, const rg_arch *arch, r
     if (h->n_group <= 1) {
         h->n_group = h->n_group_used = 0; // one group is none
     }
+    if (h->n_index_head != 0 && (h->n_latent_q == 0 || h->index_dim < h->n_turning)) {
+        status =
+            rg_fail(err, RG_E_FORMAT,
+                    "an index of %u values a key, of which %u turn, on queries of %u values is "
+                    "not possible",
+                    h->index_dim, h->n_turning, h->n_latent_q);
+        goto done;
+    }
     const uint32_t n_group = h->n_group == 0 ? 1 : h->n_group;
     if (h->n_expert != 0 &&
         (h->n_ff_expert == 0 || h->n_expert % n_group != 0 || h->n_group_used > n_group ||

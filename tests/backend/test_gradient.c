@@ -112,6 +112,26 @@ static void oracle_gate_row(double *const *in, double *out) {
     }
 }
 
+static rg_val build_layernorm(rg_graph *g, const rg_val *in) {
+    return rg_layernorm(g, in[0], in[1], in[2], EPS);
+}
+
+static void oracle_layernorm(double *const *in, double *out) {
+    for (int t = 0; t < T; t++) {
+        const double *x = in[0] + t * 9;
+        double mean = 0, squares = 0;
+        for (int i = 0; i < 9; i++) {
+            mean += x[i] / 9;
+        }
+        for (int i = 0; i < 9; i++) {
+            squares += (x[i] - mean) * (x[i] - mean) / 9;
+        }
+        for (int i = 0; i < 9; i++) {
+            out[t * 9 + i] = (x[i] - mean) / sqrt(squares + EPS) * in[1][i] + in[2][i];
+        }
+    }
+}
+
 static rg_val build_scale_rows(rg_graph *g, const rg_val *in) {
     return rg_scale_rows(g, in[0], in[1]);
 }
@@ -347,6 +367,7 @@ static const op_case cases[] = {
     {"swiglu",   2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_swiglu, oracle_swiglu},
     {"gate",     2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_gate, oracle_gate},
     {"gate, one a row", 2, {{T, 9, false, false, 0, NULL}, {T, 1, false, false, 0, NULL}}, T, 9, build_gate, oracle_gate_row},
+    {"layernorm", 3, {{T, 9, false, false, 0, NULL}, {0, 9, true, false, 0, NULL}, {0, 9, true, false, 0, NULL}}, T, 9, build_layernorm, oracle_layernorm},
     {"scale rows", 2, {{T, 9, false, false, 0, NULL}, {T, 1, false, false, 0, NULL}}, T, 9, build_scale_rows, oracle_scale_rows},
     {"add",      2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_add, oracle_add},
     {"add vector", 2, {{T, 9, false, false, 0, NULL}, {0, 9, true, false, 0, NULL}}, T, 9, build_add_vector, oracle_add_vector},

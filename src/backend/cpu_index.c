@@ -1,0 +1,136 @@
+/* Which positions a token looks at: a cheap score for each, and the best of them. */
+#include "backend/exec_internal.h"
+
+#include <string.h>
+
+enum {
+    BLOCK = 64,                  // positions scored at once
+    KEPT = 2 * RG_INDEX_TOP_MAX, // candidates kept until the worse half goes
+    BINS = 256,
+};
+
+/** Positions that may be among the best, ascending. */
+typedef struct candidates {
+    uint32_t rank[KEPT]; // of a score: ranks compare as scores do
+    int32_t pos[KEPT];
+    size_t n;
+} candidates;
+
+typedef struct workspace {
+    float rows[BLOCK * RG_INDEX_DIM_MAX];
+    float dots[BLOCK * RG_INDEX_HEADS_MAX];
+    candidates best;
+    char gemm[RG_GEMM_SCRATCH_BYTES] __attribute__((aligned(64)));
+} workspace;
+
+_Static_assert(sizeof(workspace) <= RG_SCRATCH_BYTES, "fits the scratch of a thread");
+
+size_t rg_cpu_index_chunks(rg_task *task, const rg_node *node) {
+    return rg_task_value(task, node->in[0])->shape[0];
+}
+
+static uint32_t rank_of(float score) {
+    uint32_t bits;
+    memcpy(&bits, &score, sizeof bits);
+    return bits >> 31 != 0 ? ~bits : bits | 0x80000000U;
+}
+
+// the rank of the n-th best: one digit after the other, from the highest
+static uint32_t nth_best(const candidates *c, size_t n) {
+    uint32_t known = 0;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        size_t bins[BINS] = {0};
+        const uint32_t above = shift == 24 ? 0 : 0xFFFFFFFFU << (shift + 8);
+        for (size_t i = 0; i < c->n; i++) {
+            if ((c->rank[i] & above) == known) {
+                bins[c->rank[i] >> shift & (BINS - 1)]++;
+            }
+        }
+        size_t digit = BINS - 1;
+        while (digit > 0 && bins[digit] < n) {
+            n -= bins[digit--];
+        }
+        known |= (uint32_t)digit << shift;
+    }
+    return known;
+}
+
+// only the n best stay, of equals the first
+static void keep_best(candidates *c, size_t n) {
+    if (c->n <= n) {
+        return;
+    }
+    const uint32_t least = nth_best(c, n);
+    size_t n_equal = n;
+    for (size_t i = 0; i < c->n; i++) {
+        n_equal -= c->rank[i] > least;
+    }
+    size_t to = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const bool is_equal = c->rank[i] == least && n_equal > 0;
+        if (c->rank[i] > least || is_equal) {
+            n_equal -= is_equal;
+            c->rank[to] = c->rank[i];
+            c->pos[to++] = c->pos[i];
+        }
+    }
+    c->n = to;
+}
+
+void rg_cpu_index(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    const rg_op_params *p = &node->p;
+    const rg_kv_batch *kv = task->b->kv;
+    const rg_kv_layout *layout = kv->layout;
+    const rg_dtype_info *info = rg_dtype_get(layout->dtype);
+    const size_t dim = p->head_dim, n_head = p->n_head, n_top = p->n_top;
+    const size_t offset = rg_kv_offset(layout, rg_task_value(task, node->in[2])->slot) +
+                          layout->k_bytes + layout->v_bytes;
+    const float *q = (const float *)rg_task_data(task, node->in[0]) + chunk * n_head * dim;
+    const float *w = (const float *)rg_task_data(task, node->in[1]) + chunk * n_head;
+    int32_t *out = (int32_t *)rg_task_data(task, node->out[0]) + chunk * n_top;
+    workspace *space = scratch;
+    candidates *best = &space->best;
+    size_t r = 0;
+    while (chunk >= kv->rows[r].first + kv->rows[r].n_tok) {
+        r++;
+    }
+    const rg_kv_row *row = &kv->rows[r];
+    const size_t end = row->pos + (chunk - row->first) + 1;
+    memset(out, 0, n_top * sizeof *out);
+    best->n = 0;
+    for (size_t pos = 0; pos < end && end > n_top; pos += BLOCK) {
+        const size_t n = end - pos < BLOCK ? end - pos : BLOCK;
+        for (size_t i = 0; i < n; i++) {
+            const size_t at = pos + i;
+            const uint8_t *keys = row->pages[at / layout->page_len] + offset;
+            info->to_float(space->rows + i * dim,
+                           keys + at % layout->page_len * dim * info->block_bytes, dim);
+        }
+        const rg_gemm g = {.m = n,
+                           .n = n_head,
+                           .k = dim,
+                           .a = space->rows,
+                           .a_row = dim,
+                           .a_col = 1,
+                           .b = q,
+                           .b_stride = dim * sizeof *q,
+                           .is_b_by_column = true,
+                           .c = space->dots,
+                           .ldc = n_head};
+        rg_exec_gemm(task->exec)(&g, space->gemm);
+        for (size_t i = 0; i < n; i++) {
+            float score = 0;
+            for (size_t h = 0; h < n_head; h++) {
+                const float dot = space->dots[i * n_head + h];
+                score += dot > 0 ? dot * w[h] : 0;
+            }
+            if (best->n == KEPT) {
+                keep_best(best, n_top);
+            }
+            best->rank[best->n] = rank_of(score);
+            best->pos[best->n++] = (int32_t)(pos + i);
+        }
+    }
+    keep_best(best, n_top);
+    memcpy(out, best->pos, best->n * sizeof *out);
+}
