@@ -215,13 +215,17 @@ rg_status api_grammar_of_tools(raga_model *m, const rg_json *tools,
     const rg_calls_form form = {.before = d->before_name,
                                 .middle = d->before_args,
                                 .after = d->after_args,
-                                .has_number = d->is_numbered};
+                                .has_number = d->is_numbered,
+                                .key_open = d->key_open,
+                                .text_open = d->text_open,
+                                .data_open = d->data_open,
+                                .value_close = d->value_close};
     const bool has_form = d->before_args.size != 0;
     const rg_calls_spec spec = {
         .open = d->call_open[0],
         .close = d->call_close[0],
-        .section_open = has_form ? d->dropped[0] : RG_STR(""),
-        .section_close = has_form ? d->dropped[1] : RG_STR(""),
+        .section_open = d->section_open,
+        .section_close = d->section_close,
         .form = has_form ? &form : NULL,
         .think_open = d->think_open,
         .think_close = d->think_close,

@@ -9,7 +9,19 @@
     .call_open = {MARK("<｜tool▁call▁begin｜>")}, .call_close = {MARK("<｜tool▁call▁end｜>")}, \
     .dropped = {MARK("<｜tool▁calls▁begin｜>"), MARK("<｜tool▁calls▁end｜>")}, \
     .inner = {MARK("<｜tool▁sep｜>")}, .think_open = MARK("<think>"), .think_close = MARK("</think>"), \
-    .syntax = &rg_call_syntax_deepseek, .is_held = true
+    .syntax = &rg_call_syntax_deepseek, .is_held = true, \
+    .section_open = MARK("<｜tool▁calls▁begin｜>"), .section_close = MARK("<｜tool▁calls▁end｜>")
+
+// all spellings are read; one is written
+#define DSML \
+    .call_open = {MARK("<｜DSML｜invoke "), MARK("<｜DSML｜ invoke ")}, \
+    .call_close = {MARK("</｜DSML｜invoke>"), MARK("</｜DSML｜ invoke>")}, \
+    .dropped = {MARK("<｜DSML｜function_calls>"), MARK("</｜DSML｜function_calls>"), MARK("<｜DSML｜tool_calls>"), \
+                MARK("</｜DSML｜tool_calls>"), MARK("<｜DSML｜ calls>"), MARK("</｜DSML｜ calls>")}, \
+    .inner = {MARK("｜DSML｜")}, .think_open = MARK("<think>"), .think_close = MARK("</think>"), \
+    .syntax = &rg_call_syntax_dsml, .is_held = true, .before_name = MARK("name=\""), .before_args = MARK("\">\n"), \
+    .key_open = MARK("<｜DSML｜parameter name=\""), .text_open = MARK("\" string=\"true\">"), \
+    .data_open = MARK("\" string=\"false\">"), .value_close = MARK("</｜DSML｜parameter>\n")
 
 static const rg_dialect dialects[] = {
     // those that follow Hermes
@@ -21,15 +33,13 @@ static const rg_dialect dialects[] = {
      .call_open = {MARK("<tool_call>")}, .call_close = {MARK("</tool_call>")},
      .line_open = MARK("<function="), .line_close = MARK("</function>"), .dropped = {MARK("</tool_call>")},
      .think_open = MARK("<think>"), .think_close = MARK("</think>"),
-     .syntax = &rg_call_syntax_qwen},
-    {.name = "deepseek-v3.2", .families = " deepseek-v4 deepseek-v4-flash deepseek-v4.1 deepseek32 deepseek4 dsml ", .sign = "｜DSML｜",
-     .call_open = {MARK("<｜DSML｜invoke "), MARK("<｜DSML｜ invoke ")},
-     .call_close = {MARK("</｜DSML｜invoke>"), MARK("</｜DSML｜ invoke>")},
-     .dropped = {MARK("<｜DSML｜function_calls>"), MARK("</｜DSML｜function_calls>"), MARK("<｜DSML｜tool_calls>"),
-                 MARK("</｜DSML｜tool_calls>"), MARK("<｜DSML｜ calls>"), MARK("</｜DSML｜ calls>")},
-     .inner = {MARK("｜DSML｜")},
-     .think_open = MARK("<think>"), .think_close = MARK("</think>"),
-     .syntax = &rg_call_syntax_dsml},
+     .syntax = &rg_call_syntax_qwen, .is_held = true,
+     .before_name = MARK("\n<function="), .before_args = MARK(">\n"), .after_args = MARK("</function>\n"),
+     .key_open = MARK("<parameter="), .text_open = MARK(">\n"), .data_open = MARK(">\n"), .value_close = MARK("\n</parameter>\n")},
+    {.name = "deepseek-v4", .families = " deepseek-v4-flash deepseek-v4-pro deepseek4 ", .sign = "｜DSML｜", .also = "tool_calls>",
+     DSML, .section_open = MARK("<｜DSML｜tool_calls>"), .section_close = MARK("\n</｜DSML｜tool_calls>")},
+    {.name = "deepseek-v3.2", .families = " deepseek-v4.1 deepseek32 dsml ", .sign = "｜DSML｜",
+     DSML, .section_open = MARK("<｜DSML｜function_calls>"), .section_close = MARK("\n</｜DSML｜function_calls>")},
     {.name = "deepseek-v3", .families = " deepseek deepseek-r1 deepseek2 ", .sign = "<｜tool▁call▁begin｜>", .also = "```json",
      DEEPSEEK, .before_name = MARK("function<｜tool▁sep｜>"), .before_args = MARK("\n```json\n"), .after_args = MARK("\n```")},
     {.name = "deepseek-v3.1", .families = " deepseek-v3.1-terminus ", .sign = "<｜tool▁call▁begin｜>",
@@ -40,7 +50,8 @@ static const rg_dialect dialects[] = {
      .inner = {MARK("<|tool_call_argument_begin|>")},
      .think_open = MARK("<think>"), .think_close = MARK("</think>"),
      .syntax = &rg_call_syntax_kimi, .is_held = true,
-     .before_name = MARK("functions."), .before_args = MARK("<|tool_call_argument_begin|>"), .is_numbered = true},
+     .before_name = MARK("functions."), .before_args = MARK("<|tool_call_argument_begin|>"), .is_numbered = true,
+     .section_open = MARK("<|tool_calls_section_begin|>"), .section_close = MARK("<|tool_calls_section_end|>")},
     {.name = "llama3", .families = " llama llama3.1 llama3.2 llama3.3 ", .sign = "<|start_header_id|>",
      .call_open = {MARK("<|python_tag|>")}, .call_close = {MARK("<|eom_id|>"), MARK("<|eot_id|>")}, .bare = "{", .dropped = {MARK("<|eom_id|>"), MARK("<|eot_id|>")},
      .syntax = &rg_call_syntax_llama},

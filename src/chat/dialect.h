@@ -30,7 +30,10 @@ typedef struct rg_dialect {
     // Without these a call is {"name": NAME, "arguments": {..}}, where is_held
     bool is_held; // calls can be held to a grammar
     rg_str before_name, before_args, after_args;
-    bool is_numbered; // ":" and a number behind the name
+    bool is_numbered;                   // ":" and a number behind the name
+    rg_str section_open, section_close; // around all calls
+    // where arguments are a tag each: around key and value, which is text or JSON
+    rg_str key_open, text_open, data_open, value_close;
 } rg_dialect;
 
 /** Row i; NULL past the end. Row 0 is the one for models that nothing better is known of. */

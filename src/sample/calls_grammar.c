@@ -1,8 +1,6 @@
-#include "sample/calls_grammar.h"
+#include "sample/calls_internal.h"
 
-#include "sample/schema.h"
-
-enum { MARKER_MAX = 64 };
+enum { MARKER_MAX = RG_CALLS_MARKER_MAX };
 
 // bytes of the marker matched after one more byte, when `at` were before (Knuth, Morris, Pratt)
 static size_t matched(rg_str marker, size_t at, uint8_t byte) {
@@ -17,10 +15,8 @@ static size_t matched(rg_str marker, size_t at, uint8_t byte) {
     return 0;
 }
 
-// Text up to and with a marker, then next; it may end before, when end is a node. entries[i] is
-// where text goes on of which the last i bytes began the marker.
-static void text_until(rg_grammar *g, rg_str marker, rg_way next, rg_way end,
-                       rg_way entries[MARKER_MAX]) {
+void rg_calls_text_until(rg_grammar *g, rg_str marker, rg_way next, rg_way end,
+                         rg_way entries[RG_CALLS_MARKER_MAX]) {
     for (size_t i = 0; i < marker.size; i++) {
         entries[i] = rg_grammar_hole(g);
     }
@@ -79,18 +75,23 @@ static rg_way maybe_thought(rg_grammar *g, rg_str think, rg_way inside, rg_str o
     return next;
 }
 
-static rg_status check_name(rg_str name, rg_error *err) {
+bool rg_calls_is_name(rg_str name) {
     bool is_good = name.size != 0 && name.size <= RG_CALLS_NAME_MAX;
     for (size_t i = 0; i < name.size && is_good; i++) {
         const char c = name.data[i];
         is_good = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
                   (c != '\0' && strchr("_.:/-", c) != NULL);
     }
-    return is_good ? RG_OK
-                   : rg_fail(err, RG_E_ARG,
-                             "a tool is named \"%.*s\": names have 1 to %d letters, digits and _ . "
-                             ": / -",
-                             (int)(name.size > 64 ? 64 : name.size), name.data, RG_CALLS_NAME_MAX);
+    return is_good;
+}
+
+static rg_status check_name(rg_str name, rg_error *err) {
+    return rg_calls_is_name(name)
+               ? RG_OK
+               : rg_fail(
+                     err, RG_E_ARG,
+                     "a tool is named \"%.*s\": names have 1 to %d letters, digits and _ . : / -",
+                     (int)(name.size > 64 ? 64 : name.size), name.data, RG_CALLS_NAME_MAX);
 }
 
 /** What becomes of one tool. */
@@ -143,7 +144,9 @@ static rg_status tool_word(rg_grammar *g, rg_schema *s, const tool *t, const rg_
         .kind = RG_JSON_OBJECT, .n = 1, .items = &nothing, .keys = &additional};
     const rg_json *schema = t->parameters == NULL ? &empty : t->parameters;
     rg_schema_set_root(s, schema);
-    const rg_status status = rg_schema_rule(s, schema, true, arguments, err);
+    const bool has_tags = form != NULL && form->key_open.size != 0;
+    const rg_status status = has_tags ? rg_calls_tags(g, s, schema, form, arguments, err)
+                                      : rg_schema_rule(s, schema, true, arguments, err);
     if (status != RG_OK) {
         rg_error_prefix(err, "tool %.*s", (int)t->name.size, t->name.data);
         return status;
@@ -213,10 +216,10 @@ static rg_status build(rg_grammar *g, const rg_calls_spec *spec, uint32_t *rule,
     // what ends the text: the first call, or what stands before all of them
     const rg_str begin = has_section ? spec->section_open : spec->open;
     body = has_section ? rg_grammar_call(g, space, open) : body;
-    text_until(g, begin, body, is_free ? end : RG_WAY_NONE, text);
+    rg_calls_text_until(g, begin, body, is_free ? end : RG_WAY_NONE, text);
     rg_way entry = text[0];
     if (spec->think_open.size != 0) {
-        text_until(g, spec->think_close, text[0], RG_WAY_NONE, thought);
+        rg_calls_text_until(g, spec->think_close, text[0], RG_WAY_NONE, thought);
         entry = spec->is_in_thought ? thought[0]
                                     : maybe_thought(g, spec->think_open, thought[0], begin, text,
                                                     is_free ? end : RG_WAY_NONE);
@@ -238,7 +241,8 @@ rg_status rg_calls_grammar(const rg_mem *mem, const rg_calls_spec *spec, rg_gram
         spec->tools->n > RG_CALLS_TOOLS_MAX) {
         return rg_fail(err, RG_E_ARG, "tools are a list of 1 to %d functions", RG_CALLS_TOOLS_MAX);
     }
-    if (spec->open.size > MARKER_MAX || spec->section_open.size > MARKER_MAX ||
+    if ((spec->form != NULL && spec->form->value_close.size > MARKER_MAX) ||
+        spec->open.size > MARKER_MAX || spec->section_open.size > MARKER_MAX ||
         spec->think_open.size > MARKER_MAX || spec->think_close.size > MARKER_MAX ||
         spec->open.size == 0) {
         return rg_fail(err, RG_E_INTERNAL, "a marker of a tool call is empty or too long");

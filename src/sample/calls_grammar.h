@@ -28,6 +28,11 @@ typedef struct rg_calls_form {
     rg_str middle;
     rg_str after;
     bool has_number; // ":" and digits behind the name
+    // where the arguments are no JSON object, but a tag each: texts around key and value
+    rg_str key_open;
+    rg_str text_open; // behind the key of a value that is text
+    rg_str data_open; // of one that is JSON
+    rg_str value_close;
 } rg_calls_form;
 
 typedef struct rg_calls_spec {

@@ -12,8 +12,9 @@
 
 static const char tools_text[] =
     "[{\"function\": {\"name\": \"walk\", \"parameters\": {\"type\": \"object\", \"properties\": "
-    "{\"metres\": {\"type\": \"number\"}}, \"required\": [\"metres\"], \"additionalProperties\": "
-    "false}}}, {\"function\": {\"name\": \"sit\"}}]";
+    "{\"metres\": {\"type\": \"number\"}, \"note\": {\"type\": \"string\"}, \"gait\": {\"type\": "
+    "\"string\", \"enum\": [\"slow\", \"fast\"]}}, \"required\": [\"metres\"], "
+    "\"additionalProperties\": false}}}, {\"function\": {\"name\": \"sit\"}}]";
 
 #define DS_BEGIN "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>"
 #define DS_END   "<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
@@ -21,6 +22,14 @@ static const char tools_text[] =
 #define K_BEGIN  "<|tool_calls_section_begin|><|tool_call_begin|>"
 #define K_SEP    "<|tool_call_argument_begin|>"
 #define K_END    "<|tool_call_end|><|tool_calls_section_end|>"
+
+#define Q_WALK "<tool_call>\n<function=walk>\n<parameter=metres>\n2.5\n</parameter>\n"
+#define Q_END  "</function>\n</tool_call>"
+#define D_WALK                                                                                     \
+    "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"walk\">\n<｜DSML｜parameter "          \
+    "name=\"metres\" "                                                                             \
+    "string=\"false\">2</｜DSML｜parameter>\n"
+#define D_END "</｜DSML｜invoke>\n</｜DSML｜function_calls>"
 
 static const struct {
     const char *dialect;
@@ -36,6 +45,28 @@ static const struct {
     {"hermes", "<tool_call>{\"name\":\"sit\",\"arguments\":{}}</tool_call>", 1, false},
     {"hermes", "<tool_call>{\"name\":\"fly\",\"arguments\":{}}</tool_call>", 0, true},
     {"hermes", "<tool_call>{\"name\":\"walk\",\"arguments\":{}}</tool_call>", 0, true},
+    {"qwen3-coder", "Words alone, a < b.", 0, false},
+    {"qwen3-coder", Q_WALK Q_END, 1, false},
+    {"qwen3-coder", Q_WALK "<parameter=note>\n12 \"<x>\"\n\nend\n</parameter>\n" Q_END, 1, false},
+    {"qwen3-coder", Q_WALK "<parameter=gait>\nfast\n</parameter>\n" Q_END, 1, false},
+    {"qwen3-coder", "On.\n\n" Q_WALK Q_END "\n<tool_call>\n<function=sit>\n" Q_END, 2, false},
+    {"qwen3-coder", Q_WALK "<parameter=gait>\nidle\n</parameter>\n" Q_END, 0, true},
+    {"qwen3-coder", Q_WALK "<parameter=far>\n1\n</parameter>\n" Q_END, 0, true},
+    {"qwen3-coder", "<tool_call>\n<function=walk>\n" Q_END, 0, true},
+    {"qwen3-coder", "<tool_call>\n<function=walk>\n<parameter=metres>\nfar\n</parameter>\n" Q_END,
+     0, true},
+    {"deepseek-v3.2", D_WALK D_END, 1, false},
+    {"deepseek-v3.2",
+     "On.\n\n" D_WALK
+     "<｜DSML｜parameter name=\"note\" string=\"true\">a\nb</｜DSML｜parameter>\n" D_END,
+     1, false},
+    {"deepseek-v3.2",
+     D_WALK "<｜DSML｜parameter name=\"note\" string=\"false\">\"a\"</｜DSML｜parameter>\n" D_END,
+     0, true},
+    {"deepseek-v4",
+     "<｜DSML｜tool_calls>\n<｜DSML｜invoke "
+     "name=\"sit\">\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
+     1, false},
     {"deepseek-v3", "Words alone.", 0, false},
     {"deepseek-v3", DS_BEGIN "function" DS_SEP "walk\n```json\n{\"metres\": 2}\n```" DS_END, 1,
      false},
@@ -64,11 +95,15 @@ static rg_calls_spec spec_of(const rg_dialect *d, const rg_json *tools, rg_calls
     *form = (rg_calls_form){.before = d->before_name,
                             .middle = d->before_args,
                             .after = d->after_args,
-                            .has_number = d->is_numbered};
+                            .has_number = d->is_numbered,
+                            .key_open = d->key_open,
+                            .text_open = d->text_open,
+                            .data_open = d->data_open,
+                            .value_close = d->value_close};
     return (rg_calls_spec){.open = d->call_open[0],
                            .close = d->call_close[0],
-                           .section_open = has_form ? d->dropped[0] : RG_STR(""),
-                           .section_close = has_form ? d->dropped[1] : RG_STR(""),
+                           .section_open = d->section_open,
+                           .section_close = d->section_close,
                            .form = has_form ? form : NULL,
                            .think_open = d->think_open,
                            .think_close = d->think_close,
