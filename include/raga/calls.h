@@ -23,6 +23,15 @@ typedef struct raga_grammar raga_grammar;
 RAGA_API raga_status raga_grammar_of_schema(raga_model *model, const char *schema, size_t size,
                                             raga_grammar **out, raga_error *err) RAGA_MUST_CHECK;
 
+/** What rule `root` of a grammar in GBNF matches, as llama.cpp reads it. Errors: RAGA_E_FORMAT naming
+ * the line; RAGA_E_ARG (nothing matches, a rule begins with itself); RAGA_E_LIMIT; RAGA_E_MEMORY. */
+RAGA_API raga_status raga_grammar_of_gbnf(raga_model *model, const char *text, size_t size,
+                                          raga_grammar **out, raga_error *err) RAGA_MUST_CHECK;
+/** What a regular expression matches from beginning to end. Errors: RAGA_E_UNSUPPORTED naming what
+ * cannot be enforced; as above. */
+RAGA_API raga_status raga_grammar_of_regex(raga_model *model, const char *text, size_t size,
+                                           raga_grammar **out, raga_error *err) RAGA_MUST_CHECK;
+
 typedef struct raga_calls_options {
     size_t size;
     bool is_required;   // at least one call, and no words before it

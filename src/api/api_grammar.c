@@ -3,6 +3,8 @@
 
 #include "chat/dialect.h"
 #include "sample/calls_grammar.h"
+#include "sample/gbnf.h"
+#include "sample/regex.h"
 #include "sample/schema.h"
 
 enum { TREE_BYTES_MAX = 256 << 20, TEXT_BYTES_MAX = 16 << 20 };
@@ -201,6 +203,32 @@ raga_status raga_grammar_of_schema(raga_model *m, const char *schema, size_t siz
 done:
     rg_arena_clear(&arena);
     return api_fail(error, status, &err);
+}
+
+typedef rg_status compile_fn(const rg_mem *mem, rg_str text, rg_grammar **out, rg_error *err);
+
+static raga_status compile(raga_model *m, const char *text, size_t size, compile_fn *fn,
+                           raga_grammar **out, raga_error *error) {
+    rg_error err = {0};
+    rg_grammar *grammar = NULL;
+    if (m == NULL || text == NULL || out == NULL) {
+        return api_bad(error, "no model, no text or no place for the grammar");
+    }
+    rg_status status = fn(rg_mem_heap(), (rg_str){text, size}, &grammar, &err);
+    if (status == RG_OK) {
+        status = new_grammar(m, grammar, out, &err);
+    }
+    return api_fail(error, status, &err);
+}
+
+raga_status raga_grammar_of_gbnf(raga_model *m, const char *text, size_t size, raga_grammar **out,
+                                 raga_error *error) {
+    return compile(m, text, size, rg_gbnf_grammar, out, error);
+}
+
+raga_status raga_grammar_of_regex(raga_model *m, const char *text, size_t size, raga_grammar **out,
+                                  raga_error *error) {
+    return compile(m, text, size, rg_regex_grammar, out, error);
 }
 
 rg_status api_grammar_of_tools(raga_model *m, const rg_json *tools,

@@ -19,8 +19,9 @@ typedef struct run {
     int64_t max_tokens, top_k, seed, n_logprobs, last_n;
     double temperature, top_p, min_p, typical_p, repeat_penalty, presence, frequency;
     bool has_temperature, has_seed, is_raw, is_json, has_stats, is_jsonl, is_unheld;
-    const char *schema;
-    raga_grammar *grammar; // of the schema
+    const char *schema, *gbnf; // files, and
+    const char *regex;         // a text: what the answer is held to, one of the three
+    raga_grammar *grammar;
     cli_list stop;
 } run;
 
@@ -240,19 +241,30 @@ static int answer(const run *r, raga_model *model) {
 }
 
 // false with a message when there is one and it cannot be used
-static bool read_schema(run *r, raga_model *model) {
+static bool read_grammar(run *r, raga_model *model) {
     raga_error err = {0};
     size_t size = 0;
-    if (r->schema == NULL) {
+    const char *path = r->schema != NULL ? r->schema : r->gbnf;
+    if (r->regex != NULL) {
+        const raga_status status =
+            raga_grammar_of_regex(model, r->regex, strlen(r->regex), &r->grammar, &err);
+        return status == RAGA_OK || cli_failed(&err) == CLI_OK;
+    }
+    if (path == NULL) {
         return true;
     }
-    char *text = cli_read_all(r->schema, &size);
-    const bool is_read = text != NULL;
-    if (is_read && raga_grammar_of_schema(model, text, size, &r->grammar, &err) != RAGA_OK) {
-        cli_error("%s: %s", r->schema, err.text);
+    char *text = cli_read_all(path, &size);
+    if (text == NULL) {
+        return false;
+    }
+    const raga_status status = r->schema != NULL
+                                   ? raga_grammar_of_schema(model, text, size, &r->grammar, &err)
+                                   : raga_grammar_of_gbnf(model, text, size, &r->grammar, &err);
+    if (status != RAGA_OK) {
+        cli_error("%s: %s", path, err.text);
     }
     free(text);
-    return r->grammar != NULL;
+    return status == RAGA_OK;
 }
 
 int cmd_run(int argc, char **argv) {
@@ -279,6 +291,8 @@ int cmd_run(int argc, char **argv) {
         {"--logprobs", CLI_INT, &r.n_logprobs, "N", "with --json: log-probabilities, of the N likeliest too", 1, 20, NULL},
         {"--json", CLI_FLAG, &r.is_json, NULL, "print one JSON object", 0, 0, NULL},
         {"--schema", CLI_TEXT, &r.schema, "FILE", "hold the answer to this JSON Schema", 0, 0, NULL},
+        {"--grammar", CLI_TEXT, &r.gbnf, "FILE", "hold it to a grammar in GBNF, as llama.cpp reads it", 0, 0, NULL},
+        {"--regex", CLI_TEXT, &r.regex, "TEXT", "hold it to a regular expression, all of it", 0, 0, NULL},
         {"--jsonl", CLI_FLAG, &r.is_jsonl, NULL, "{id, messages, tools} a line to {id, calls, reply}", 0, 0, NULL},
         {"--no-grammar", CLI_FLAG, &r.is_unheld, NULL, "with --jsonl: calls may be malformed", 0, 0, NULL},
         {"--stats", CLI_FLAG, &r.has_stats, NULL, "tokens, speed and seed on stderr", 0, 0, NULL},
@@ -301,6 +315,7 @@ int cmd_run(int argc, char **argv) {
         .examples = "  raga run model.gguf\n  raga run model.gguf \"Why is the sky blue?\"\n"
                     "  raga run model.gguf --ids 1,2,3 -n 16 --temp 0 --json\n"
                     "  raga run model.gguf --schema person.json \"Ada, born 1815\"\n"
+                    "  raga run model.gguf --regex \"yes|no\" \"Is water wet?\"\n"
                     "  raga run model.gguf --jsonl < conversations.jsonl\n"};
     const int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
@@ -312,8 +327,14 @@ int cmd_run(int argc, char **argv) {
         cli_error("a prompt and --ids say two things: give one of them");
         return CLI_USAGE;
     }
-    if (r.is_jsonl && (r.prompt != NULL || r.ids != NULL || r.schema != NULL || r.is_raw)) {
-        cli_error("--jsonl reads conversations: no prompt, --ids, --raw or --schema beside it");
+    const int n_held = (r.schema != NULL) + (r.gbnf != NULL) + (r.regex != NULL);
+    if (r.is_jsonl && (r.prompt != NULL || r.ids != NULL || n_held != 0 || r.is_raw)) {
+        cli_error("--jsonl reads conversations: no prompt, --ids, --raw, --schema, --grammar or "
+                  "--regex beside it");
+        return CLI_USAGE;
+    }
+    if (n_held > 1) {
+        cli_error("--schema, --grammar and --regex each hold the answer to something: give one");
         return CLI_USAGE;
     }
     r.top_k = has_top_k && r.top_k == 0 ? -1 : r.top_k;
@@ -331,7 +352,7 @@ int cmd_run(int argc, char **argv) {
     if (r.is_jsonl) {
         const bool is_builtin = strcmp(r.m.path, RAGA_BUILTIN) == 0;
         exit_status = cli_run_lines(model, (size_t)r.max_tokens, r.is_unheld, is_builtin);
-    } else if (read_schema(&r, model)) {
+    } else if (read_grammar(&r, model)) {
         exit_status = answer(&r, model);
     }
     raga_grammar_free(r.grammar);

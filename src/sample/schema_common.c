@@ -62,42 +62,6 @@ static rg_way unicode_escape(rg_grammar *g, rg_way end) {
     return rg_grammar_either(g, high, plain);
 }
 
-rg_way rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_way next) {
-    static const uint32_t ends[] = {0x7F, 0x7FF, 0xD7FF, 0xFFFF, 0x10FFFF};
-    static const uint32_t begins[] = {0, 0x80, 0x800, 0xE000, 0x10000};
-    rg_way node = RG_WAY_NONE;
-    for (int i = 0; i < 5; i++) {
-        uint32_t a = from > begins[i] ? from : begins[i];
-        const uint32_t b = to < ends[i] ? to : ends[i];
-        const unsigned n = i == 0 ? 0 : i == 1 ? 1 : i < 4 ? 2 : 3; // bytes after the first
-        static const uint8_t lead[] = {0, 0xC0, 0xE0, 0xF0};
-        // pieces in which the bytes vary each for itself: the longest that begins at a
-        while (a <= b) {
-            unsigned k = 0; // trailing bytes that take every value
-            while (k < n && (a & ((1u << 6 * (k + 1)) - 1)) == 0 &&
-                   (a | ((1u << 6 * (k + 1)) - 1)) <= b) {
-                k++;
-            }
-            // the byte before them runs as far as it can
-            const uint32_t unit = 1u << 6 * k;
-            uint32_t last = k == n ? b - (b + 1) % unit : a | 63u << 6 * k | (unit - 1);
-            while (last > b) {
-                last -= unit;
-            }
-            rg_way piece = next;
-            for (unsigned t = 0; t < n; t++) {
-                const unsigned lo = a >> 6 * t & 63;
-                const unsigned hi = last >> 6 * t & 63;
-                piece = rg_grammar_range(g, 0x80 | lo, 0x80 | hi, piece);
-            }
-            piece = rg_grammar_range(g, lead[n] | a >> 6 * n, lead[n] | last >> 6 * n, piece);
-            node = rg_grammar_either(g, piece, node);
-            a = last + 1;
-        }
-    }
-    return node;
-}
-
 // one code point of a string: itself, or escaped where it must or may be
 static rg_way character(rg_grammar *g, rg_way end) {
     rg_byte_set plain = {{0}};
@@ -107,7 +71,7 @@ static rg_way character(rg_grammar *g, rg_way end) {
     const rg_way letter = hex(g, "\"\\/bfnrt", end);
     const rg_way code = rg_grammar_range(g, 'u', 'u', unicode_escape(g, end));
     const rg_way escape = rg_grammar_range(g, '\\', '\\', rg_grammar_either(g, letter, code));
-    const rg_way wide = rg_schema_utf8(g, 0x80, 0x10FFFF, end);
+    const rg_way wide = rg_points_utf8(g, 0x80, 0x10FFFF, end);
     return rg_grammar_either(g, rg_grammar_either(g, rg_grammar_bytes(g, &plain, end), escape),
                              wide);
 }

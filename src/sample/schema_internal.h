@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sample/schema.h"
+#include "sample/sequence.h"
 
 enum {
     RG_TYPE_NULL = 1,
@@ -86,5 +87,3 @@ rg_status rg_schema_one_of(rg_schema *s, const rg_json *json, const rg_json *alt
 rg_status rg_schema_types(rg_schema *s, const rg_json *json, unsigned *types, rg_error *err);
 /** The types that a value has. */
 unsigned rg_schema_type_of(const rg_json *value);
-/** One code point between two bounds as UTF-8, then next. */
-rg_way rg_schema_utf8(rg_grammar *g, uint32_t from, uint32_t to, rg_way next);

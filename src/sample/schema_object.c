@@ -175,7 +175,7 @@ static rg_way other_member(rg_schema *s, const property *list, size_t n, const r
     if (apart == RG_WAY_NONE) {
         return apart;
     }
-    const rg_way wide = rg_schema_utf8(g, 0x80, 0x10FFFF, apart);
+    const rg_way wide = rg_points_utf8(g, 0x80, 0x10FFFF, apart);
     rg_grammar_fill(g, apart, rg_grammar_range(g, '"', '"', value),
                     rg_grammar_either(g, rg_grammar_bytes(g, &plain, apart), wide));
     size_t longest = 0;

@@ -1,33 +1,21 @@
 /*
- * "pattern": regular expressions over the content of a string, which is matched as JSON spells it.
- * Atoms are rules, so a repetition costs one call a time. Groups are kept on a stack of their own.
- * What looks around or back is refused.
+ * Regular expressions: of a whole text, or "pattern", over the content of a string, which is
+ * matched as JSON spells it. Atoms are rules, so a repetition costs one call a time. Groups are
+ * kept on a stack of their own. What looks around or back is refused.
  */
 #include "base/utf8.h"
+#include "sample/regex.h"
 #include "sample/schema_internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum {
-    GROUPS_MAX = 32,  // within each other
-    RANGES_MAX = 256, // of one class
-    POINT_MAX = 0x10FFFF,
+    GROUPS_MAX = 32, // within each other
 };
 
-typedef struct points {
-    struct {
-        uint32_t from, to;
-    } ranges[RANGES_MAX];
-    size_t n;
-} points;
-
-/** A group that is open: its ways so far, and the one being written. */
+/** A group that is open. */
 typedef struct group {
-    uint32_t rule;
-    rg_way ways;
-    rg_way begin;   // of this way
-    rg_way tail;    // a hole: where it goes on
+    rg_sequence ways;
     bool is_closed; // "$" was seen
 } group;
 
@@ -39,11 +27,16 @@ typedef struct parser {
     group groups[GROUPS_MAX];
     size_t depth;
     uint32_t any; // rule of any character + 1
-    points set;
+    rg_points set;
+    bool is_text; // the pattern is of a whole text, not of the content of a string
     rg_error *err;
 } parser;
 
 static rg_status refuse(const parser *p, const char *what) {
+    if (p->is_text) {
+        return rg_fail(p->err, RG_E_UNSUPPORTED,
+                       "the regular expression cannot be enforced: %s at byte %zu", what, p->at);
+    }
     return rg_schema_fail(p->s, p->json, p->err, RG_E_UNSUPPORTED,
                           "the keyword \"pattern\" cannot be enforced: %s at byte %zu of it", what,
                           p->at);
@@ -51,78 +44,50 @@ static rg_status refuse(const parser *p, const char *what) {
 
 // ---- classes ----
 
-static bool put(points *set, uint32_t from, uint32_t to) {
-    if (set->n == RANGES_MAX) {
-        return false;
-    }
-    set->ranges[set->n].from = from;
-    set->ranges[set->n++].to = to;
-    return true;
-}
-
-static int compare_ranges(const void *a, const void *b) {
-    const uint32_t x = *(const uint32_t *)a;
-    const uint32_t y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static void invert(points *set) {
-    points out = {.n = 0};
-    uint32_t next = 0;
-    qsort(set->ranges, set->n, sizeof set->ranges[0], compare_ranges);
-    for (size_t i = 0; i < set->n; i++) {
-        if (set->ranges[i].from > next) {
-            (void)put(&out, next, set->ranges[i].from - 1);
-        }
-        next = set->ranges[i].to + 1 > next ? set->ranges[i].to + 1 : next;
-    }
-    if (next <= POINT_MAX) {
-        (void)put(&out, next, POINT_MAX);
-    }
-    *set = out;
-}
-
 // \d \w \s and their opposites, added to a set; false for any other letter
-static bool put_named(points *set, char name) {
-    points one = {.n = 0};
+static bool put_named(rg_points *set, char name) {
+    rg_points one = {.n = 0};
     switch (name | 32) {
     case 'd':
-        (void)put(&one, '0', '9');
+        (void)rg_points_put(&one, '0', '9');
         break;
     case 'w':
-        (void)put(&one, '0', '9');
-        (void)put(&one, 'A', 'Z');
-        (void)put(&one, '_', '_');
-        (void)put(&one, 'a', 'z');
+        (void)rg_points_put(&one, '0', '9');
+        (void)rg_points_put(&one, 'A', 'Z');
+        (void)rg_points_put(&one, '_', '_');
+        (void)rg_points_put(&one, 'a', 'z');
         break;
     case 's':
-        (void)put(&one, 9, 13);
-        (void)put(&one, ' ', ' ');
-        (void)put(&one, 0xA0, 0xA0);
-        (void)put(&one, 0x1680, 0x1680);
-        (void)put(&one, 0x2000, 0x200A);
-        (void)put(&one, 0x2028, 0x2029);
-        (void)put(&one, 0x202F, 0x202F);
-        (void)put(&one, 0x205F, 0x205F);
-        (void)put(&one, 0x3000, 0x3000);
-        (void)put(&one, 0xFEFF, 0xFEFF);
+        (void)rg_points_put(&one, 9, 13);
+        (void)rg_points_put(&one, ' ', ' ');
+        (void)rg_points_put(&one, 0xA0, 0xA0);
+        (void)rg_points_put(&one, 0x1680, 0x1680);
+        (void)rg_points_put(&one, 0x2000, 0x200A);
+        (void)rg_points_put(&one, 0x2028, 0x2029);
+        (void)rg_points_put(&one, 0x202F, 0x202F);
+        (void)rg_points_put(&one, 0x205F, 0x205F);
+        (void)rg_points_put(&one, 0x3000, 0x3000);
+        (void)rg_points_put(&one, 0xFEFF, 0xFEFF);
         break;
     default:
         return false;
     }
     if ((name & 32) == 0) {
-        invert(&one);
+        rg_points_invert(&one);
     }
     bool has_room = true;
     for (size_t i = 0; i < one.n; i++) {
-        has_room = has_room && put(set, one.ranges[i].from, one.ranges[i].to);
+        has_room = has_room && rg_points_put(set, one.ranges[i].from, one.ranges[i].to);
     }
     return has_room;
 }
 
-// one code point of a set as JSON spells it in a string
-static uint32_t class_rule(parser *p, const points *set) {
+// one code point of a set, in a string as JSON spells it
+static uint32_t class_rule(parser *p, const rg_points *set) {
     rg_grammar *g = p->s->g;
+    if (p->is_text) {
+        return rg_points_rule(g, set);
+    }
     const uint32_t rule = rg_grammar_rule(g);
     const rg_way end = rg_grammar_end(g);
     rg_way node = RG_WAY_NONE;
@@ -142,11 +107,11 @@ static uint32_t class_rule(parser *p, const points *set) {
             }
             node = rg_grammar_either(g, rg_grammar_text(g, rg_str_of(text), end), node);
         }
-        static const uint32_t plain[3][2] = {{' ', '!'}, {'#', '['}, {']', POINT_MAX}};
+        static const uint32_t plain[3][2] = {{' ', '!'}, {'#', '['}, {']', RG_POINT_LAST}};
         for (int k = 0; k < 3; k++) {
             const uint32_t a = from > plain[k][0] ? from : plain[k][0];
             const uint32_t b = to < plain[k][1] ? to : plain[k][1];
-            node = a <= b ? rg_grammar_either(g, rg_schema_utf8(g, a, b, end), node) : node;
+            node = a <= b ? rg_grammar_either(g, rg_points_utf8(g, a, b, end), node) : node;
         }
     }
     rg_grammar_set(g, rule, node);
@@ -168,7 +133,7 @@ static bool read_hex(parser *p, size_t n, uint32_t *out) {
 }
 
 // a character, escaped or not; or a named set, then *point is UINT32_MAX
-static rg_status read_point(parser *p, points *set, uint32_t *point) {
+static rg_status read_point(parser *p, rg_points *set, uint32_t *point) {
     const size_t n = rg_utf8_decode(rg_str_slice(p->text, p->at, p->text.size), point);
     p->at += n;
     if (*point != '\\') {
@@ -222,7 +187,7 @@ static rg_status read_class(parser *p) {
                 return refuse(p, "a range that runs backward");
             }
         }
-        if (from != UINT32_MAX && !put(&p->set, from, to)) {
+        if (from != UINT32_MAX && !rg_points_put(&p->set, from, to)) {
             return refuse(p, "too many ranges");
         }
     }
@@ -231,34 +196,12 @@ static rg_status read_class(parser *p) {
     }
     p->at++;
     if (is_inverted) {
-        invert(&p->set);
+        rg_points_invert(&p->set);
     }
     return RG_OK;
 }
 
 // ---- sequences ----
-
-static void append(parser *p, group *top, uint32_t rule, size_t min, size_t max) {
-    rg_grammar *g = p->s->g;
-    for (size_t i = 0; i < min && !rg_grammar_is_failed(g); i++) {
-        const rg_way next = rg_grammar_hole(g);
-        rg_grammar_fill(g, top->tail, rg_grammar_call(g, rule, next), RG_WAY_NONE);
-        top->tail = next;
-    }
-    const rg_way exit = rg_grammar_hole(g);
-    if (max == SIZE_MAX) {
-        rg_grammar_fill(g, top->tail, rg_grammar_call(g, rule, top->tail), exit);
-        top->tail = exit;
-        return;
-    }
-    for (size_t i = min; i < max && !rg_grammar_is_failed(g); i++) {
-        const rg_way next = rg_grammar_hole(g);
-        rg_grammar_fill(g, top->tail, rg_grammar_call(g, rule, next), exit);
-        top->tail = next;
-    }
-    rg_grammar_fill(g, top->tail, exit, RG_WAY_NONE);
-    top->tail = exit;
-}
 
 static uint32_t any_rule(parser *p) {
     if (p->any == 0) {
@@ -267,27 +210,32 @@ static uint32_t any_rule(parser *p) {
     return p->any - 1;
 }
 
-// a new way of the innermost group; of the whole pattern it may begin anywhere
+// a way of the whole pattern may begin anywhere in a string, and is all of a text
+static void anchor(parser *p) {
+    if (p->depth != 1) {
+        return;
+    }
+    if (p->at < p->text.size && p->text.data[p->at] == '^') {
+        p->at++;
+    } else if (!p->is_text) {
+        rg_sequence_append(p->s->g, &p->groups[0].ways, any_rule(p), 0, SIZE_MAX);
+    }
+}
+
+// a new way of the innermost group
 static void open_way(parser *p) {
     group *top = &p->groups[p->depth - 1];
-    top->begin = top->tail = rg_grammar_hole(p->s->g);
+    rg_sequence_next(p->s->g, &top->ways);
     top->is_closed = false;
-    if (p->depth == 1) {
-        if (p->at < p->text.size && p->text.data[p->at] == '^') {
-            p->at++;
-        } else {
-            append(p, top, any_rule(p), 0, SIZE_MAX);
-        }
-    }
+    anchor(p);
 }
 
 static void close_way(parser *p) {
     group *top = &p->groups[p->depth - 1];
-    if (p->depth == 1 && !top->is_closed) {
-        append(p, top, any_rule(p), 0, SIZE_MAX);
+    if (p->depth == 1 && !top->is_closed && !p->is_text) {
+        rg_sequence_append(p->s->g, &top->ways, any_rule(p), 0, SIZE_MAX);
     }
-    rg_grammar_fill(p->s->g, top->tail, rg_grammar_end(p->s->g), RG_WAY_NONE);
-    top->ways = rg_grammar_either(p->s->g, top->begin, top->ways);
+    rg_sequence_end(p->s->g, &top->ways);
 }
 
 static bool read_number(parser *p, size_t *out) {
@@ -334,6 +282,13 @@ static rg_status read_times(parser *p, size_t *min, size_t *max) {
     return RG_OK;
 }
 
+static void begin_group(parser *p) {
+    group *top = &p->groups[p->depth++];
+    *top = (group){.is_closed = false};
+    rg_sequence_open(p->s->g, &top->ways, rg_grammar_rule(p->s->g));
+    anchor(p);
+}
+
 static rg_status open_group(parser *p) {
     if (p->depth == GROUPS_MAX) {
         return refuse(p, "groups within each other beyond 32");
@@ -350,8 +305,7 @@ static rg_status open_group(parser *p) {
             return refuse(p, "looking around");
         }
     }
-    p->groups[p->depth++] = (group){.rule = rg_grammar_rule(p->s->g), .ways = RG_WAY_NONE};
-    open_way(p);
+    begin_group(p);
     return RG_OK;
 }
 
@@ -379,8 +333,8 @@ static rg_status read_atom(parser *p, uint32_t *rule) {
             return refuse(p, ") without (");
         }
         close_way(p);
-        rg_grammar_set(p->s->g, top->rule, top->ways);
-        *rule = top->rule + 1;
+        rg_sequence_close(p->s->g, &top->ways);
+        *rule = top->ways.rule + 1;
         p->depth--;
         return RG_OK;
     case '$':
@@ -403,15 +357,15 @@ static rg_status read_atom(parser *p, uint32_t *rule) {
         status = read_class(p);
     } else if (c == '.') {
         p->at++;
-        (void)put(&p->set, '\n', '\n');
-        (void)put(&p->set, '\r', '\r');
-        (void)put(&p->set, 0x2028, 0x2029);
-        invert(&p->set);
+        (void)rg_points_put(&p->set, '\n', '\n');
+        (void)rg_points_put(&p->set, '\r', '\r');
+        (void)rg_points_put(&p->set, 0x2028, 0x2029);
+        rg_points_invert(&p->set);
     } else {
         uint32_t point = 0;
         status = read_point(p, &p->set, &point);
         if (status == RG_OK && point != UINT32_MAX) {
-            (void)put(&p->set, point, point);
+            (void)rg_points_put(&p->set, point, point);
         }
     }
     if (status == RG_OK) {
@@ -420,9 +374,34 @@ static rg_status read_atom(parser *p, uint32_t *rule) {
     return status;
 }
 
+// the whole pattern, into the rule of the first group
+static rg_status read_pattern(parser *p) {
+    rg_status status = RG_OK;
+    begin_group(p);
+    while (p->at < p->text.size && status == RG_OK && !rg_grammar_is_failed(p->s->g)) {
+        uint32_t rule = 0;
+        size_t min = 1;
+        size_t max = 1;
+        RG_TRY(read_atom(p, &rule));
+        if (rule != 0) {
+            RG_TRY(read_times(p, &min, &max));
+            rg_sequence_append(p->s->g, &p->groups[p->depth - 1].ways, rule - 1, min, max);
+        }
+    }
+    if (status == RG_OK && p->depth != 1) {
+        status = refuse(p, "( without )");
+    }
+    if (status == RG_OK) {
+        close_way(p);
+        rg_sequence_close(p->s->g, &p->groups[0].ways);
+    }
+
+done:
+    return status;
+}
+
 rg_status rg_schema_pattern(rg_schema *s, const rg_json *json, rg_str pattern, rg_way next,
                             rg_way *entry, rg_error *err) {
-    rg_status status = RG_OK;
     if (pattern.size > RG_SCHEMA_PATTERN_MAX) {
         return rg_schema_fail(s, json, err, RG_E_LIMIT, "\"pattern\" has %zu bytes, limit %d",
                               pattern.size, RG_SCHEMA_PATTERN_MAX);
@@ -435,27 +414,41 @@ rg_status rg_schema_pattern(rg_schema *s, const rg_json *json, rg_str pattern, r
     p->json = json;
     p->text = pattern;
     p->err = err;
-    p->groups[p->depth++] = (group){.rule = rg_grammar_rule(s->g), .ways = RG_WAY_NONE};
-    open_way(p);
-    while (p->at < pattern.size && status == RG_OK && !rg_grammar_is_failed(s->g)) {
-        uint32_t rule = 0;
-        size_t min = 1;
-        size_t max = 1;
-        RG_TRY(read_atom(p, &rule));
-        if (rule != 0) {
-            RG_TRY(read_times(p, &min, &max));
-            append(p, &p->groups[p->depth - 1], rule - 1, min, max);
-        }
+    const rg_status status = read_pattern(p);
+    *entry = rg_grammar_call(s->g, p->groups[0].ways.rule, next);
+    rg_free(s->mem, p);
+    return status;
+}
+
+rg_status rg_regex_grammar(const rg_mem *mem, rg_str pattern, rg_grammar **out, rg_error *err) {
+    static const rg_json nothing = {.kind = RG_JSON_OBJECT};
+    rg_grammar *g = NULL;
+    rg_schema *s = NULL;
+    uint32_t bad = 0;
+    rg_status status = RG_OK;
+    parser *p = rg_new(mem, sizeof *p);
+    if (p == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for a regular expression");
     }
-    if (p->depth != 1) {
-        status = refuse(p, "( without )");
+    if (pattern.size > RG_SCHEMA_PATTERN_MAX) {
+        status = rg_fail(err, RG_E_LIMIT, "a regular expression has %zu bytes, limit %d",
+                         pattern.size, RG_SCHEMA_PATTERN_MAX);
         goto done;
     }
-    close_way(p);
-    rg_grammar_set(s->g, p->groups[0].rule, p->groups[0].ways);
-    *entry = rg_grammar_call(s->g, p->groups[0].rule, next);
+    RG_TRY(rg_grammar_new(mem, &g, err));
+    RG_TRY(rg_schema_new(g, &nothing, &s, err));
+    p->s = s;
+    p->text = pattern;
+    p->is_text = true;
+    p->err = err;
+    RG_TRY(read_pattern(p));
+    RG_TRY(rg_grammar_finish(g, p->groups[0].ways.rule, &bad, err));
+    *out = g;
+    g = NULL;
 
 done:
-    rg_free(s->mem, p);
+    rg_schema_free(s);
+    rg_grammar_free(g);
+    rg_free(mem, p);
     return status;
 }

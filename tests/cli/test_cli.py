@@ -412,6 +412,24 @@ class Golden(unittest.TestCase):
             got = json.loads(out)["ids"]
             self.assertEqual(got, golden["greedy"][:len(got)])
 
+    def test_answers_are_held_to_grammars_and_expressions(self):
+        tiny = os.path.join(ROOT, "tests/data/tiny")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "moves.gbnf")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write('root ::= move ("," move){2}\nmove ::= [a-h] [1-8]\n')
+            for seed in range(3):
+                code, out, err = raga("run", tiny, "go", "--raw", "--grammar", path, "--temp", "2", "--seed", str(seed))
+                self.assertEqual(code, 0, err)
+                self.assertRegex(out, r"^([a-h][1-8],){2}[a-h][1-8]\n?$")
+                code, out, err = raga("run", tiny, "go", "--raw", "--regex", "(yes|no)!{3}", "--temp", "2", "--seed", str(seed))
+                self.assertEqual(code, 0, err)
+                self.assertRegex(out, r"^(yes|no)!!!\n?$")
+            code, _, err = raga("run", tiny, "go", "--regex", "(a")
+            self.assertEqual(code, 1)
+            self.assertIn("( without )", err)
+            self.assertEqual(raga("run", tiny, "go", "--regex", "a", "--grammar", path)[0], 2)
+
     def test_answers_are_parsed_by_their_family(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "answer.txt")
