@@ -1,5 +1,5 @@
-/* Sessions of models with recurrent layers, whose state knows no way back: cutting, forking, saving
- * and stopping give what a session that never did any of it gives. */
+/* Sessions of models with recurrent layers, whose state knows no way back, and with an index:
+ * cutting, forking, saving and stopping give what a session that never did any of it gives. */
 #include "base/file.h"
 #include "engine/engine.h"
 #include "model/source.h"
@@ -19,7 +19,7 @@
 
 enum { N = 200, VOCAB = 320, CTX = 320, CHUNK = 48 };
 
-static const char *const folders[] = {"qwen3.5", "qwen3-next", "kimi-linear"};
+static const char *const folders[] = {"qwen3.5", "qwen3-next", "kimi-linear", "deepseek-v3.2"};
 static int32_t ids[CTX];
 static rg_source *source;
 static rg_model *model;

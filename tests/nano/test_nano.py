@@ -326,20 +326,37 @@ class Written(unittest.TestCase):
         self.assertIn("<|im_start|>assistant\n<tool_call>\n{\"name\": \"walk\", \"arguments\": {\"distance\": -1.5}}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\nok true\n</tool_response><|im_end|>\n",
             flat["rendered"])
 
-    def result(self, content, tools=None):
-        """What the template makes of a tool's result."""
-        messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "tool_calls": [{"name": "look", "arguments": {}}]},
-            {"role": "tool", "content": content}]
+    def result(self, content, before=(), tools=None):
+        """What the template makes of a tool's result; before: results of earlier calls."""
+        messages = []
+        for one in (*before, content):
+            messages += [{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "tool_calls": [{"name": "look", "arguments": {}}]},
+                {"role": "tool", "content": one}]
         got = self.render([{"messages": messages, **({"tools": tools} if tools else {})}])[0]["rendered"]
-        return got.split("<tool_response>\n")[1].split("\n</tool_response>")[0]
+        return got.split("<tool_response>\n")[-1].split("\n</tool_response>")[0]
 
     def test_the_template_says_of_things_seen_which_is_where(self):
         seen = {"ok": True, "objects": [{"name": "plant", "x": 1.4, "y": 1.3, "distance": 1.9, "bearing": 43},
             {"name": "red ball", "x": -4, "y": -2.5, "distance": 12.5, "bearing": -148.5}, {"name": "box", "x": 1, "y": 0, "distance": 1.0, "bearing": 0}]}
-        want = ("nearest box, farthest red ball, leftmost plant, rightmost red ball\n box 1.0 m, plant 1.9 m, red ball 12.5 m\n"
-            " plant left 43, box ahead 0, red ball right -148.5\n box x 1 y 0, plant x 1.4 y 1.3, red ball x -4 y -2.5")
+        want = ("nearest box 0, farthest red ball -148.5, leftmost plant 43, rightmost red ball -148.5\n box 1.0 m, plant 1.9 m, red ball 12.5 m\n"
+            " left: plant 43\n ahead: box 0\n right: red ball -148.5\n box x 1 y 0, plant x 1.4 y 1.3, red ball x -4 y -2.5")
         self.assertEqual(self.result(json.dumps(seen)), want)
         self.assertEqual(self.result(json.dumps(seen, separators=(",", ":"))), want)
+
+    def test_the_template_says_of_two_things_which_is_the_other(self):
+        seen = json.dumps({"ok": True, "objects": [{"name": "lamp", "x": 1, "y": 1, "distance": 1.4, "bearing": 45},
+            {"name": "box", "x": 2, "y": 0, "distance": 2, "bearing": 0}]})
+        self.assertTrue(self.result(seen).endswith("\n not lamp but box 0, not box but lamp 45"))
+        for name, want in (("lamp", ", other box"), ("box", ", other lamp"), ("door", "")):
+            got = self.result(json.dumps({"ok": True, "object": name, "distance": 0.5}), [seen])
+            self.assertEqual(got, f"ok true, object {name}, distance 0.5" + want)
+
+    def test_the_template_folds_case_unless_functions_are_foreign(self):
+        messages = [{"role": "user", "content": "Go to Paris, NOW"}]
+        tools = [{"type": "function", "function": {"name": "fly_to", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]
+        rendered = self.render([{"messages": messages}, {"messages": messages, "tools": tools}])
+        self.assertIn("\ngo to paris, now<", rendered[0]["rendered"])
+        self.assertIn("\nGo to Paris, NOW<", rendered[1]["rendered"])
 
     def test_the_template_writes_other_results_without_marks(self):
         for content, want in (('{"ok": true, "x": 1.5, "heading": 90, "fallen": false}', "ok true, x 1.5, heading 90, fallen false"),
@@ -347,7 +364,7 @@ class Written(unittest.TestCase):
                 ('{"ok": false, "error": "path blocked"}', "ok false, error path blocked")):
             self.assertEqual(self.result(content), want)
         other = [{"type": "function", "function": {"name": "bake", "parameters": {"type": "object", "properties": {}}}}]
-        self.assertEqual(self.result('{"ok": true}', other), '{"ok": true}')
+        self.assertEqual(self.result('{"ok": true}', tools=other), '{"ok": true}')
 
     def test_odd_results_break_no_template(self):
         for content in ('{"ok": true, "objects": [{"name": "a\\"b"}]}', '{"name"}', '{"objects": [{"name": "a", "x": "q", "y": null, "distance": "zz", "bearing": [1]}]}',
