@@ -92,6 +92,8 @@ RAGA_API raga_status raga_answer_new_of_tools(const char *dialect, const char *t
                                               const char *prompt_end, size_t size,
                                               raga_piece_fn *fn, void *arg, raga_answer **out,
                                               raga_error *err) RAGA_MUST_CHECK;
+/** How an open model writes calls, by its chat template: one of these names. */
+RAGA_API const char *raga_model_dialect(const raga_model *model);
 /** Names of the dialects; NULL past the last. */
 RAGA_API const char *raga_dialect_name(size_t i);
 RAGA_API void raga_answer_free(raga_answer *answer);

@@ -107,3 +107,7 @@ const char *raga_dialect_name(size_t i) {
     const rg_dialect *d = rg_dialect_at(i);
     return d == NULL ? NULL : d->name;
 }
+
+const char *raga_model_dialect(const raga_model *model) {
+    return api_dialect(model)->name;
+}

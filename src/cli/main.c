@@ -29,6 +29,7 @@ static const struct {
     {"quantize", cmd_quantize, "write a model as a GGUF file of a smaller type"},
     {"imatrix", cmd_imatrix, "measure which columns matter, for quantize"},
     {"merge", cmd_merge, "merge adapters into a model"},
+    {"verify", cmd_verify, "check a model on this machine: tokenizer, template, numbers"},
     {"doctor", cmd_doctor, "what this machine has, and what is missing"},
     {"version", cmd_version, "the version"},
 };

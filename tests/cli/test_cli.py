@@ -412,6 +412,28 @@ class Golden(unittest.TestCase):
             got = json.loads(out)["ids"]
             self.assertEqual(got, golden["greedy"][:len(got)])
 
+    def test_a_model_is_verified_and_what_is_wrong_is_told(self):
+        code, out, err = raga("verify", os.path.join(ROOT, "tests/data/tiny"), "--json")
+        self.assertEqual(code, 0, out + err)
+        checks = {c["check"]: c["outcome"] for c in json.loads(out)["checks"]}
+        self.assertEqual((checks["file"], checks["tokenizer"], checks["chat template"]), ("ok", "ok", "ok"))
+        case = os.path.join(SHARED, "golden/qwen3")
+        code, out, err = raga("verify", case)
+        self.assertEqual(code, 0, out + err)
+        self.assertRegex(out, "ok +reference logits")
+        with tempfile.TemporaryDirectory() as folder:
+            for name in os.listdir(case):
+                os.symlink(os.path.join(case, name), os.path.join(folder, name))
+            os.unlink(os.path.join(folder, "logits.f32"))
+            with open(os.path.join(case, "logits.f32"), "rb") as file:
+                logits = bytearray(file.read())
+            logits[3] ^= 64  # the first one, many times what it was
+            with open(os.path.join(folder, "logits.f32"), "wb") as file:
+                file.write(logits)
+            code, out, _ = raga("verify", folder)
+            self.assertEqual(code, 1)
+            self.assertRegex(out, "FAILED +reference logits")
+
     def test_answers_are_held_to_grammars_and_expressions(self):
         tiny = os.path.join(ROOT, "tests/data/tiny")
         with tempfile.TemporaryDirectory() as folder:
