@@ -76,7 +76,12 @@ void rg_call_put_escaped(rg_buf *out, rg_str text) {
 void rg_call_put_value(rg_call_body *b, rg_str text, bool is_string) {
     rg_arena arena;
     const rg_json *json = NULL;
-    const rg_str trimmed = rg_call_trim(text);
+    rg_str trimmed = rg_call_trim(text);
+    // templates let Python write these
+    trimmed = rg_str_is(trimmed, "True")    ? RG_STR("true")
+              : rg_str_is(trimmed, "False") ? RG_STR("false")
+              : rg_str_is(trimmed, "None")  ? RG_STR("null")
+                                            : trimmed;
     rg_arena_init(&arena, b->text.mem, TREE_BYTES_MAX);
     if (!is_string && rg_json_parse(&arena, trimmed, &json, NULL) == RG_OK) {
         rg_buf_str(&b->args, trimmed);

@@ -7,7 +7,7 @@ typedef struct heads {
     bool is_id;     // the head is the id of the call: functions.NAME:INDEX
 } heads;
 
-enum { HEAD, BEHIND, NAME, FENCE, OBJECT, TAIL };
+enum { HEAD, BEHIND, NAME, FENCE, TEXT, OBJECT, TAIL };
 
 static rg_str since(const rg_call_body *b) {
     return rg_str_slice(rg_buf_view(&b->text), b->mark, b->text.size);
@@ -44,7 +44,28 @@ static const char *take_object(rg_call_body *b, char c) {
     return why;
 }
 
+// arguments in a string, that holds the object
+static const char *take_text(rg_call_body *b, char c) {
+    if (b->step == TEXT && b->is_escaped) {
+        b->is_escaped = false;
+    } else if (c == '\\') {
+        b->is_escaped = true;
+    } else if (c == '"') {
+        b->is_quoted = false;
+        b->step = TAIL;
+        b->has_ended = true;
+        b->object.end = b->text.size;
+    }
+    return NULL;
+}
+
 static const char *begin_object(rg_call_body *b, char c) {
+    if (c == '"') {
+        b->step = TEXT;
+        b->is_quoted = true;
+        b->object = (rg_call_part){.begin = b->text.size - 1, .has_begun = true};
+        return NULL;
+    }
     b->step = OBJECT;
     return take_object(b, c);
 }
@@ -72,7 +93,7 @@ static const char *take(const rg_call_syntax *syntax, rg_call_body *b, char c) {
             return NULL;
         }
         b->mark = b->text.size - 1;
-        if (c == '{' || !form->has_fence) {
+        if (c == '{' || c == '"' || !form->has_fence) {
             b->is_named = true;
             return begin_object(b, c);
         }
@@ -92,9 +113,29 @@ static const char *take(const rg_call_syntax *syntax, rg_call_body *b, char c) {
         return c == '{'                                               ? begin_object(b, c)
                : is_blank(c) || c == '`' || strchr("json", c) != NULL ? NULL
                                                                       : "the call has no object";
+    case TEXT:
+        return take_text(b, c);
     default:
         return take_object(b, c);
     }
+}
+
+// the object that a string of the call holds
+static const char *read_text(rg_call_body *b) {
+    enum { TREE_BYTES_MAX = 64 * RG_CALL_BYTES_MAX };
+    rg_arena arena;
+    const rg_json *json = NULL;
+    rg_str text = {0};
+    const rg_str all = rg_buf_view(&b->text);
+    rg_arena_init(&arena, b->text.mem, TREE_BYTES_MAX);
+    const bool is_good = rg_json_parse(&arena, rg_str_slice(all, b->object.begin, b->object.end),
+                                       &json, NULL) == RG_OK &&
+                         rg_json_str(json, &text);
+    if (is_good) {
+        rg_buf_str(&b->args, text);
+    }
+    rg_arena_clear(&arena);
+    return is_good ? rg_call_check(b) : "the arguments of the call are no object";
 }
 
 static const char *finish(const rg_call_syntax *syntax, rg_call_body *b) {
@@ -105,7 +146,7 @@ static const char *finish(const rg_call_syntax *syntax, rg_call_body *b) {
     if (b->depth != 0 || b->is_quoted) {
         return "the call ends before its object does";
     }
-    return rg_call_check(b);
+    return b->object.has_begun && b->args.size == 0 ? read_text(b) : rg_call_check(b);
 }
 
 #define TAG(text)                                                                                  \

@@ -212,7 +212,8 @@ static const char *finish(const rg_call_syntax *syntax, rg_call_body *b) {
     (void)syntax;
     if (b->step == JSON) {
         const char *why = rg_call_syntax_json.finish(&rg_call_syntax_json, b);
-        return why == NULL && !b->object.has_begun ? "the call has no parameters" : why;
+        const bool has_args = b->object.has_begun || b->args.size > strlen("{}"); // or in a string
+        return why == NULL && !has_args ? "the call has no parameters" : why;
     }
     if (b->step == START || (b->step == CALL && !b->is_closed)) {
         return "the call ends before its arguments do";
