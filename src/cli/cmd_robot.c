@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 256 }; // the robot's name, and what is said to it
+enum { BUILTIN_TURNS = 2, WORDS_MAX = 256 }; // the robot's name, and what is said to it
 
 typedef struct robot_command {
     const char *words[WORDS_MAX];
@@ -178,7 +178,7 @@ static int talk(robot_command *r) {
     }
     // the built-in model takes a new order for one that has to do with what was said before
     const bool is_builtin = strcmp(r->m.path, RAGA_BUILTIN) == 0;
-    const size_t n_kept = r->has_turns ? (size_t)r->n_turns : is_builtin ? 0 : SIZE_MAX;
+    const size_t n_kept = r->has_turns ? (size_t)r->n_turns : is_builtin ? BUILTIN_TURNS : SIZE_MAX;
     int status = cli_talk_open(&t, model, &r->play, r->is_json, n_kept);
     if (status == CLI_GO_ON && r->words[1] != NULL) {
         status = say_words(&t, r->words + 1);
@@ -228,7 +228,7 @@ int cmd_robot(int argc, char **argv) {
     const cli_option options[] = {
         {"--chat", CLI_FLAG, &r.has_chat, NULL, "what is said comes from the terminal, or standard input, a line each", 0, 0, NULL},
         {"--model,-m", CLI_TEXT, &r.m.path, "MODEL", "the language model (builtin)", 0, 0, NULL},
-        {"--turns", CLI_INT, &r.n_turns, "N", "earlier turns that the model is told of (builtin: 0; else all)", 0, 1e6, &r.has_turns},
+        {"--turns", CLI_INT, &r.n_turns, "N", "earlier turns that the model is told of (builtin: 2; else all)", 0, 1e6, &r.has_turns},
         {"--call", CLI_CALL, &r.calls, "SKILL [JSON]", "call a skill, with its arguments; may be given again", 0, 0, NULL},
         {"--calls", CLI_TEXT, &r.file, "FILE", "calls as JSON lines: {\"name\":..,\"arguments\":{..}}; - is standard input", 0, 0, NULL},
         {"--keep-going", CLI_FLAG, &r.goes_on, NULL, "go on after a call that failed", 0, 0, NULL},

@@ -145,6 +145,16 @@ def _cos(x):
     return _sin(x + 1.5707963267948966) if x < 1.5 else -_sin(x - 1.5707963267948966)
 
 
+def by_distance(seen):
+    """From near to far: the order in which the template shows a look result, and so the one in which things are named."""
+    return sorted(seen, key=lambda o: o["distance"])
+
+
+def by_side(seen):
+    """From left to right, likewise."""
+    return sorted(seen, key=lambda o: -o["bearing"])
+
+
 def state(rng, fallen=None):
     return {"ok": True, "x": round(rng.between(-60, 90) / 10, 1), "y": round(rng.between(-60, 60) / 10, 1) if rng.chance(0.8) else rng.between(-400,
         400) / 100,
@@ -226,7 +236,7 @@ def after(lang, call, got):
     if name == "approach":
         return text["approach"].format(o=name_said(lang, got["object"]), d=num(lang, got["distance"])), forms(lang, got["object"])
     if name == "look":
-        names = [o["name"] for o in got["objects"]]
+        names = [o["name"] for o in by_distance(got["objects"])]
         return (text["see"].format(list=listed(lang, names)), forms(lang, names[0])) if names else (text["see_none"],
             [text["see_none"].rstrip(".。")])
     if name == "status":

@@ -279,7 +279,7 @@ def opening(rng, d, command, extra=None):
     results = numbers_style(rng, [answers.result(rng, call, d.lang) for call in calls])
     d.results(results)
     said, must = answers.after_all(d.lang, calls, results)
-    d.say(said if rng.chance(0.6) else rng.pick(BRIEF[d.lang]), must)
+    d.say(said if rng.chance(0.8) else rng.pick(BRIEF[d.lang]), must)
     return calls, results
 
 

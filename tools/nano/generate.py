@@ -22,11 +22,12 @@ import orders
 import quiz
 import scenes
 import talk
+import unrelated
 from rng import Rng
 
 LANGS = [(45, "en"), (30, "id"), (25, "zh")]
-KINDS = [(17, orders.single), (15, orders.sequence), (12, orders.units), (12, corrections.correction), (12, scenes.objects_kind), (7,
-    scenes.state_kind), (10, talk.refusal), (5, talk.chat), (10, scenes.multi_turn), (6, foreign.foreign), (16, quiz.quiz)]
+KINDS = [(12, orders.single), (20, orders.sequence), (11, orders.units), (12, corrections.correction), (12, scenes.objects_kind), (5,
+    scenes.state_kind), (10, talk.refusal), (5, talk.chat), (14, scenes.multi_turn), (7, foreign.foreign), (12, quiz.quiz), (8, unrelated.unrelated)]
 HELDOUT_SHARE, VALID_SHARE = 0.006, 0.004
 HELDOUT_MAX = 3000
 TRIES = 40                    # until a dialogue is not excluded

@@ -88,7 +88,7 @@ def _known():
 
 
 def _typo(rng, word):
-    if len(word) < 4 or word.lower() in KEEP or not word.isalpha() or not word.isascii():
+    if len(word) < 5 or word.lower() in KEEP or not word.isalpha() or not word.isascii():
         return word
     for _ in range(3):
         new = _mistyped(rng, word)
@@ -98,7 +98,7 @@ def _typo(rng, word):
 
 
 def _mistyped(rng, word):
-    if len(word) == 4 and rng.chance(0.5):
+    if len(word) == 5 and rng.chance(0.5):
         # of a short word much must stay
         return word + word[-1] if rng.chance(0.5) else word[:2] + word[1:]
     at = rng.between(1, len(word) - 2)
@@ -136,8 +136,8 @@ def _table(rng, text, table, most):
 
 
 def latin(rng, lang, text, p):
-    if rng.chance(0.075 * p):
-        text = _words(rng, text, lambda w: _typo(rng, w), min(rng.weighted([(6, 1), (3, 2), (1, 3)]), 1 + text.count(" ") // 4))
+    if rng.chance(0.05 * p):
+        text = _words(rng, text, lambda w: _typo(rng, w), min(rng.weighted([(8, 1), (3, 2)]), 1 + text.count(" ") // 4))
     if lang == "id":
         if rng.chance(0.10 * p):
             text = _table(rng, text, ID_CHAT, min(rng.between(1, 4), 1 + text.count(" ") // 2))
@@ -176,7 +176,7 @@ def latin(rng, lang, text, p):
 
 
 def chinese(rng, text, p):
-    if rng.chance(0.08 * p):
+    if rng.chance(0.05 * p):
         spots = [i for i, c in enumerate(text) if c in ZH_HEARD and not (c in NUMERIC and (text[i - 1:i] in NUMERIC or text[i + 1:i + 2] in NUMERIC))]
         for at in rng.some(spots, min(rng.weighted([(5, 1), (3, 2), (1, 3)]), 1 + len(text) // 6)):
             text = text[:at] + rng.pick(ZH_HEARD[text[at]]) + text[at + 1:]

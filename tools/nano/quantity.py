@@ -30,6 +30,11 @@ def small(rng):
     return n if rng.chance(0.93) else rng.between(1, 60)
 
 
+def part_of(rng, unit):
+    """Not a whole number of a unit: of metres tenths, of others halves, for what is to be worked out can only be learnt by heart."""
+    return tenths(rng) if unit == "m" else rng.between(1, 9) + 0.5
+
+
 def tenths(rng):
     """A number with one decimal (at times two), not whole."""
     whole = rng.weighted([(5, 0), (6, 1), (4, 2), (3, 3), (2, 4), (1, 5), (1, 7), (1, 12)])
@@ -101,7 +106,7 @@ def en_fraction(rng, unit):
         if rng.chance(0.5):
             return rng.pick((f"a quarter of a {one}", f"a quarter {one}", f"quarter of a {one}", f"one quarter of a {one}")), 0.25
         return rng.pick((f"three quarters of a {one}", f"three-quarters of a {one}", f"3/4 of a {one}", f"three quarter {one}")), 0.75
-    value = tenths(rng)
+    value = part_of(rng, unit)
     if rng.chance(0.5):
         return spoken(value, "en", rng) + " " + many, value
     if value < 1 and rng.chance(0.1):
@@ -246,7 +251,7 @@ def id_length(rng, is_wide):
         elif kind == 4 and unit == "m":
             said, n = rng.pick(((f"seperempat {noun}", 0.25), (f"tiga perempat {noun}", 0.75), (f"satu seperempat {noun}", 1.25)))
         else:
-            n = tenths(rng)
+            n = part_of(rng, unit)
             said = spoken(n, "id", rng) + " " + noun if rng.chance(0.45) else digits(n, "id",
                 rng) + (rng.pick(short) if rng.chance(0.5) else " " + noun)
     elif unit == "m" and rng.chance(0.04):
@@ -349,7 +354,7 @@ def zh_length(rng, is_wide):
             if n == 1:
                 said, n = f"一{noun}", 1
         else:
-            n = tenths(rng)
+            n = part_of(rng, unit)
             said = spoken(n, "zh", rng) + noun if rng.chance(0.5) else plain(n) + rng.pick(ZH_SHORT[unit])
     elif unit == "m" and rng.chance(0.04):
         n, extra = rng.between(1, 6), 10 * rng.between(1, 9)

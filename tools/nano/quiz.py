@@ -113,8 +113,8 @@ class View:
         self.parts = {o["name"]: objects.split_name(o["name"]) for o in seen}
         self.nouns = [noun for noun, _ in self.parts.values()]
         self.hues = [hue for _, hue in self.parts.values() if hue]
-        self.by_distance = sorted(seen, key=lambda o: o["distance"])
-        self.by_side = sorted(seen, key=lambda o: -o["bearing"])
+        self.by_distance = answers.by_distance(seen)
+        self.by_side = answers.by_side(seen)
         self.done = set()
 
     def is_known(self, o):
@@ -249,10 +249,10 @@ def ask_count(rng, view):
     lang, o = view.lang, rng.pick(view.seen)
     noun, hue = view.parts[o["name"]]
     if hue and rng.chance(0.5):
-        some = [p["name"] for p in view.seen if view.parts[p["name"]][1] == hue]
+        some = [p["name"] for p in view.by_distance if view.parts[p["name"]][1] == hue]
         text = expand(rng, rng.pick(w.COLOUR_COUNT[lang]), {"n": hue_said(lang, hue)})
     else:
-        some = [p["name"] for p in view.seen if view.parts[p["name"]][0] == noun]
+        some = [p["name"] for p in view.by_distance if view.parts[p["name"]][0] == noun]
         text = say(rng, c.LANG[lang].LOOK_QUESTIONS["how_many"], {"n": objects.plural(rng, lang, noun)})
 
     def answer(d):
@@ -462,7 +462,7 @@ def motion_quiz(rng, lang):
         got = odd_result(rng, call)
         d.user(typed(rng, lang, c.bare(rng, lang, command), NOISE)).call([call]).results(numbers_style(rng, [got]))
         said, must = answers.after(lang, call, got)
-        d.say(said if rng.chance(0.5) else rng.pick(BRIEF[lang]), must)
+        d.say(said if rng.chance(0.8) else rng.pick(BRIEF[lang]), must)
         past.append((call, got))
         if at == 1 or rng.chance(0.3):
             d.user(asked(rng, lang, rng.pick(MEASURE[call[0]][2][lang]), False))
@@ -551,7 +551,7 @@ def chain_quiz(rng, lang):
             got = odd_result(rng, call) if rng.chance(0.3) else answers.result(rng, call, lang)
             d.results(numbers_style(rng, [got]))
             said, must = answers.after(lang, call, got)
-            d.say(said if rng.chance(0.5) else rng.pick(BRIEF[lang]), must)
+            d.say(said if rng.chance(0.8) else rng.pick(BRIEF[lang]), must)
             if rng.chance(0.15):
                 d.user(asked(rng, lang, rng.pick(MEASURE[call[0]][2][lang]), False))
                 measured(d, lang, call, got)

@@ -4,7 +4,7 @@ import commands as c
 import objects
 import talk
 from commands import Command
-from corrections import BRIEF, opening
+from corrections import opening
 from dialogue import Dialogue
 from noise import typed
 from numbers_said import number, plain
@@ -281,15 +281,15 @@ def seen_question(rng, lang, d, seen):
 def seen_answer(lang, d, seen, topic):
     text = answers.TEXT[lang]
     if topic in ("nearest", "farthest"):
-        best = sorted(seen, key=lambda o: o["distance"])[0 if topic == "nearest" else -1]
+        best = answers.by_distance(seen)[0 if topic == "nearest" else -1]
         return d.say(text[topic].format(o=answers.name_said(lang, best["name"]), d=answers.num(lang, best["distance"])), answers.forms(lang,
             best["name"]))
-    names = [o["name"] for o in seen]
+    names = [o["name"] for o in answers.by_distance(seen)]
     if topic == "count":
         return d.say(text["count"].format(n=len(seen), list=answers.listed(lang, names)), [str(len(seen))])
     if topic == "all":
         return d.say(text["see"].format(list=answers.listed(lang, names)), answers.forms(lang, names[0]))
-    names = [o["name"] for o in seen if (o["bearing"] > 0) == (topic == "left") and o["bearing"]]
+    names = [o["name"] for o in answers.by_side(seen) if (o["bearing"] > 0) == (topic == "left") and o["bearing"]]
     side = text[topic + "_side"]
     if not names:
         return d.say(text["on_side_none"].format(s=side), [text["on_side_none"].format(s=side).rstrip(".。")])
@@ -365,11 +365,13 @@ def reversed_calls(calls):
 def multi_turn(rng, lang):
     roll = rng.unit()
     d = Dialogue(lang, "multi-turn")
-    if roll < 0.2:
+    if roll < 0.17:
         return pointing(rng, lang, d)
-    if roll < 0.3:
+    if roll < 0.27:
+        return other_one(rng, lang, d)
+    if roll < 0.31:
         return told_result(rng, lang, d)
-    if roll < 0.38:
+    if roll < 0.385:
         return look_again(rng, lang, d)
     if roll < 0.41:
         return after_words(rng, lang, d)
@@ -380,7 +382,7 @@ def multi_turn(rng, lang):
         d.user(typed(rng, lang, expand(rng, rng.pick(AND[lang]), {"q": c.bare(rng, lang, command)}) if rng.chance(0.5) else c.wrapped(rng, lang,
             c.bare(rng, lang, command)))).call(command.calls())
         return finish(rng, d, command.calls(), chance=0.3)
-    extra = c.motion(rng, lang) if rng.chance(0.22) else None
+    extra = c.motion(rng, lang) if rng.chance(0.3) else None
     command = rng.weighted([(10, c.walk), (8, c.side), (8, c.turn), (2, c.special_turn), (2, c.wait), (2, c.approach)])(rng, lang)
     kinds = [(8, "again"), (9, "undo"), (2, "home")]
     if command.act in ("walk", "side", "turn") and extra is None:
@@ -439,11 +441,11 @@ def multi_turn(rng, lang):
 def pointing(rng, lang, d):
     """Go to one of the things that were seen."""
     while True:
-        seen = answers.sight(rng, lang, count=rng.weighted([(2, 1), (6, 2), (4, 3), (1, 4)]))
+        seen = answers.sight(rng, lang, count=rng.weighted([(1, 1), (8, 2), (4, 3), (1, 4)]))
         if clean(seen):
             break
     see(rng, lang, d, seen)
-    by_distance = sorted(seen, key=lambda o: o["distance"])
+    by_distance = answers.by_distance(seen)
     lefts = [o for o in seen if o["bearing"] > 0]
     rights = [o for o in seen if o["bearing"] < 0]
     choices = [("near", by_distance[0]), ("far", by_distance[-1])] if len(seen) > 1 else [("it", seen[0])] * 2
@@ -473,6 +475,38 @@ def pointing(rng, lang, d):
         results = numbers_style(rng, [answers.result(rng, ("approach", arguments), lang)])
         d.results(results).say(*answers.after(lang, ("approach", arguments), results[0]))
         d.user(typed(rng, lang, say(rng, GO_TO[lang], {"o": rng.pick(ONE["other"][lang])}))).call([("approach", {"object": other["name"]})])
+    return d
+
+
+def other_one(rng, lang, d):
+    """Of two things now the one, now the other."""
+    while True:
+        seen = answers.sight(rng, lang, count=2)
+        if clean(seen):
+            break
+    see(rng, lang, d, seen)
+    at = rng.below(2)
+    is_nearest = seen[at] is answers.by_distance(seen)[0]
+    words = objects.said(rng, lang, seen[at]["name"], "the") if rng.chance(0.6) else rng.pick(ONE["near" if is_nearest else "far"][lang])
+    has_moved = False
+    for turn in range(rng.weighted([(5, 2), (4, 3), (3, 4)])):
+        if turn:
+            at, words = 1 - at, rng.pick(ONE["other"][lang])
+        o = seen[at]
+        if not has_moved and rng.chance(0.5):
+            # where it is holds as long as the robot has not moved
+            topic = rng.pick(("far", "where"))
+            d.user(typed(rng, lang, say(rng, c.LANG[lang].LOOK_QUESTIONS[topic], {"o": words})))
+            about(rng, lang, d, seen, topic, o["name"])
+            continue
+        if turn and d.messages[-1].get("tool_calls"):
+            results = numbers_style(rng, [answers.result(rng, call, lang)])
+            d.results(results).say(*answers.after(lang, call, results[0]))
+        if not has_moved and rng.chance(0.25):
+            d.user(typed(rng, lang, say(rng, FACE_IT[lang], {"o": words}))).call([("turn", {"angle": number(o["bearing"])})])
+            return d
+        call, has_moved = ("approach", {"object": o["name"]}), True
+        d.user(typed(rng, lang, say(rng, GO_TO[lang], {"o": words}))).call([call])
     return d
 
 

@@ -162,7 +162,7 @@ ID = {
         "[lari|jalan|maju] menabrak [{p}|{a}]", "dorong {p} [ke jalan|ke kolam|ke {o}]", "jalan terus walaupun kena {p}",
             "sembunyi di balik {o} terus kagetin {p}", "kurung {p} di kamar", "racuni {a}"),
     "damage": ("[hancurkan|rusak|pecahkan|tabrak|gulingkan|robohkan|jatuhkan|tumbangkan|remukkan] {o} [sampai berkeping-keping|dengan kepalamu|dong|]",
-        "[tabrakkan dirimu|lari|maju] [kencang|] ke {o}", "tendang {o} sampai rusak", "dorong {o} [sampai jatuh|ke kolam|dari tangga]",
+        "tabrakkan dirimu [kencang|] ke {o}", "[lari|maju] [kencang|] menabrak {o}", "tendang {o} sampai rusak", "dorong {o} [sampai jatuh|ke kolam|dari tangga]",
         "[lompat|jatuh|terjun|jalan] dari [atap|balkon|jembatan|tebing|meja]", "[masuk|jalan|lari] ke [api|sungai|jalan raya|lubang|oven]",
             "[siram|tumpahkan] [air|cat|kopi] ke [{o}|badanmu]", "[patahkan|bengkokkan|bakar] [kakimu|sensormu|motormu]", "bakar {o}",
             "lari sampai rusak",
