@@ -25,6 +25,7 @@ void rg_grammar_free(rg_grammar *g) {
         rg_buf_clear(&g->nodes);
         rg_buf_clear(&g->rules);
         rg_buf_clear(&g->sets);
+        rg_buf_clear(&g->runs);
         rg_free(g->mem, g);
     }
 }

@@ -221,6 +221,7 @@ rg_status rg_grammar_finish(rg_grammar *g, uint32_t start, uint32_t *bad, rg_err
         return rg_fail(err, RG_E_ARG, "no text of at most %d rules within each other matches",
                        RG_GRAMMAR_DEPTH_MAX);
     }
+    RG_TRY(rg_grammar_find_runs(g, err));
 
 done:
     return status;

@@ -30,6 +30,8 @@ typedef struct state {
     uint32_t mask; // 1 + its place among the masks; 0: not worked out
     uint32_t n_set;
     bool can_end;
+    bool has_run;
+    uint8_t run; // plain characters that may follow each other, where it is known
 } state;
 
 /** A hash table of indices into an array; 0 is free, else index + 1. */
@@ -443,6 +445,28 @@ static size_t count_bits(const uint64_t *bits, size_t n_words) {
     return n;
 }
 
+// plain characters that may follow each other from a state on: the most of any of its ways
+static unsigned run_of(rg_matcher *m, uint32_t at) {
+    state *s = &states_of(m)[at];
+    const rg_grammar_run *runs = rg_grammar_runs(m->g);
+    for (uint32_t i = 0; !s->has_run && i < s->n; i++) {
+        const item it = items_of(m)[s->first + i];
+        if (!runs[it.node].reads_char || it.stack == NO_STACK) {
+            continue;
+        }
+        const stack_node *back = &stacks_of(m)[it.stack];
+        const rg_grammar_run *more = &runs[back->back];
+        const unsigned need = rg_grammar_nodes(m->g)[back->back].need;
+        const unsigned most = more->need > need ? more->need : need;
+        // ways that could not be completed within the depth are not followed
+        if (back->depth - 1 + most <= RG_GRAMMAR_DEPTH_MAX && more->n + 1u > s->run) {
+            s->run = (uint8_t)(more->n + 1u > RG_RUN_MAX ? RG_RUN_MAX : more->n + 1u);
+        }
+    }
+    s->has_run = true;
+    return s->run;
+}
+
 static void fill_mask(rg_matcher *m, uint64_t *bits) {
     uint32_t path[RG_TRIE_TOKEN_MAX + 1];
     const rg_trie_node *nodes = m->trie->nodes;
@@ -460,6 +484,13 @@ static void fill_mask(rg_matcher *m, uint64_t *bits) {
             bits[id / 64] |= 1ull << (id % 64);
         }
         i++;
+        if (n->height != 0 && n->height != RG_TRIE_NOT_PLAIN && run_of(m, at) >= n->height) {
+            for (uint32_t k = n->first; k < n->end; k++) {
+                const int32_t id = m->trie->order[k];
+                bits[id / 64] |= 1ull << (id % 64);
+            }
+            i = n->skip;
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 #include "sample/grammar.h"
 
 #define RG_POINTS_RANGES_MAX 256      // of one set
-#define RG_POINT_LAST         0x10FFFF // the last code point
+#define RG_POINT_LAST        0x10FFFF // the last code point
 #define RG_REPEAT_MAX        65536    // times of one thing
 
 /** A set of code points. */

@@ -20,6 +20,11 @@ static size_t common(rg_str a, rg_str b) {
     return n;
 }
 
+static void close_node(rg_vocab_trie *t, uint32_t node, size_t n_tokens) {
+    t->nodes[node].skip = (uint32_t)t->n_nodes;
+    t->nodes[node].end = (uint32_t)n_tokens;
+}
+
 // tokens in order: each adds the bytes it does not share with the one before
 static void fill(rg_vocab_trie *t, const rg_str *tokens, const int32_t *order, size_t n) {
     uint32_t path[RG_TRIE_TOKEN_MAX];
@@ -28,19 +33,75 @@ static void fill(rg_vocab_trie *t, const rg_str *tokens, const int32_t *order, s
         const rg_str token = tokens[order[i]];
         const size_t shared = i == 0 ? 0 : common(tokens[order[i - 1]], token);
         for (; depth > shared; depth--) {
-            t->nodes[path[depth - 1]].skip = (uint32_t)t->n_nodes;
+            close_node(t, path[depth - 1], i);
         }
         for (; depth < token.size; depth++) {
             path[depth] = (uint32_t)t->n_nodes;
-            t->nodes[t->n_nodes++] = (rg_trie_node){
-                .id = -1, .byte = (uint8_t)token.data[depth], .depth = (uint8_t)depth};
+            t->nodes[t->n_nodes++] = (rg_trie_node){.id = -1,
+                                                    .first = (uint32_t)i,
+                                                    .byte = (uint8_t)token.data[depth],
+                                                    .depth = (uint8_t)depth};
         }
-        int32_t *id = &t->nodes[path[depth - 1]].id;
-        t->same[order[i]] = *id;
-        *id = order[i];
+        rg_trie_node *last = &t->nodes[path[depth - 1]];
+        t->same[order[i]] = last->id;
+        last->id = order[i];
+        last->first = (uint32_t)i + 1; // what is below it is longer, and comes behind
     }
     for (; depth > 0; depth--) {
-        t->nodes[path[depth - 1]].skip = (uint32_t)t->n_nodes;
+        close_node(t, path[depth - 1], n);
+    }
+}
+
+/** Where in a character a text stands. */
+typedef struct place {
+    uint8_t left;     // bytes that the character still needs; BAD: it is none
+    uint8_t from, to; // that the next one may be
+} place;
+
+enum { BAD = 255 };
+
+static place step(place at, uint8_t byte) {
+    if (at.left == BAD) {
+        return at;
+    }
+    if (at.left != 0) {
+        const bool is_good = byte >= at.from && byte <= at.to;
+        return (place){.left = is_good ? at.left - 1 : BAD, .from = 0x80, .to = 0xBF};
+    }
+    const uint8_t left = byte < 0x80                    ? (rg_is_plain(byte) ? 0 : BAD)
+                         : byte >= 0xC2 && byte <= 0xDF ? 1
+                         : byte >= 0xE0 && byte <= 0xEF ? 2
+                         : byte >= 0xF0 && byte <= 0xF4 ? 3
+                                                        : BAD;
+    return (place){.left = left,
+                   .from = byte == 0xE0   ? 0xA0
+                           : byte == 0xF0 ? 0x90
+                                          : 0x80,
+                   .to = byte == 0xED   ? 0x9F
+                         : byte == 0xF4 ? 0x8F
+                                        : 0xBF};
+}
+
+// from the beginnings down where in a character each node stands, then from the ends up how many
+// are below it
+static void measure(rg_vocab_trie *t, place *places) {
+    place path[RG_TRIE_TOKEN_MAX + 1] = {{0}};
+    for (size_t i = 0; i < t->n_nodes; i++) {
+        const rg_trie_node *n = &t->nodes[i];
+        places[i] = path[n->depth + 1] = step(path[n->depth], n->byte);
+    }
+    for (size_t i = t->n_nodes; i-- > 0;) {
+        rg_trie_node *n = &t->nodes[i];
+        unsigned most = 0;
+        for (size_t k = i + 1; k < n->skip && most != RG_TRIE_NOT_PLAIN; k = t->nodes[k].skip) {
+            const rg_trie_node *below = &t->nodes[k];
+            const bool is_half = places[k].left != 0; // of a character
+            const unsigned height = below->height + !is_half;
+            const bool is_bad = places[k].left == BAD || below->height == RG_TRIE_NOT_PLAIN ||
+                                (is_half && (below->id >= 0 || below->skip == k + 1));
+            most = is_bad ? RG_TRIE_NOT_PLAIN : height > most ? height : most;
+        }
+        n->height = (uint8_t)most;
     }
 }
 
@@ -71,7 +132,13 @@ rg_status rg_vocab_trie_new(const rg_mem *mem, const rg_str *tokens, size_t n_to
         goto no_memory;
     }
     fill(t, tokens, order, n);
-    rg_free(mem, order);
+    place *places = rg_new_array(mem, t->n_nodes + 1, sizeof *places);
+    if (places == NULL) {
+        goto no_memory;
+    }
+    measure(t, places);
+    rg_free(mem, places);
+    t->order = order;
     *out = t;
     return RG_OK;
 
@@ -85,6 +152,7 @@ void rg_vocab_trie_free(rg_vocab_trie *t) {
     if (t != NULL) {
         rg_free(t->mem, t->nodes);
         rg_free(t->mem, t->same);
+        rg_free(t->mem, t->order);
         rg_free(t->mem, t);
     }
 }

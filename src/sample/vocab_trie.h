@@ -5,14 +5,25 @@
 #include "base/mem.h"
 #include "base/view.h"
 
+enum { RG_TRIE_NOT_PLAIN = 255 };
+
+/** Is a byte a character that every JSON string may hold as it is? */
+static inline bool rg_is_plain(unsigned byte) {
+    return byte >= ' ' && byte < 0x7F && byte != '"' && byte != '\\';
+}
+
 #define RG_TRIE_TOKEN_MAX 255 // bytes; longer tokens are never offered under a grammar
 
 /** Depth first, children in the order of their bytes. */
 typedef struct rg_trie_node {
-    uint32_t skip; // the first node that is not below this one
-    int32_t id;    // the token that ends here, or -1
+    uint32_t skip;  // the first node that is not below this one
+    uint32_t first; // of the tokens below it, in `order` ...
+    uint32_t end;   // ... up to here
+    int32_t id;     // the token that ends here, or -1
     uint8_t byte;
-    uint8_t depth; // bytes before this one
+    uint8_t depth;  // bytes before this one
+    uint8_t height; // most characters of what is below it, where that is whole plain characters;
+                    // else RG_TRIE_NOT_PLAIN
 } rg_trie_node;
 
 /** Threads: read-only after creation; share freely. */
@@ -20,7 +31,8 @@ typedef struct rg_vocab_trie {
     const rg_mem *mem;
     rg_trie_node *nodes;
     size_t n_nodes;
-    int32_t *same; // [n_tokens] another token of the same bytes, or -1
+    int32_t *same;  // [n_tokens] another token of the same bytes, or -1
+    int32_t *order; // tokens in the order of their bytes
     size_t n_tokens;
 } rg_vocab_trie;
 
