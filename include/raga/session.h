@@ -78,6 +78,8 @@ typedef struct raga_generate_options {
     uint32_t n_logprobs;          // of the most likely tokens, at most 20
     struct raga_grammar *grammar; // what the answer may look like (calls.h); NULL: anything
     bool has_markers; // the text shows markers of calls and reasoning that are control tokens
+    bool has_think_budget;
+    size_t think_budget; // tokens of reasoning; then its end is written for the model
 } raga_generate_options;
 
 /** A step of a generation, borrowed during the call. */

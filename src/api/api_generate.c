@@ -1,5 +1,6 @@
 /* Generation: evaluate, draw, decode, until something stops it. */
 #include "api/api_internal.h"
+#include "api/api_thought.h"
 
 #include "base/clock.h"
 #include "chat/dialect.h"
@@ -23,6 +24,7 @@ typedef struct generation {
     raga_step_fn *step;
     void *arg;
     raga_result result;
+    api_thought thought;
 } generation;
 
 static float either(float given, float model, float otherwise) {
@@ -121,9 +123,13 @@ static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) 
     const float *logits = rg_session_logits(g->s->session);
     int32_t id = -1;
     bool has_hit = false;
-    rg_status status = g->o->grammar == NULL
-                           ? rg_sampler_draw(g->sampler, logits, NULL, &id, err)
-                           : api_grammar_draw(g->o->grammar, m, g->sampler, logits, &id, err);
+    rg_status status = RG_OK;
+    id = api_thought_next(&g->thought);
+    if (id < 0 && g->o->grammar == NULL) {
+        status = rg_sampler_draw(g->sampler, logits, NULL, &id, err);
+    } else if (id < 0) {
+        status = api_grammar_draw(g->o->grammar, m, g->sampler, logits, &id, err);
+    }
     if (status != RG_OK) {
         return status;
     }
@@ -145,6 +151,7 @@ static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) 
         }
     }
     if (m->tokenizer.tokenizer != NULL) {
+        api_thought_take(&g->thought, rg_tokenizer_bytes(m->tokenizer.tokenizer, id));
         put_token(g, id);
         status = rg_stop_feed(&g->stop, rg_buf_view(&g->text), &g->ready, &has_hit, err);
         g->text.size = 0;
@@ -189,6 +196,10 @@ static rg_status run(generation *g, const int32_t *ids, size_t n, rg_error *err)
     g->result.prompt_s = (double)(middle - begin) * 1e-9;
     for (size_t i = 0; i < g->result.n_prompt; i++) {
         rg_sampler_accept(g->sampler, rg_session_ids(g->s->session)[i]);
+    }
+    if (g->o->has_think_budget) {
+        RG_TRY(api_thought_begin(&g->thought, g->s->model, rg_session_ids(g->s->session),
+                                 g->result.n_prompt, g->o->think_budget, err));
     }
     const size_t left = raga_model_ctx(g->s->model) - g->result.n_prompt + 1;
     size_t most = g->o->max_tokens != 0 ? g->o->max_tokens : TOKENS_DEFAULT_MAX;
@@ -247,6 +258,7 @@ raga_status raga_generate(raga_session *session, const int32_t *ids, size_t n,
     }
 
 done:
+    api_thought_end(&g.thought);
     rg_sampler_free(g.sampler);
     if (g.stop.mem != NULL) {
         rg_stop_clear(&g.stop);

@@ -330,9 +330,10 @@ void cli_chat_entries(cli_chat *chat, cli_say_fn *say, void *arg) {
     free(l.system_text);
 }
 
-int cli_chat_loop(raga_model *model, const raga_generate_options *options, const char *system) {
+int cli_chat_loop(raga_model *model, const raga_generate_options *options, const char *system,
+                  const char *kwargs) {
     raga_error err = {0};
-    cli_chat chat = {.model = model, .generate = *options, .system = system};
+    cli_chat chat = {.model = model, .generate = *options, .system = system, .kwargs = kwargs};
     if (raga_session_new(model, &chat.session, &err) != RAGA_OK) {
         return cli_failed(&err);
     }

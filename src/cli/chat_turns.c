@@ -124,7 +124,9 @@ raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_
     int32_t *ids = NULL;
     size_t n = 0;
     FILE *out = open_memstream(&json, &json_size);
-    if (out == NULL || fprintf(out, "{\"messages\":[%s]}", chat->messages) < 0 ||
+    if (out == NULL ||
+        fprintf(out, "{\"messages\":[%s],\"kwargs\":%s}", chat->messages,
+                chat->kwargs == NULL ? "{}" : chat->kwargs) < 0 ||
         fclose(out) != 0) {
         free(json);
         err->status = RAGA_E_MEMORY;

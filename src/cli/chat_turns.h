@@ -12,6 +12,7 @@ typedef struct cli_chat {
     raga_generate_options generate;
     char *messages; // JSON objects, a comma and a line break between them, no brackets; free()
     const char *system;
+    const char *kwargs; // more variables of the template, a JSON object; NULL: none
     raga_result last;
     bool has_last;
 } cli_chat;

@@ -16,6 +16,9 @@ typedef struct run {
     const char *prompt;
     const char *system;
     const char *ids;
+    const char *think; // "on", "off"; NULL: as the template does
+    int64_t think_budget;
+    bool has_think_budget;
     int64_t max_tokens, top_k, seed, n_logprobs, last_n;
     double temperature, top_p, min_p, typical_p, repeat_penalty, presence, frequency;
     bool has_temperature, has_seed, is_raw, is_json, has_stats, is_jsonl, is_unheld;
@@ -73,7 +76,9 @@ static raga_generate_options read_generate(const run *r) {
                                    .stop = r->stop.items,
                                    .n_stop = r->stop.n,
                                    .n_logprobs = (uint32_t)r->n_logprobs,
-                                   .grammar = r->grammar};
+                                   .grammar = r->grammar,
+                                   .has_think_budget = r->has_think_budget,
+                                   .think_budget = (size_t)r->think_budget};
 }
 
 static void print_json(const raga_result *res, const char *ids, const char *text, size_t text_size,
@@ -111,6 +116,13 @@ static void print_note(const raga_result *res) {
     }
 }
 
+// the switch for reasoning, as templates name it; NULL: it is left alone
+static const char *kwargs_of(const run *r) {
+    return r->think == NULL               ? NULL
+           : strcmp(r->think, "off") == 0 ? "{\"enable_thinking\":false,\"thinking\":false}"
+                                          : "{\"enable_thinking\":true,\"thinking\":true}";
+}
+
 // ids of the prompt: given, raw text, or a conversation of one message
 static raga_status prompt_ids(const run *r, raga_model *model, const char *prompt, size_t size,
                               int32_t **ids, size_t *n, raga_error *err) {
@@ -133,7 +145,7 @@ static raga_status prompt_ids(const run *r, raga_model *model, const char *promp
     }
     fputs("{\"role\":\"user\",\"content\":", out);
     cli_json_text(out, prompt, size);
-    fputs("}]}", out);
+    fprintf(out, "}],\"kwargs\":%s}", kwargs_of(r) == NULL ? "{}" : kwargs_of(r));
     raga_status status = RAGA_E_MEMORY;
     if (fclose(out) == 0) {
         status = raga_chat_ids(model, json, json_size, ids, n, err);
@@ -219,7 +231,7 @@ static int answer(const run *r, raga_model *model) {
     }
     if (isatty(STDIN_FILENO) && !r->is_json) {
         const raga_generate_options options = read_generate(r);
-        return cli_chat_loop(model, &options, r->system);
+        return cli_chat_loop(model, &options, r->system, kwargs_of(r));
     }
     size_t size = 0;
     char *prompt = cli_read_all("-", &size);
@@ -286,6 +298,8 @@ int cmd_run(int argc, char **argv) {
         {"--seed", CLI_INT, &r.seed, "N", "repeat an answer (chosen, and told by --stats)", 0, 9e15, &r.has_seed},
         {"--stop", CLI_LIST, &r.stop, "TEXT", "stop at this text; may be given again", 0, 0, NULL},
         {"--system", CLI_TEXT, &r.system, "TEXT", "the system message", 0, 0, NULL},
+        {"--think", CLI_TEXT, &r.think, "on|off", "reasoning, where the model has a switch for it", 0, 0, NULL},
+        {"--think-budget", CLI_INT, &r.think_budget, "N", "tokens of reasoning, then it is ended", 0, 1 << 30, &r.has_think_budget},
         {"--raw", CLI_FLAG, &r.is_raw, NULL, "no chat template: go on from the text", 0, 0, NULL},
         {"--ids", CLI_TEXT, &r.ids, "LIST", "token ids as prompt: 1,2,3 or @FILE", 0, 0, NULL},
         {"--logprobs", CLI_INT, &r.n_logprobs, "N", "with --json: log-probabilities, of the N likeliest too", 1, 20, NULL},
@@ -331,6 +345,10 @@ int cmd_run(int argc, char **argv) {
     if (r.is_jsonl && (r.prompt != NULL || r.ids != NULL || n_held != 0 || r.is_raw)) {
         cli_error("--jsonl reads conversations: no prompt, --ids, --raw, --schema, --grammar or "
                   "--regex beside it");
+        return CLI_USAGE;
+    }
+    if (r.think != NULL && strcmp(r.think, "on") != 0 && strcmp(r.think, "off") != 0) {
+        cli_error("--think %s: say on or off", r.think);
         return CLI_USAGE;
     }
     if (n_held > 1) {

@@ -381,6 +381,52 @@ class Weights(unittest.TestCase):
 
 
 @unittest.skipUnless(os.path.isdir(SHARED), "no reference folder")
+class Reasoning(unittest.TestCase):
+    """A model that was made with markers of reasoning, and knows nothing else."""
+    @classmethod
+    def setUpClass(cls):
+        temp = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temp.cleanup)
+        cls.folder = temp.name
+        with open(os.path.join(cls.folder, "d.jsonl"), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"text": "a robot walks %d steps" % i}) + "\n" for i in range(40))
+        with open(os.path.join(cls.folder, "t.jinja"), "w", encoding="utf-8") as file:
+            file.write("{%- for m in messages -%}{{ m.content }}{%- endfor -%}"
+                       "{%- if enable_thinking is defined and not enable_thinking -%}<think>\n\n</think>\n\n{%- else -%}<think>\n{%- endif -%}")
+        recipe = {"model": {"family": "llama", "layers": 1, "hidden": 32, "heads": 2, "kv_heads": 1, "head_dim": 16, "ffn": 32, "context": 128},
+                  "tokenizer": {"vocab": 270, "special": ["<|endoftext|>", "<think>", "</think>"], "eos": "<|endoftext|>",
+                                "chat_template": "t.jinja"},
+                  "data": ["d.jsonl"], "batch": 2, "seq_len": 32, "steps": 2, "lr": 1e-3, "warmup": 1}
+        with open(os.path.join(cls.folder, "r.json"), "w", encoding="utf-8") as file:
+            json.dump(recipe, file)
+        cls.model = os.path.join(cls.folder, "m")
+        code, _, err = raga("train", os.path.join(cls.folder, "r.json"), "-o", cls.model, "--no-record")
+        assert code == 0, err
+
+    def ids(self, *words):
+        code, out, err = raga("run", self.model, "go", "--json", "--seed", "3", "--temp", "1", *words)
+        self.assertEqual(code, 0, err)
+        return json.loads(out)
+
+    def test_reasoning_is_ended_when_it_is_long_enough(self):
+        close = json.loads(raga("tokenize", self.model, "</think>", "--json")[1])["ids"]
+        self.assertEqual(len(close), 1)
+        for budget in (0, 1, 7):
+            got = self.ids("--think-budget", str(budget), "-n", "40")
+            self.assertIn(close[0], got["ids"][:budget + 2])
+            self.assertEqual(got["ids"].index(close[0]), budget + 1)  # a line break before it
+        free = self.ids("-n", "40")
+        again = self.ids("-n", "40", "--think-budget", "1000")
+        self.assertEqual(free["ids"], again["ids"])
+
+    def test_reasoning_is_switched_off_by_the_template(self):
+        off = self.ids("--think", "off", "-n", "4")
+        on = self.ids("--think", "on", "-n", "4")
+        self.assertGreater(off["prompt_tokens"], on["prompt_tokens"] + 1)  # an empty thought is in the prompt
+        self.assertEqual(self.ids("--think", "off", "--think-budget", "0", "-n", "4")["ids"], off["ids"])
+        self.assertEqual(raga("run", self.model, "go", "--think", "perhaps")[0], 2)
+
+
 class Golden(unittest.TestCase):
     def test_logits_cut_and_whole_equal_the_reference(self):
         folder = os.path.join(SHARED, "golden/llama3")
