@@ -36,6 +36,7 @@ typedef struct raga_calls_options {
     size_t size;
     bool is_required;   // at least one call, and no words before it
     bool is_in_thought; // the prompt ends within the reasoning
+    const char *tool;   // the one that must be called; NULL: any may be
 } raga_calls_options;
 
 /**
@@ -137,7 +138,7 @@ RAGA_API raga_status raga_respond(raga_responder *responder, const char *convers
                                   raga_piece_fn *fn, void *arg, raga_result *result,
                                   raga_error *err) RAGA_MUST_CHECK;
 /**
- * One line of the same: {"id", "messages", "tools"?} gives {"id", "calls": [{"name", "arguments"}],
+ * One line of the same: {"id", "messages", "tools"?, "tool_choice"?} gives {"id", "calls": [{"name", "arguments"}],
  * "reply"}, the likeliest token always being taken; "warnings" stand there when a call was
  * malformed and became part of the reply. What cannot be answered gives {"id", "calls": [],
  * "reply": "", "error"}.

@@ -231,10 +231,32 @@ raga_status raga_grammar_of_regex(raga_model *m, const char *text, size_t size, 
     return compile(m, text, size, rg_regex_grammar, out, error);
 }
 
+// the tool of a name in a list; NULL: there is none
+static const rg_json *find_tool(const rg_json *tools, rg_str name) {
+    for (size_t i = 0; tools->kind == RG_JSON_ARRAY && i < tools->n; i++) {
+        const rg_json *tool = &tools->items[i];
+        const rg_json *function = rg_json_find(tool, "function");
+        rg_str own = {0};
+        if (rg_json_str(rg_json_find(function == NULL ? tool : function, "name"), &own) &&
+            rg_str_eq(own, name)) {
+            return tool;
+        }
+    }
+    return NULL;
+}
+
 rg_status api_grammar_of_tools(raga_model *m, const rg_json *tools,
                                const raga_calls_options *options, raga_grammar **out,
                                rg_error *err) {
     const rg_dialect *d = api_dialect(m);
+    rg_json only = {.kind = RG_JSON_ARRAY, .n = 1};
+    if (options->tool != NULL) {
+        only.items = find_tool(tools, rg_str_of(options->tool));
+        if (only.items == NULL) {
+            return rg_fail(err, RG_E_ARG, "there is no tool \"%.64s\" to be called", options->tool);
+        }
+        tools = &only;
+    }
     if (!d->is_held) {
         return rg_fail(err, RG_E_UNSUPPORTED,
                        "calls of the dialect %s cannot be held to a grammar yet", d->name);
@@ -259,7 +281,7 @@ rg_status api_grammar_of_tools(raga_model *m, const rg_json *tools,
         .think_close = d->think_close,
         .is_in_thought = options->is_in_thought,
         .tools = tools,
-        .choice = options->is_required ? RG_CALLS_REQUIRED : RG_CALLS_FREE,
+        .choice = options->is_required || options->tool != NULL ? RG_CALLS_REQUIRED : RG_CALLS_FREE,
     };
     const rg_status status = rg_calls_grammar(rg_mem_heap(), &spec, &grammar, err);
     return status == RG_OK ? new_grammar(m, grammar, out, err) : status;

@@ -3,6 +3,9 @@
 
 #include "chat/answer.h"
 #include "chat/messages.h"
+#include "sample/calls_grammar.h"
+
+#include <stdio.h>
 
 enum {
     LINE_BYTES_MAX = 64 << 20,
@@ -155,15 +158,55 @@ static void write_answer(const reading *r, rg_buf *out) {
 
 // ---- a line ----
 
+/** What a line wants of calls. */
+typedef struct choice {
+    bool is_none;
+    bool is_required;
+    char tool[RG_CALLS_NAME_MAX + 1]; // the one that must be called; "": any
+} choice;
+
+// "none", "auto", "required", or {"function": {"name": NAME}}
+static rg_status read_choice(const rg_json *line, choice *out, rg_error *err) {
+    const rg_json *json = rg_json_find(line, "tool_choice");
+    rg_str word = RG_STR("auto");
+    rg_str name = {0};
+    const rg_json *function = rg_json_find(json, "function");
+    *out = (choice){.is_none = false};
+    if (json == NULL || json->kind == RG_JSON_NULL) {
+        return RG_OK;
+    }
+    if (rg_json_str(rg_json_find(function == NULL ? json : function, "name"), &name)) {
+        if (name.size == 0 || name.size > RG_CALLS_NAME_MAX) {
+            return rg_fail(err, RG_E_FORMAT, "\"tool_choice\" names no tool");
+        }
+        out->is_required = true;
+        snprintf(out->tool, sizeof out->tool, "%.*s", RG_FMT(name));
+        return RG_OK;
+    }
+    (void)rg_json_str(json, &word);
+    out->is_none = rg_str_is(word, "none");
+    out->is_required = rg_str_is(word, "required") || rg_str_is(word, "any");
+    return json->kind == RG_JSON_STRING &&
+                   (out->is_none || out->is_required || rg_str_is(word, "auto"))
+               ? RG_OK
+               : rg_fail(
+                     err, RG_E_FORMAT,
+                     "\"tool_choice\" is none, auto, required or {\"function\": {\"name\": ..}}");
+}
+
 // the grammar of a line's tools: the one of the line before when they are the same
 static rg_status find_grammar(raga_responder *r, const rg_json *tools, bool is_in_thought,
-                              raga_grammar **out, rg_error *err) {
+                              const choice *wanted, raga_grammar **out, rg_error *err) {
     rg_status status = RG_OK;
     rg_arena arena;
     rg_buf text;
     *out = NULL;
-    if (r->options.is_unheld || !api_dialect(r->model)->is_held ||
-        (tools == NULL && r->default_tools.size == 0)) {
+    if (tools == NULL && r->default_tools.size == 0) {
+        return wanted->is_required
+                   ? rg_fail(err, RG_E_ARG, "a call is required, but there are no tools")
+                   : RG_OK;
+    }
+    if (!wanted->is_required && (r->options.is_unheld || !api_dialect(r->model)->is_held)) {
         return RG_OK;
     }
     rg_arena_init(&arena, rg_mem_heap(), TREE_BYTES_MAX);
@@ -173,14 +216,19 @@ static rg_status find_grammar(raga_responder *r, const rg_json *tools, bool is_i
     } else {
         rg_json_write(&text, tools);
     }
+    // what else the grammar depends on
+    rg_buf_format(&text, "\n%d %s", wanted->is_required, wanted->tool);
     const bool is_same = r->grammar != NULL && r->grammar_is_in_thought == is_in_thought &&
                          rg_str_eq(rg_buf_view(&text), rg_buf_view(&r->grammar_tools));
     if (!is_same) {
-        const raga_calls_options options = {.size = sizeof options, .is_in_thought = is_in_thought};
+        const raga_calls_options options = {.size = sizeof options,
+                                            .is_required = wanted->is_required,
+                                            .is_in_thought = is_in_thought,
+                                            .tool = wanted->tool[0] == '\0' ? NULL : wanted->tool};
         raga_grammar_free(r->grammar);
         r->grammar = NULL;
         if (tools == NULL) {
-            RG_TRY(rg_json_parse(&arena, rg_buf_view(&text), &tools, err));
+            RG_TRY(rg_json_parse(&arena, rg_buf_view(&r->default_tools), &tools, err));
         }
         RG_TRY(api_grammar_of_tools(r->model, tools, &options, &r->grammar, err));
         r->grammar_tools.size = 0;
@@ -273,10 +321,13 @@ static const rg_json *tools_of(const rg_json *line) {
 static rg_status respond(raga_responder *r, rg_arena *arena, const rg_json *line, reading *in,
                          rg_error *err) {
     rg_chat_request request = {.tools = tools_of(line), .add_generation_prompt = true};
+    choice wanted;
     raga_grammar *grammar = NULL;
     rg_ids ids;
     rg_status status = RG_OK;
     rg_ids_init(&ids, rg_mem_heap());
+    RG_TRY(read_choice(line, &wanted, err));
+    request.tools = wanted.is_none ? NULL : request.tools;
     RG_TRY(rg_messages_tidy(arena, rg_json_find(line, "messages"), &request.messages, err));
     if (request.messages == NULL || request.messages->kind != RG_JSON_ARRAY) {
         status = rg_fail(err, RG_E_FORMAT, "the line has no \"messages\", a list");
@@ -284,7 +335,9 @@ static rg_status respond(raga_responder *r, rg_arena *arena, const rg_json *line
     }
     RG_TRY(api_chat_ids(r->model, &request, &ids, err));
     const bool is_in_thought = opens_thought(r->model, &ids);
-    RG_TRY(find_grammar(r, request.tools, is_in_thought, &grammar, err));
+    if (!wanted.is_none) {
+        RG_TRY(find_grammar(r, request.tools, is_in_thought, &wanted, &grammar, err));
+    }
     RG_TRY(rg_answer_new(rg_mem_heap(), api_dialect(r->model), request.tools, is_in_thought,
                          take_piece, in, &in->answer, err));
     RG_TRY(generate(r, &ids, grammar, in, err));

@@ -204,7 +204,6 @@ static rg_status build(rg_grammar *g, const rg_calls_spec *spec, uint32_t *rule,
     rg_way body = RG_WAY_NONE;
     uint32_t space = 0;
     rg_status status = RG_OK;
-    const bool is_free = spec->choice == RG_CALLS_FREE;
     const rg_way end = rg_grammar_end(g);
     // after a call: another one, or the end
     const rg_way again = rg_grammar_hole(g);
@@ -216,13 +215,27 @@ static rg_status build(rg_grammar *g, const rg_calls_spec *spec, uint32_t *rule,
     // what ends the text: the first call, or what stands before all of them
     const rg_str begin = has_section ? spec->section_open : spec->open;
     body = has_section ? rg_grammar_call(g, space, open) : body;
-    rg_calls_text_until(g, begin, body, is_free ? end : RG_WAY_NONE, text);
-    rg_way entry = text[0];
-    if (spec->think_open.size != 0) {
-        rg_calls_text_until(g, spec->think_close, text[0], RG_WAY_NONE, thought);
-        entry = spec->is_in_thought ? thought[0]
-                                    : maybe_thought(g, spec->think_open, thought[0], begin, text,
-                                                    is_free ? end : RG_WAY_NONE);
+    const bool is_free = spec->choice == RG_CALLS_FREE;
+    const bool has_thought = spec->think_open.size != 0;
+    rg_way entry = RG_WAY_NONE;
+    if (is_free) {
+        rg_calls_text_until(g, begin, body, end, text);
+        entry = text[0];
+    } else {
+        // no words before the call, but the lines that models leave empty
+        const rg_way call = rg_grammar_call(g, space, rg_grammar_text(g, begin, body));
+        entry = rg_grammar_call(g, space, call);
+    }
+    if (has_thought) {
+        rg_calls_text_until(g, spec->think_close, entry, RG_WAY_NONE, thought);
+    }
+    if (has_thought && spec->is_in_thought) {
+        entry = thought[0];
+    } else if (has_thought && is_free) {
+        entry = maybe_thought(g, spec->think_open, thought[0], begin, text, end);
+    } else if (has_thought) {
+        const rg_way think = rg_grammar_text(g, spec->think_open, thought[0]);
+        entry = rg_grammar_either(g, rg_grammar_call(g, space, think), entry);
     }
     *rule = rg_grammar_rule(g);
     rg_grammar_set(g, *rule, entry);

@@ -51,6 +51,27 @@ class Lines(unittest.TestCase):
         self.assertEqual(walk, {"id": "a", "calls": [{"name": "walk", "arguments": {"distance": 2}}], "reply": ""})
         self.assertEqual(plain, {"id": 2, "calls": [], "reply": "Hello there."})
 
+    def test_tool_choice_is_kept(self):
+        sit = {"type": "function", "function": {"name": "sit", "parameters": {"type": "object", "properties": {}, "additionalProperties": False}}}
+        hi = {"messages": [{"role": "user", "content": "hi"}], "tools": [TOOL, sit]}
+        walk = {"messages": [{"role": "user", "content": "walk"}], "tools": [TOOL, sit]}
+        free, needed, named, flat, none, other, odd = self.run_lines([
+            {"id": 1, **hi, "tool_choice": "auto"},
+            {"id": 2, **hi, "tool_choice": "required"},
+            {"id": 3, **walk, "tool_choice": {"type": "function", "function": {"name": "sit"}}},
+            {"id": 4, **walk, "tool_choice": {"type": "tool", "name": "sit"}},
+            {"id": 5, **walk, "tool_choice": "none"},
+            {"id": 6, **walk, "tool_choice": {"function": {"name": "fly"}}},
+            {"id": 7, **walk, "tool_choice": 3}])
+        self.assertEqual((free["calls"], free["reply"]), ([], "Hello there."))
+        # against its script the model goes on without sense, but within the grammar
+        self.assertIn(needed["calls"][0]["name"], ("walk", "sit"))
+        self.assertEqual(named["calls"][0], {"name": "sit", "arguments": {}})
+        self.assertEqual(flat["calls"][0], {"name": "sit", "arguments": {}})
+        self.assertEqual((none["calls"], none["reply"]), ([], "Hello there."))
+        self.assertIn('no tool "fly"', str(other["error"]))
+        self.assertIn("tool_choice", json.dumps(odd["error"]))
+
     def test_no_tools_in_all_its_forms(self):
         said = {"messages": [{"role": "user", "content": "walk"}]}
         for more in ({}, {"tools": None}, {"tools": []}):

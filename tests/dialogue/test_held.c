@@ -36,58 +36,78 @@ static const struct {
     const char *text;
     size_t n_calls;
     bool is_refused;
+    bool is_required; // a call, and no words before it
 } cases[] = {
-    {"hermes", "Words alone.", 0, false},
-    {"hermes", "<think>Hm.</think>Yes.", 0, false},
+    {.dialect = "hermes", "Words alone.", .is_refused = true, .is_required = true},
+    {.dialect = "hermes", "", .is_refused = true, .is_required = true},
+    {.dialect = "hermes",
+     "<think>\nHm <tool_call>.\n</think>\n\n<tool_call>\n{\"name\": \"sit\", \"arguments\": "
+     "{}}\n</tool_call>",
+     1,
+     .is_required = true},
+    {.dialect = "hermes",
+     "<tool_call>{\"name\":\"sit\",\"arguments\":{}}</tool_call>",
+     1,
+     .is_required = true},
+    {.dialect = "kimi", K_BEGIN "functions.sit:0" K_SEP "{}" K_END, 1, .is_required = true},
+    {.dialect = "kimi",
+     "On." K_BEGIN "functions.sit:0" K_SEP "{}" K_END,
+     .is_refused = true,
+     .is_required = true},
+    {"hermes", "Words alone.", 0, false, false},
+    {"hermes", "<think>Hm.</think>Yes.", 0, false, false},
     {"hermes",
      "On.\n<tool_call>\n{\"name\": \"walk\", \"arguments\": {\"metres\": 2.5}}\n</tool_call>", 1,
+     false, false},
+    {"hermes", "<tool_call>{\"name\":\"sit\",\"arguments\":{}}</tool_call>", 1, false, false},
+    {"hermes", "<tool_call>{\"name\":\"fly\",\"arguments\":{}}</tool_call>", 0, true, false},
+    {"hermes", "<tool_call>{\"name\":\"walk\",\"arguments\":{}}</tool_call>", 0, true, false},
+    {"qwen3-coder", "Words alone, a < b.", 0, false, false},
+    {"qwen3-coder", Q_WALK Q_END, 1, false, false},
+    {"qwen3-coder", Q_WALK "<parameter=note>\n12 \"<x>\"\n\nend\n</parameter>\n" Q_END, 1, false,
      false},
-    {"hermes", "<tool_call>{\"name\":\"sit\",\"arguments\":{}}</tool_call>", 1, false},
-    {"hermes", "<tool_call>{\"name\":\"fly\",\"arguments\":{}}</tool_call>", 0, true},
-    {"hermes", "<tool_call>{\"name\":\"walk\",\"arguments\":{}}</tool_call>", 0, true},
-    {"qwen3-coder", "Words alone, a < b.", 0, false},
-    {"qwen3-coder", Q_WALK Q_END, 1, false},
-    {"qwen3-coder", Q_WALK "<parameter=note>\n12 \"<x>\"\n\nend\n</parameter>\n" Q_END, 1, false},
-    {"qwen3-coder", Q_WALK "<parameter=gait>\nfast\n</parameter>\n" Q_END, 1, false},
-    {"qwen3-coder", "On.\n\n" Q_WALK Q_END "\n<tool_call>\n<function=sit>\n" Q_END, 2, false},
-    {"qwen3-coder", Q_WALK "<parameter=gait>\nidle\n</parameter>\n" Q_END, 0, true},
-    {"qwen3-coder", Q_WALK "<parameter=far>\n1\n</parameter>\n" Q_END, 0, true},
-    {"qwen3-coder", "<tool_call>\n<function=walk>\n" Q_END, 0, true},
+    {"qwen3-coder", Q_WALK "<parameter=gait>\nfast\n</parameter>\n" Q_END, 1, false, false},
+    {"qwen3-coder", "On.\n\n" Q_WALK Q_END "\n<tool_call>\n<function=sit>\n" Q_END, 2, false,
+     false},
+    {"qwen3-coder", Q_WALK "<parameter=gait>\nidle\n</parameter>\n" Q_END, 0, true, false},
+    {"qwen3-coder", Q_WALK "<parameter=far>\n1\n</parameter>\n" Q_END, 0, true, false},
+    {"qwen3-coder", "<tool_call>\n<function=walk>\n" Q_END, 0, true, false},
     {"qwen3-coder", "<tool_call>\n<function=walk>\n<parameter=metres>\nfar\n</parameter>\n" Q_END,
-     0, true},
-    {"deepseek-v3.2", D_WALK D_END, 1, false},
+     0, true, false},
+    {"deepseek-v3.2", D_WALK D_END, 1, false, false},
     {"deepseek-v3.2",
      "On.\n\n" D_WALK
      "<｜DSML｜parameter name=\"note\" string=\"true\">a\nb</｜DSML｜parameter>\n" D_END,
-     1, false},
+     1, false, false},
     {"deepseek-v3.2",
      D_WALK "<｜DSML｜parameter name=\"note\" string=\"false\">\"a\"</｜DSML｜parameter>\n" D_END,
-     0, true},
+     0, true, false},
     {"deepseek-v4",
      "<｜DSML｜tool_calls>\n<｜DSML｜invoke "
      "name=\"sit\">\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
-     1, false},
-    {"deepseek-v3", "Words alone.", 0, false},
+     1, false, false},
+    {"deepseek-v3", "Words alone.", 0, false, false},
     {"deepseek-v3", DS_BEGIN "function" DS_SEP "walk\n```json\n{\"metres\": 2}\n```" DS_END, 1,
-     false},
+     false, false},
     {"deepseek-v3",
      "On." DS_BEGIN "function" DS_SEP "sit\n```json\n{}\n```<｜tool▁call▁end｜>\n"
      "<｜tool▁call▁begin｜>function" DS_SEP "walk\n```json\n{\"metres\": -1}\n```" DS_END,
-     2, false},
-    {"deepseek-v3", DS_BEGIN "walk" DS_SEP "{\"metres\": 2}" DS_END, 0, true},
+     2, false, false},
+    {"deepseek-v3", DS_BEGIN "walk" DS_SEP "{\"metres\": 2}" DS_END, 0, true, false},
     {"deepseek-v3",
-     DS_BEGIN "function" DS_SEP "walk\n```json\n{\"metres\": 2}\n```<｜tool▁call▁end｜>", 0, true},
-    {"deepseek-v3.1", DS_BEGIN "walk" DS_SEP "{\"metres\": 2}" DS_END, 1, false},
-    {"deepseek-v3.1", DS_BEGIN "walk" DS_SEP "{\"metres\": \"2\"}" DS_END, 0, true},
-    {"deepseek-v3.1", DS_BEGIN "fly" DS_SEP "{}" DS_END, 0, true},
-    {"kimi", "<think>Hm.</think>On." K_BEGIN "functions.walk:0" K_SEP "{\"metres\": 2}" K_END, 1,
+     DS_BEGIN "function" DS_SEP "walk\n```json\n{\"metres\": 2}\n```<｜tool▁call▁end｜>", 0, true,
      false},
+    {"deepseek-v3.1", DS_BEGIN "walk" DS_SEP "{\"metres\": 2}" DS_END, 1, false, false},
+    {"deepseek-v3.1", DS_BEGIN "walk" DS_SEP "{\"metres\": \"2\"}" DS_END, 0, true, false},
+    {"deepseek-v3.1", DS_BEGIN "fly" DS_SEP "{}" DS_END, 0, true, false},
+    {"kimi", "<think>Hm.</think>On." K_BEGIN "functions.walk:0" K_SEP "{\"metres\": 2}" K_END, 1,
+     false, false},
     {"kimi",
      K_BEGIN "functions.sit:11" K_SEP "{}<|tool_call_end|><|tool_call_begin|>functions.sit:12" K_SEP
              "{}" K_END,
-     2, false},
-    {"kimi", K_BEGIN "functions.sit" K_SEP "{}" K_END, 0, true},
-    {"kimi", K_BEGIN "sit:0" K_SEP "{}" K_END, 0, true},
+     2, false, false},
+    {"kimi", K_BEGIN "functions.sit" K_SEP "{}" K_END, 0, true, false},
+    {"kimi", K_BEGIN "sit:0" K_SEP "{}" K_END, 0, true, false},
 };
 
 static rg_calls_spec spec_of(const rg_dialect *d, const rg_json *tools, rg_calls_form *form) {
@@ -143,7 +163,8 @@ static void what_is_let_through_is_read_as_calls(void **state) {
         rg_grammar *grammar = NULL;
         rg_matcher *matcher = NULL;
         assert_true(d->is_held);
-        const rg_calls_spec spec = spec_of(d, tools, &form);
+        rg_calls_spec spec = spec_of(d, tools, &form);
+        spec.choice = cases[i].is_required ? RG_CALLS_REQUIRED : RG_CALLS_FREE;
         assert_int_equal(rg_calls_grammar(rg_mem_heap(), &spec, &grammar, &err), RG_OK);
         assert_int_equal(rg_matcher_new(rg_mem_heap(), grammar, NULL, &matcher, &err), RG_OK);
         const bool is_let =
