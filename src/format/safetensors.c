@@ -19,6 +19,7 @@ struct rg_safetensors {
 
 /** Memory that the tree of a header may take, for each byte of its text. */
 enum { TREE_BYTES_PER_TEXT = 64, TREE_BYTES_MIN = 1 << 20 };
+enum { SHAPE_MAX = 6 }; // dimensions that a file may give a tensor
 
 static rg_status new_set(const rg_mem *mem, size_t n_maps, rg_safetensors **out, rg_error *err) {
     rg_safetensors *st = rg_new(mem, sizeof *st);
@@ -70,21 +71,28 @@ static rg_status read_size(const rg_json *json, rg_str name, const char *field, 
     return RG_OK;
 }
 
+// dimensions beyond those that a tensor has here are folded into its last: a patch embedding is
+// [rows, channels, frames, height, width]
 static rg_status read_shape(const rg_json *shape, rg_tensor *t, size_t *count, rg_error *err) {
-    if (shape == NULL || shape->kind != RG_JSON_ARRAY || shape->n > RG_DIMS_MAX) {
+    if (shape == NULL || shape->kind != RG_JSON_ARRAY || shape->n > SHAPE_MAX) {
         return rg_fail(err, RG_E_FORMAT,
                        "tensor %.*s: shape is missing or has more than %d dimensions",
-                       RG_FMT(t->name), RG_DIMS_MAX);
+                       RG_FMT(t->name), SHAPE_MAX);
     }
     *count = 1;
-    t->n_dims = (uint32_t)shape->n;
+    t->n_dims = (uint32_t)(shape->n < RG_DIMS_MAX ? shape->n : RG_DIMS_MAX);
     for (size_t d = 0; d < shape->n; d++) {
-        const rg_status status =
-            read_size(rg_json_at(shape, d), t->name, "shape", &t->shape[d], err);
+        size_t size = 0;
+        const rg_status status = read_size(rg_json_at(shape, d), t->name, "shape", &size, err);
         if (status != RG_OK) {
             return status;
         }
-        if (!rg_mul_size(*count, t->shape[d], count)) {
+        const bool fits = rg_mul_size(*count, size, count);
+        if (d < RG_DIMS_MAX) {
+            t->shape[d] = size;
+        }
+        if (!fits || (d >= RG_DIMS_MAX &&
+                      !rg_mul_size(t->shape[RG_DIMS_MAX - 1], size, &t->shape[RG_DIMS_MAX - 1]))) {
             return rg_fail(err, RG_E_FORMAT, "tensor %.*s: the product of its shape overflows",
                            RG_FMT(t->name));
         }

@@ -519,17 +519,30 @@ static bool is_predictor(const rg_hparams *h, rg_str name) {
     return layer >= h->n_layer;
 }
 
+// of a part that sees
+static bool is_tower(rg_str name) {
+    return rg_str_starts(name, RG_STR("visual.")) || rg_str_starts(name, RG_STR("model.visual.")) ||
+           rg_str_starts(name, RG_STR("vision_tower."));
+}
+
 static void note_unused(rg_loader *l) {
     enum { NAMED = 3 };
     size_t n = 0;
+    bool has_tower = false;
     for (size_t i = 0; i < l->n_tensors; i++) {
-        if (!l->is_used[i] && !is_predictor(&l->model->h, rg_source_at(l->source, i)->name)) {
+        const rg_str name = rg_source_at(l->source, i)->name;
+        has_tower = has_tower || is_tower(name);
+        if (!l->is_used[i] && !is_tower(name) && !is_predictor(&l->model->h, name)) {
             if (n < NAMED) {
                 rg_buf_format(&l->model->warnings, "tensor %.*s is not used\n",
                               RG_FMT(rg_source_at(l->source, i)->name));
             }
             n++;
         }
+    }
+    if (has_tower) {
+        rg_buf_str(&l->model->warnings,
+                   RG_STR("this model can see: pictures are not supported yet, words are\n"));
     }
     if (n > NAMED) {
         rg_buf_format(&l->model->warnings, "%zu more tensors are not used\n", n - NAMED);

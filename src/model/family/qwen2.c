@@ -1,7 +1,9 @@
-/* Qwen2 and Qwen2.5, QwQ, and what was distilled into them: biases on q, k and v. */
+/* Qwen2 and Qwen2.5, QwQ, what was distilled into them, and the words of Qwen2-VL and Qwen2.5-VL:
+ * biases on q, k and v. */
 #include "model/family/weights_decoder.h"
 
-static const char *const hf_classes[] = {"Qwen2ForCausalLM", NULL};
+static const char *const hf_classes[] = {"Qwen2ForCausalLM", "Qwen2VLForConditionalGeneration",
+                                         "Qwen2_5_VLForConditionalGeneration", NULL};
 
 static const rg_weight_rule weights[] = {
     RG_WEIGHTS_DENSE,

@@ -1,8 +1,9 @@
-/* Qwen3, dense: no biases, each head of q and k normalized before rope, head size apart from the
- * hidden size. */
+/* Qwen3, dense, and the words of Qwen3-VL: no biases, each head of q and k normalized before rope,
+ * head size apart from the hidden size. */
 #include "model/family/weights_decoder.h"
 
-static const char *const hf_classes[] = {"Qwen3ForCausalLM", NULL};
+static const char *const hf_classes[] = {"Qwen3ForCausalLM", "Qwen3VLForConditionalGeneration",
+                                         NULL};
 
 static const rg_weight_rule weights[] = {
     RG_WEIGHTS_DENSE,
