@@ -26,10 +26,43 @@ void rg_cpu_embed(const rg_task *task, const rg_node *node, size_t from, size_t 
     }
 }
 
+// the axis whose position frequency i takes
+static size_t axis_of(const rg_op_params *p, size_t n_axes, size_t i) {
+    if (p->is_interleaved) {
+        return i < n_axes * p->sections[i % n_axes] ? i % n_axes : 0;
+    }
+    size_t axis = 0;
+    for (size_t end = p->sections[0]; axis + 1 < n_axes && i >= end; end += p->sections[axis]) {
+        axis++;
+    }
+    return axis;
+}
+
+static void rope_axes_table(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const size_t n_axes = rg_task_value(task, node->in[0])->shape[1];
+    const size_t n = rg_task_value(task, node->in[1])->shape[0];
+    const float *inv_freq = rg_task_data(task, node->in[1]);
+    for (size_t t = from; t < to; t++) {
+        const int32_t *positions = (const int32_t *)rg_task_data(task, node->in[0]) + t * n_axes;
+        float *row = row_of(task, node->out[0], t);
+        for (size_t i = 0; i < n; i++) {
+            float angle[2];
+            rg_plain_rope_angles(angle, positions[axis_of(&node->p, n_axes, i)], inv_freq + i, 1,
+                                 node->p.scale);
+            row[i] = angle[0];
+            row[n + i] = angle[1];
+        }
+    }
+}
+
 void rg_cpu_rope_table(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     const int32_t *positions = rg_task_data(task, node->in[0]);
     const float *inv_freq = rg_task_data(task, node->in[1]);
     const size_t n = rg_task_value(task, node->in[1])->shape[0];
+    if (rg_task_value(task, node->in[0])->n_dims == 2) {
+        rope_axes_table(task, node, from, to);
+        return;
+    }
     for (size_t t = from; t < to; t++) {
         rg_plain_rope_angles(row_of(task, node->out[0], t), positions[t], inv_freq, n,
                              node->p.scale);
@@ -78,6 +111,23 @@ void rg_cpu_swiglu(const rg_task *task, const rg_node *node, size_t from, size_t
     task->exec->options.kernels->swiglu(
         row_of(task, node->out[0], from), row_of(task, node->in[0], from),
         row_of(task, node->in[1], from), (to - from) * width_of(task, node->in[0]));
+}
+
+void rg_cpu_gelu(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const size_t n = (to - from) * width_of(task, node->in[0]);
+    float *y = row_of(task, node->out[0], from);
+    const float *x = row_of(task, node->in[0], from);
+    if (node->p.is_tanh) {
+        task->exec->options.kernels->gelu_tanh(y, x, n);
+    } else {
+        rg_plain_gelu(y, x, n);
+    }
+}
+
+void rg_cpu_gelu_back(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    rg_plain_gelu_back(row_of(task, node->out[0], from), row_of(task, node->in[0], from),
+                       row_of(task, node->in[1], from), (to - from) * width_of(task, node->in[0]),
+                       node->p.is_tanh);
 }
 
 void rg_cpu_act_prep(const rg_task *task, const rg_node *node, size_t from, size_t to) {

@@ -155,6 +155,27 @@ rg_val rg_rope_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale
     return rg_graph_node(g, RG_OP_ROPE_TABLE, (rg_val[]){positions, inv_freq}, 2, &p);
 }
 
+rg_val rg_rope_axes_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale,
+                          const uint32_t *sections, bool is_interleaved) {
+    rg_op_params p = {.scale = scale, .is_interleaved = is_interleaved};
+    if (positions != RG_VAL_NONE && g->values[positions].n_dims == 2) {
+        const size_t n = g->values[positions].shape[1];
+        memcpy(p.sections, sections,
+               (n < RG_ROPE_AXES_MAX ? n : RG_ROPE_AXES_MAX) * sizeof *sections);
+    }
+    return rg_graph_node(g, RG_OP_ROPE_TABLE, (rg_val[]){positions, inv_freq}, 2, &p);
+}
+
+rg_val rg_gelu(rg_graph *g, rg_val x, bool is_tanh) {
+    const rg_op_params p = {.is_tanh = is_tanh};
+    return rg_graph_node(g, RG_OP_GELU, &x, 1, &p);
+}
+
+rg_val rg_fold(rg_graph *g, rg_val x, size_t n_rows) {
+    const rg_op_params p = {.n_rows = n_rows};
+    return rg_graph_node(g, RG_OP_FOLD, &x, 1, &p);
+}
+
 rg_val rg_rmsnorm(rg_graph *g, rg_val x, rg_val w, float eps) {
     const rg_op_params p = {.eps = eps};
     return rg_graph_node(g, RG_OP_RMSNORM, (rg_val[]){x, w}, 2, &p);

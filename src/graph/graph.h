@@ -19,6 +19,7 @@ typedef uint32_t rg_val; // a value, by number in its graph
 #define RG_INDEX_TOP_MAX    4096              // positions that a token looks at by an index
 #define RG_INDEX_HEADS_MAX  256               // of an index
 #define RG_INDEX_DIM_MAX    512               // of its keys
+#define RG_ROPE_AXES_MAX    3                 // positions that a token has
 #define RG_NODE_IN_MAX      7
 #define RG_NODE_OUT_MAX     6
 #define RG_EXPERTS_MAX      1024 // of one layer
@@ -72,6 +73,8 @@ typedef struct rg_value {
     X(DELTA,           "delta",           6, 6, 1, false)     \
     X(SELECT_ROWS,     "select_rows",     2, 2, 1, false)     \
     X(SCALE,           "scale",           1, 1, 1, true)      \
+    X(GELU,            "gelu",            1, 1, 1, true)      \
+    X(FOLD,            "fold",            1, 1, 1, false)     \
     X(DROPOUT,         "dropout",         2, 2, 1, true)      \
     X(ROUTE,           "route",           1, 2, 2, true)      \
     X(DISPATCH,        "dispatch",        1, 1, 3, false)     \
@@ -86,6 +89,7 @@ typedef struct rg_value {
     X(COLUMN_SUM,      "column_sum",      1, 1, 1, false)     \
     X(SWIGLU_BACK,     "swiglu_back",     3, 3, 2, true)      \
     X(GATE_BACK,       "gate_back",       3, 3, 2, true)      \
+    X(GELU_BACK,       "gelu_back",       2, 2, 1, true)      \
     X(COLUMNS_DX,      "columns_dx",      1, 1, 1, true)      \
     X(SCALE_ROWS_BACK, "scale_rows_back", 3, 3, 2, true)      \
     X(LAYERNORM_BACK,  "layernorm_back",  3, 3, 3, false)     \
@@ -138,12 +142,16 @@ typedef struct rg_op_params {
     uint32_t n_rot;    // ROPE: values of a head that turn
     uint32_t pairs;    // ROPE: 0 half-split, 1 neighbors
     bool is_inverse;   // ROPE: turn back (its own backward rule)
-    size_t window;     // ATTENTION*: 0 none
+    uint32_t sections[RG_ROPE_AXES_MAX]; // ROPE_TABLE of several axes: frequencies of each
+    bool is_interleaved; // ROPE_TABLE: frequencies take their axes in turn, else in stretches
+    bool is_tanh;        // GELU*: by the formula with tanh, else by the error function
+    bool sees_ahead;     // ATTENTION* without a state: tokens see all of their sequence
+    size_t window;       // ATTENTION*: 0 none
     size_t chunk;   // ATTENTION*: positions that see each other end where a multiple of it begins
     size_t seq_len; // ATTENTION* without a state: tokens of one sequence; 0: all are one
     uint32_t form;  // ACT_PREP: the rg_act_form
     size_t n_rows;  // TEMPERATURE (positions of a step), EMBED_DW, SELECT_ROWS_DX, DISPATCH
-                    // (experts): rows of the result; COLUMNS_DX: its width
+                    // (experts), FOLD: rows of the result; COLUMNS_DX: its width
     rg_router_score score; // ROUTE*
     uint32_t n_top;        // ROUTE*: experts of a token; INDEX, CHOOSE: positions of a token
     uint32_t n_group;      // ROUTE: equal groups of experts; 0: one
@@ -207,6 +215,16 @@ rg_val rg_graph_temp(rg_graph *g, rg_dtype dtype, size_t rows, size_t width, siz
 rg_val rg_embed(rg_graph *g, rg_val ids, rg_val w);
 /** [n_tok, n_rot]: cosines then sines of position * inv_freq[i], times scale. */
 rg_val rg_rope_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale);
+/**
+ * The same of tokens with a position on each of several axes, of which every frequency takes one.
+ * @param positions  i32 [n_tok, axes]
+ * @param sections   axes of them; in stretches: the first sections[0] frequencies take axis 0, and
+ *                   so on; interleaved: frequency i takes axis i % 3 while i < 3 sections[i % 3],
+ *                   else axis 0
+ * Source: Qwen2-VL 2024, arXiv 2409.12191; Qwen3-VL 2025, arXiv 2511.21631.
+ */
+rg_val rg_rope_axes_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale,
+                          const uint32_t *sections, bool is_interleaved);
 /** Rows of the norm are as long as w: a w of head_dim normalizes each head. */
 rg_val rg_rmsnorm(rg_graph *g, rg_val x, rg_val w, float eps);
 /** x w^T + bias; bias may be RG_VAL_NONE. */
@@ -240,6 +258,11 @@ rg_val rg_attention_of(rg_graph *g, const rg_val qkv[3], rg_val state, rg_val ch
                        const rg_op_params *p);
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
 rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
+/** x * P(a normal number <= x): by the error function, or by the formula with tanh. Source:
+ * Hendrycks, Gimpel 2016, arXiv 1606.08415. */
+rg_val rg_gelu(rg_graph *g, rg_val x, bool is_tanh);
+/** The same values in n_rows rows: neighbors become one, or one several. */
+rg_val rg_fold(rg_graph *g, rg_val x, size_t n_rows);
 /** x * sigmoid(gate); a gate of one column counts for the whole row. */
 rg_val rg_gate(rg_graph *g, rg_val x, rg_val gate);
 /** Columns [from, from + width) of each of n_part equal parts of x, side by side. */

@@ -37,9 +37,14 @@ static bool shape_embed(rg_graph *g, const rg_node *node, rg_value *out) {
 }
 
 static bool shape_rope_table(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *positions = input(g, node, 0);
     const rg_value *inv_freq = input(g, node, 1);
-    set_matrix(out, input(g, node, 0)->shape[0], 2 * inv_freq->shape[0]);
-    return is_ids(input(g, node, 0)) && inv_freq->n_dims == 1 && inv_freq->dtype == RG_DTYPE_F32;
+    const bool has_axes = positions->dtype == RG_DTYPE_I32 && positions->n_dims == 2 &&
+                          positions->shape[1] != 0 && positions->shape[1] <= RG_ROPE_AXES_MAX;
+    set_matrix(out, positions->shape[0], 2 * inv_freq->shape[0]);
+    return (is_ids(positions) || has_axes) && inv_freq->n_dims == 1 &&
+           inv_freq->dtype == RG_DTYPE_F32 &&
+           (!node->p.is_interleaved || (has_axes && positions->shape[1] == 3));
 }
 
 static bool shape_rmsnorm(rg_graph *g, const rg_node *node, rg_value *out) {
@@ -117,6 +122,7 @@ static bool shape_attention(rg_graph *g, const rg_node *node, rg_value *out) {
            is_heads(input(g, node, 1), n_tok, p->n_kv_head, p->head_dim) &&
            is_heads(input(g, node, 2), n_tok, p->n_kv_head, p->v_dim) &&
            (p->seq_len == 0 || (!has_state && n_tok % p->seq_len == 0)) &&
+           (!p->sees_ahead || (!has_state && p->window == 0 && p->chunk == 0)) &&
            (node->n_in < 5 ||
             (has_state && p->n_kv_head == 1 && is_choice(input(g, node, 4), n_tok))) &&
            (node->n_in == 3 || has_state ||
@@ -172,6 +178,14 @@ static bool shape_gate_back(rg_graph *g, const rg_node *node, rg_value *out) {
 static bool shape_select_rows(rg_graph *g, const rg_node *node, rg_value *out) {
     set_matrix(out, input(g, node, 1)->shape[0], input(g, node, 0)->shape[1]);
     return is_matrix(input(g, node, 0)) && is_ids(input(g, node, 1));
+}
+
+static bool shape_fold(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const size_t n_rows = node->p.n_rows;
+    const bool fits = is_matrix(x) && n_rows != 0 && x->shape[0] * x->shape[1] % n_rows == 0;
+    set_matrix(out, n_rows, fits ? x->shape[0] * x->shape[1] / n_rows : 0);
+    return fits;
 }
 
 static bool shape_scale(rg_graph *g, const rg_node *node, rg_value *out) {
@@ -620,6 +634,9 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_LINEAR         shape_linear,         cost_product,     rg_back_linear
 #define RULES_ROPE           shape_rope,           cost_elementwise, rg_back_rope
 #define RULES_ATTENTION      shape_attention,      cost_attention,   rg_back_attention
+#define RULES_GELU           shape_scale,          cost_elementwise, rg_back_gelu
+#define RULES_GELU_BACK      shape_same,           cost_elementwise, NULL
+#define RULES_FOLD           shape_fold,           cost_elementwise, rg_back_fold
 #define RULES_ADD            shape_add,            cost_elementwise, rg_back_add
 #define RULES_SWIGLU         shape_same,           cost_elementwise, rg_back_swiglu
 #define RULES_GATE           shape_gate,           cost_elementwise, rg_back_gate

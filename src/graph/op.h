@@ -43,4 +43,4 @@ rg_backward_fn rg_back_embed, rg_back_rmsnorm, rg_back_linear, rg_back_rope, rg_
     rg_back_add, rg_back_swiglu, rg_back_gate, rg_back_columns, rg_back_scale_rows,
     rg_back_layernorm, rg_back_heads, rg_back_join, rg_back_conv, rg_back_decay, rg_back_delta,
     rg_back_select_rows, rg_back_scale, rg_back_dropout, rg_back_cross_entropy, rg_back_route,
-    rg_back_experts, rg_back_combine;
+    rg_back_experts, rg_back_combine, rg_back_gelu, rg_back_fold;

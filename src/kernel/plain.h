@@ -10,6 +10,11 @@
 void rg_plain_rope_angles(float *out, int32_t position, const float *inv_freq, size_t n,
                           float scale);
 
+/** y[i] = x[i] * P(a normal number <= x[i]), by the error function. Shapes: [n]; y == x allowed. */
+void rg_plain_gelu(float *y, const float *x, size_t n);
+/** The gradient of x from that of y. is_tanh: of the formula with tanh. Shapes: [n]. */
+void rg_plain_gelu_back(float *dx, const float *dy, const float *x, size_t n, bool is_tanh);
+
 /** y[i] = x[i] * sigmoid(gate[i]), or of gate[0] alone when n_gate is 1. Shapes: x, y [n], y == x
  * allowed; gate [n_gate], n_gate n or 1. */
 void rg_plain_gate(float *y, const float *x, const float *gate, size_t n, size_t n_gate);
