@@ -38,8 +38,12 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
         {"vh", h->n_delta_head},
         {"vdim", h->delta_v_dim},
         {"conv", h->conv_kernel},
+        {"pix", h->sight.n_pixel},
+        {"place", h->sight.n_places},
+        {"cell", h->sight.n_cell},
+        {"sight", h->sight.n_out},
+        {"3", 3},
         {"2", 2},
-
         {"1", 1},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -101,6 +105,9 @@ static rg_status check_shape(rg_loader *l, rg_tensor *t, const char *rule, bool 
             t->shape[k - 1] = t->shape[k];
         }
         t->n_dims--;
+    }
+    for (; n_dims == 2 && t->n_dims > 2; t->n_dims--) {
+        t->shape[t->n_dims - 2] *= t->shape[t->n_dims - 1]; // the kernel of a convolution is a row
     }
     if (t->n_dims == 1 && n_dims == 2 && want[0] == 1) {
         // a single row is a vector in some files
@@ -197,7 +204,7 @@ static const rg_tensor *find_tensor(const rg_loader *l, const char *pattern, uin
     char name[RG_WEIGHT_NAME_MAX];
     rg_weight_name(pattern, layer, expert, name);
     const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
-    for (rg_part part = RG_PART_INSIDE; t == NULL && part <= RG_PART_AROUND; part++) {
+    for (rg_part part = RG_PART_INSIDE; t == NULL && part <= RG_PART_BARE; part++) {
         rg_weight_name(pattern, layer, expert, name);
         t = rg_weight_name_of_part(part, name) ? rg_source_find(l->source, rg_str_of(name)) : NULL;
         l->model->part = t != NULL ? part : l->model->part;
@@ -389,6 +396,8 @@ static bool is_missed(const rg_hparams *h, const rg_weight_rule *rule, uint32_t 
         return !h->is_recurrent[layer];
     case RG_IN_RECURRENT:
         return h->is_recurrent[layer];
+    case RG_IN_DEEP:
+        return layer < h->sight.n_deep;
     }
     return true;
 }
@@ -469,7 +478,7 @@ static rg_status find_kinds(rg_loader *l) {
                          h->n_expert_used, h->n_expert);
 }
 
-static rg_status load_weights(rg_loader *l) {
+rg_status rg_load_weights(rg_loader *l) {
     const rg_arch *arch = l->model->arch;
     for (size_t i = 0; i < arch->n_weights; i++) {
         const rg_weight_rule *rule = &arch->weights[i];
@@ -519,8 +528,7 @@ static bool is_predictor(const rg_hparams *h, rg_str name) {
     return layer >= h->n_layer;
 }
 
-// of a part that sees
-static bool is_tower(rg_str name) {
+bool rg_weight_is_of_tower(rg_str name) {
     return rg_str_starts(name, RG_STR("visual.")) || rg_str_starts(name, RG_STR("model.visual.")) ||
            rg_str_starts(name, RG_STR("vision_tower."));
 }
@@ -528,11 +536,9 @@ static bool is_tower(rg_str name) {
 static void note_unused(rg_loader *l) {
     enum { NAMED = 3 };
     size_t n = 0;
-    bool has_tower = false;
     for (size_t i = 0; i < l->n_tensors; i++) {
         const rg_str name = rg_source_at(l->source, i)->name;
-        has_tower = has_tower || is_tower(name);
-        if (!l->is_used[i] && !is_tower(name) && !is_predictor(&l->model->h, name)) {
+        if (!l->is_used[i] && !rg_weight_is_of_tower(name) && !is_predictor(&l->model->h, name)) {
             if (n < NAMED) {
                 rg_buf_format(&l->model->warnings, "tensor %.*s is not used\n",
                               RG_FMT(rg_source_at(l->source, i)->name));
@@ -540,13 +546,21 @@ static void note_unused(rg_loader *l) {
             n++;
         }
     }
-    if (has_tower) {
-        rg_buf_str(&l->model->warnings,
-                   RG_STR("this model can see: pictures are not supported yet, words are\n"));
-    }
     if (n > NAMED) {
         rg_buf_format(&l->model->warnings, "%zu more tensors are not used\n", n - NAMED);
     }
+}
+
+rg_status rg_load_begin(rg_loader *l) {
+    rg_model *m = l->model;
+    m->n_weights = RG_ROLE_FIRST_LAYER + (size_t)m->h.n_layer * RG_LAYER_ROLES;
+    m->weights = rg_new_array(m->mem, m->n_weights, sizeof *m->weights);
+    m->owned = rg_new_array(m->mem, 2 * m->n_weights, sizeof *m->owned);
+    l->is_used = rg_new_array(m->mem, l->n_tensors + 1, sizeof *l->is_used);
+    return m->weights != NULL && m->owned != NULL && l->is_used != NULL
+               ? RG_OK
+               : rg_fail(l->err, RG_E_MEMORY, "no memory for the table of %zu weights",
+                         m->n_weights);
 }
 
 rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out, rg_error *err) {
@@ -560,16 +574,9 @@ rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **o
     rg_buf_init(&m->warnings, mem, 1 << 16);
     RG_TRY(rg_settings_read(source, &m->arch, &m->h, err));
     RG_TRY(size_vocab(&l));
-    m->n_weights = RG_ROLE_FIRST_LAYER + (size_t)m->h.n_layer * RG_LAYER_ROLES;
-    m->weights = rg_new_array(mem, m->n_weights, sizeof *m->weights);
-    m->owned = rg_new_array(mem, 2 * m->n_weights, sizeof *m->owned);
-    l.is_used = rg_new_array(mem, l.n_tensors + 1, sizeof *l.is_used);
-    if (m->weights == NULL || m->owned == NULL || l.is_used == NULL) {
-        status = rg_fail(err, RG_E_MEMORY, "no memory for the table of %zu weights", m->n_weights);
-        goto done;
-    }
+    RG_TRY(rg_load_begin(&l));
     RG_TRY(find_kinds(&l));
-    RG_TRY(load_weights(&l));
+    RG_TRY(rg_load_weights(&l));
     if (m->h.is_tied) {
         // a tied checkpoint may carry a copy of its embedding as head: the settings decide
         m->weights[RG_ROLE_OUTPUT].data = NULL;

@@ -161,7 +161,7 @@ rg_status rg_load_add_one(rg_loader *l, rg_tensor *weight) {
     return status;
 }
 
-static rg_status make_inv_freq(rg_loader *l) {
+rg_status rg_load_inv_freq(rg_loader *l) {
     rg_model *m = l->model;
     const uint32_t n = m->h.rope.n_rot / 2;
     rg_tensor *weight = &m->weights[RG_ROLE_INV_FREQ];
@@ -296,7 +296,7 @@ static rg_status make_latent(rg_loader *l) {
 }
 
 rg_status rg_load_make(rg_loader *l) {
-    rg_status status = make_inv_freq(l);
+    rg_status status = rg_load_inv_freq(l);
     const rg_hparams *h = &l->model->h;
     // RMS normalization with 1/sqrt(n) makes a vector one of length 1
     status = status == RG_OK

@@ -12,6 +12,12 @@ typedef struct rg_loader {
     rg_error *err;
 } rg_loader;
 
+/** Tables for the weights of a model whose numbers are known. The caller frees is_used. */
+rg_status rg_load_begin(rg_loader *l) RG_MUST_CHECK;
+/** Every weight of the family's table, found, checked and where needed converted. */
+rg_status rg_load_weights(rg_loader *l) RG_MUST_CHECK;
+/** The rope frequencies, which are in no file. */
+rg_status rg_load_inv_freq(rg_loader *l) RG_MUST_CHECK;
 /** Room for a weight's values in another type, in place of those of the file; the model's. */
 rg_status rg_load_own(rg_loader *l, rg_tensor *weight, rg_dtype dtype, void **values) RG_MUST_CHECK;
 /** A weight as f32: vectors (norms, biases) are multiplied and added as such. */

@@ -11,3 +11,7 @@
  */
 rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hparams *h,
                            rg_error *err) RG_MUST_CHECK;
+
+/** One number by its rule; a field whose key is absent keeps what it has. Errors: RG_E_FORMAT. */
+rg_status rg_settings_key(const rg_source *source, const rg_arch *arch, const rg_key_rule *rule,
+                          rg_hparams *h, rg_error *err) RG_MUST_CHECK;
