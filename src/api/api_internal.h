@@ -50,6 +50,7 @@ typedef struct api_defaults {
 struct raga_model {
     rg_source *source;
     rg_model *model;
+    rg_model *tower;   // NULL: it does not see
     rg_engine *engine; // NULL: opened for its facts
     rg_adapter **adapters;
     size_t n_adapters;

@@ -64,18 +64,20 @@ static void print_json(const raga_model_facts *f, const raga_bill *b) {
     printf(",\"type\":\"%s\",\"parameters\":%llu,\"file_bytes\":%llu,\"n_layer\":%u,\"n_embd\":%u,"
            "\"n_head\":%u,\"n_kv_head\":%u,\"head_dim\":%u,\"n_ff\":%u,\"n_vocab\":%u,\"n_ctx_"
            "train\":%u,"
-           "\"tokenizer\":\"%s\",\"chat_template\":%s,",
+           "\"tokenizer\":\"%s\",\"chat_template\":%s,\"sees\":%s,",
            f->file_type, (unsigned long long)f->n_params, (unsigned long long)f->file_bytes,
            f->n_layer, f->n_embd, f->n_head, f->n_kv_head, f->head_dim, f->n_ff, f->n_vocab,
            f->n_ctx_train, f->tokenizer == NULL ? "" : f->tokenizer,
-           f->has_chat_template ? "true" : "false");
+           f->has_chat_template ? "true" : "false", f->sees ? "true" : "false");
     if (b != NULL) {
         printf("\"bill\":{\"n_ctx\":%zu,\"weights_mapped\":%llu,\"weights_owned\":%llu,\"kv\":%llu,"
-               "\"activations\":%llu,\"scratch\":%llu,\"total\":%llu,\"budget\":%llu},",
+               "\"activations\":%llu,\"scratch\":%llu,\"pictures\":%llu,\"total\":%llu,\"budget\":%"
+               "llu},",
                b->n_ctx, (unsigned long long)b->weights_mapped,
                (unsigned long long)b->weights_owned, (unsigned long long)b->kv,
                (unsigned long long)b->activations, (unsigned long long)b->scratch,
-               (unsigned long long)b->total, (unsigned long long)b->budget);
+               (unsigned long long)b->pictures, (unsigned long long)b->total,
+               (unsigned long long)b->budget);
     }
     printf("\"untested\":");
     cli_json_text(stdout, f->untested, strlen(f->untested));
@@ -101,6 +103,9 @@ static void print_text(const raga_model_facts *f, const raga_bill *b) {
                cli_bytes(b->weights_owned));
         printf("            cache %s, activations %s, scratch %s\n", cli_bytes(b->kv),
                cli_bytes(b->activations), cli_bytes(b->scratch));
+        if (f->sees) {
+            printf("            %s to see pictures\n", cli_bytes(b->pictures));
+        }
     }
     if (f->untested[0] != '\0') {
         printf("untested    %s\n", f->untested);

@@ -529,8 +529,13 @@ static bool is_predictor(const rg_hparams *h, rg_str name) {
 }
 
 bool rg_weight_is_of_tower(rg_str name) {
-    return rg_str_starts(name, RG_STR("visual.")) || rg_str_starts(name, RG_STR("model.visual.")) ||
-           rg_str_starts(name, RG_STR("vision_tower."));
+    static const char *const starts[] = {"visual.", "model.visual.", "vision_tower.",
+                                         "vision_model."};
+    bool is_one = false;
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        is_one = is_one || rg_str_starts(name, rg_str_of(starts[i]));
+    }
+    return is_one;
 }
 
 static void note_unused(rg_loader *l) {

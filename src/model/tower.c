@@ -109,6 +109,14 @@ static rg_status make_freqs(rg_loader *l) {
     return status;
 }
 
+bool rg_tower_is_there(const rg_source *source) {
+    bool is_there = false;
+    for (size_t i = 0; i < rg_source_count(source) && !is_there; i++) {
+        is_there = rg_weight_is_of_tower(rg_source_at(source, i)->name);
+    }
+    return is_there;
+}
+
 rg_status rg_tower_load(const rg_mem *mem, const rg_source *source, const rg_model *words,
                         rg_model **out, rg_error *err) {
     rg_str name = {0};
@@ -117,8 +125,7 @@ rg_status rg_tower_load(const rg_mem *mem, const rg_source *source, const rg_mod
     (void)rg_json_str(rg_json_at(rg_json_find(config, "architectures"), 0), &name);
     const rg_arch *arch = rg_tower_find(name);
     *out = NULL;
-    if (rg_source_get_kind(source) != RG_SOURCE_HF || arch == NULL ||
-        rg_json_find(config, "vision_config") == NULL) {
+    if (rg_source_get_kind(source) != RG_SOURCE_HF || arch == NULL || !rg_tower_is_there(source)) {
         return RG_OK;
     }
     rg_model *m = rg_new(mem, sizeof *m);

@@ -21,6 +21,9 @@
 rg_status rg_tower_load(const rg_mem *mem, const rg_source *source, const rg_model *words,
                         rg_model **out, rg_error *err) RG_MUST_CHECK;
 
+/** Has the container tensors of a part that sees, of whatever kind? */
+bool rg_tower_is_there(const rg_source *source);
+
 /** What the words of a model get for each token of a picture: hidden values, once for the embedding
  * and once for each of its first layers that takes more. */
 static inline uint32_t rg_tower_levels(const rg_model *tower) {
