@@ -1,4 +1,4 @@
-"""What settings leave out, what they get wrong, and adapters of layers that are not plain attention.
+"""What settings leave out, what they get wrong, adapters of layers that are not plain attention, and pictures.
 usage: test_families.py RAGA ROOT"""
 import array
 import json
@@ -247,6 +247,113 @@ class Adapters(Case):
         with open(text, "w", encoding="utf-8") as f:
             f.write("A robot walks and turns left, then it stops. " * 200)
         self.good("imatrix", os.path.join(GOLDEN, "deepseek-v3"), text, "-o", self.path("imatrix.gguf"))
+
+
+class Pictures(Case):
+    def golden(self, case):
+        with open(os.path.join(GOLDEN, case, "golden.json"), encoding="utf-8") as f:
+            golden = json.load(f)
+        pixels = floats_of(os.path.join(GOLDEN, case, "pixel_values.f32"))
+        width, at, words = golden["pixel_values_shape"][1], 0, []
+        for i, grid in enumerate(golden["grid_thw"]):
+            n = math.prod(grid) * width
+            with open(self.path("picture%d.f32" % i), "wb") as out:
+                pixels[at:at + n].tofile(out)
+            at += n
+            words += ["--pixels", self.path("picture%d.f32" % i), "--grid", ",".join(map(str, grid))]
+        with open(os.path.join(GOLDEN, case, "config.json"), encoding="utf-8") as f:
+            pad = json.load(f)["image_token_id"]
+        return golden, words, pad
+
+    def test_pictures_stand_where_the_prompt_has_a_place_for_them(self):
+        for case in ("qwen2.5-vl", "qwen3-vl"):
+            golden, words, pad = self.golden(case)
+            want = floats_of(os.path.join(GOLDEN, case, "logits.f32"))
+            ids = golden["tokens"]
+            one_each = [t for i, t in enumerate(ids) if t != pad or ids[i - 1] != pad]
+            for prompt, cuts in ((ids, []), (ids, ["--cuts", "5,11,30"]), (one_each, [])):
+                got = self.logits(os.path.join(GOLDEN, case), prompt, *words, *cuts)
+                self.assertEqual(len(got), len(want))
+                self.assertLessEqual(max(abs(a - b) for a, b in zip(got, want)), golden["tolerance_max_abs"], case)
+
+    def refuses(self, said, *words, model=os.path.join(GOLDEN, "qwen3-vl"), ids="1,319,2"):
+        r = raga("logits", model, "--ids", ids, "-o", self.path("logits.f32"), *words)
+        self.assertEqual(r.returncode, 1, r.stdout + r.stderr)
+        self.assertIn(said, r.stderr)
+
+    def test_pictures_that_do_not_fit_are_refused(self):
+        _, words, _ = self.golden("qwen3-vl")
+        file, two = words[1], words[:4]
+        self.refuses("each picture needs both", "--pixels", file)
+        for grid in ("1,6", "1,6,8,1", "0,6,8", "1,-6,8", "x", "1,6,99999999999999999999"):
+            self.refuses("--grid " + grid, "--pixels", file, "--grid", grid)
+        self.refuses("are not those of", "--pixels", file, "--grid", "1,6,10")
+        self.refuses("multiples of 2", "--pixels", file, "--grid", "1,3,16")
+        self.refuses("cannot open", "--pixels", self.path("none"), "--grid", "1,6,8")
+        self.refuses("places for 0", *two, ids="1,2")
+        self.refuses("places for more than its 1 pictures", *two, ids="1,319,2,319")
+        self.refuses("picture 1 has 12 tokens, the prompt has 2", *two, ids="1,319,319,2")
+        self.refuses("does not fit the context", *two, "--ctx", "8")
+        self.refuses("does not see", *two, model=os.path.join(GOLDEN, "qwen3"))
+
+    def sees(self, change, weights=None):
+        """A model whose vision settings were changed: what `raga show` says of it."""
+        model = self.model("qwen3-vl", lambda c: None, weights)
+        path = os.path.join(model, "config.json")
+        with open(path, encoding="utf-8") as f:
+            config = json.load(f)
+        change(config["vision_config"], config)
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(config, f)
+        shown = json.loads(self.good("show", model, "--json").stdout)
+        self.logits(model, [1, 2, 3])  # its words are read in any case
+        return shown["sees"], shown["warnings"]
+
+    def test_settings_that_cannot_be_leave_the_words(self):
+        sees, warnings = self.sees(lambda v, c: None)
+        self.assertTrue(sees)
+        self.assertNotIn("pictures", warnings)
+        for key, value, said in (("depth", 0, "vision_config.depth"), ("depth", 4, "blocks.3"), ("num_heads", 7, "7 heads"),
+                                 ("num_heads", 24, "24 heads"), ("patch_size", 0, "patch_size"), ("in_channels", 1, "in_channels"),
+                                 ("spatial_merge_size", 9, "spatial_merge_size"), ("spatial_merge_size", 3, "merger"),
+                                 ("num_position_embeddings", 35, "no square"), ("window_size", 8, "a window of 8"),
+                                 ("out_hidden_size", 32, "do not fit words"), ("deepstack_visual_indexes", [2, 0], "ascending"),
+                                 ("deepstack_visual_indexes", [0, 3], "ascending"), ("deepstack_visual_indexes", ["a"], "ascending"),
+                                 ("hidden_size", 1 << 40, "hidden_size"), ("intermediate_size", "x", "intermediate_size")):
+            sees, warnings = self.sees(lambda v, c: v.__setitem__(key, value))
+            self.assertFalse(sees, key)
+            self.assertIn("no pictures", warnings)
+            self.assertIn(said, warnings)
+        sees, warnings = self.sees(lambda v, c: c.__setitem__("architectures", ["Qwen3ForCausalLM"]))
+        self.assertFalse(sees)
+        self.assertIn("not supported yet", warnings)
+
+    def test_sections_that_do_not_add_up_are_refused(self):
+        for sections in ([6, 5], [6, 5, 6], [6, -5, 15], [17, 0, 0], "x"):
+            model = self.model("qwen3-vl", lambda c: c["rope_scaling"].__setitem__("mrope_section", sections))
+            if sections == "x":
+                shown = json.loads(self.good("show", model, "--json").stdout)
+                self.assertFalse(shown["sees"])
+                self.assertIn("mrope_section", shown["warnings"])
+            else:
+                self.refused("mrope_section", model)
+
+    def test_a_damaged_tower_leaves_the_words(self):
+        def drop(tensors):
+            del tensors["model.visual.blocks.1.attn.qkv.weight"]
+
+        def bend(tensors):
+            dtype, shape, data = tensors["model.visual.patch_embed.proj.weight"]
+            tensors["model.visual.patch_embed.proj.weight"] = (dtype, [shape[0], 3, 2, 4, 16], data)
+            tensors["model.visual.norm.weight"] = (dtype, [8], data[:16])
+
+        sees, warnings = self.sees(lambda v, c: None, drop)
+        self.assertFalse(sees)
+        self.assertIn("blocks.1.attn.qkv.weight", warnings)
+        # a kernel of other sides has the same row; a tensor without use is named
+        sees, warnings = self.sees(lambda v, c: None, bend)
+        self.assertTrue(sees)
+        self.assertIn("model.visual.norm.weight is not used", warnings)
 
 
 if __name__ == "__main__":
