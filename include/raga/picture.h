@@ -25,6 +25,18 @@ RAGA_API bool raga_model_sees(const raga_model *model);
 RAGA_API raga_status raga_picture_of_patches(raga_model *model, const float *patches, size_t n,
                                              const uint32_t grid[3], raga_picture **out,
                                              raga_error *err) RAGA_MUST_CHECK;
+/**
+ * Look at a picture: a JPEG or PNG, brought to a size and cut as the model's own settings say
+ * (preprocessor_config.json beside its weights).
+ * @param file        the whole file
+ * @param max_tokens  make it smaller where it would become more; 0: only as the settings say
+ * @param out         as above
+ * Errors: RAGA_E_UNSUPPORTED (the model does not see; another format, named), RAGA_E_FORMAT (a
+ * damaged file, or settings), RAGA_E_NOT_FOUND (no settings), RAGA_E_LIMIT, RAGA_E_MEMORY.
+ */
+RAGA_API raga_status raga_picture_read(raga_model *model, const void *file, size_t size,
+                                       size_t max_tokens, raga_picture **out,
+                                       raga_error *err) RAGA_MUST_CHECK;
 RAGA_API void raga_picture_free(raga_picture *picture);
 /** Tokens that it is. */
 RAGA_API size_t raga_picture_tokens(const raga_picture *picture);

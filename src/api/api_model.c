@@ -131,7 +131,10 @@ static void find_untested(raga_model *m) {
                           : h->rope.scaling == RG_ROPE_LINEAR
                               ? "linear rope scaling in a whole model"
                               : "";
-    snprintf(m->untested, sizeof m->untested, "%s", scaling);
+    const bool has_blind_spot = m->tower != NULL && m->tower->arch->is_unproven;
+    snprintf(m->untested, sizeof m->untested, "%s%s%s", scaling,
+             scaling[0] != '\0' && has_blind_spot ? "; " : "",
+             has_blind_spot ? "pictures of this family" : "");
 }
 
 static void find_name(raga_model *m) {

@@ -1,5 +1,5 @@
 /* Pictures for models that see. */
-#include "api/api_internal.h"
+#include "api/api_picture.h"
 
 #include "engine/sight.h"
 #include "raga/picture.h"
@@ -7,6 +7,21 @@
 struct raga_picture {
     rg_sight *sight;
 };
+
+static rg_status look(raga_model *m, const float *patches, const uint32_t grid[3],
+                      raga_picture **out, rg_error *err) {
+    raga_picture *p = rg_new(rg_mem_heap(), sizeof *p);
+    if (p == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for a picture");
+    }
+    const rg_status status = rg_sight_new(m->engine, patches, grid, &p->sight, err);
+    if (status != RG_OK) {
+        raga_picture_free(p);
+        return status;
+    }
+    *out = p;
+    return RG_OK;
+}
 
 bool raga_model_sees(const raga_model *m) {
     return m->tower != NULL;
@@ -28,17 +43,40 @@ raga_status raga_picture_of_patches(raga_model *m, const float *patches, size_t 
                 grid[0], grid[1], grid[2], m->tower->h.sight.n_pixel);
         return api_fail(error, RG_E_ARG, &err);
     }
-    raga_picture *p = rg_new(rg_mem_heap(), sizeof *p);
-    if (p == NULL) {
-        return api_fail(error, rg_fail(&err, RG_E_MEMORY, "no memory for a picture"), &err);
+    return api_fail(error, look(m, patches, grid, out, &err), &err);
+}
+
+raga_status raga_picture_read(raga_model *m, const void *file, size_t size, size_t max_tokens,
+                              raga_picture **out, raga_error *error) {
+    rg_error err = {0};
+    rg_picture_settings settings;
+    rg_picture picture = {0};
+    rg_patches patches = {0};
+    rg_status status = RG_OK;
+    if (m == NULL || m->engine == NULL || file == NULL || out == NULL) {
+        return api_bad(error, "no model to run, no file or no place for the picture");
     }
-    const rg_status status = rg_sight_new(m->engine, patches, grid, &p->sight, &err);
-    if (status != RG_OK) {
-        raga_picture_free(p);
-        return api_fail(error, status, &err);
+    if (m->tower == NULL) {
+        rg_fail(&err, RG_E_UNSUPPORTED, "this model does not see pictures");
+        return api_fail(error, RG_E_UNSUPPORTED, &err);
     }
-    *out = p;
-    return RAGA_OK;
+    RG_TRY(api_picture_settings(m, &settings, &err));
+    const uint64_t cell =
+        (uint64_t)settings.patch * settings.merge * settings.patch * settings.merge;
+    if (max_tokens != 0 && max_tokens < settings.max_pixels / cell) {
+        settings.max_pixels = max_tokens * cell;
+        settings.min_pixels =
+            settings.min_pixels < settings.max_pixels ? settings.min_pixels : settings.max_pixels;
+    }
+    RG_TRY(rg_picture_read(rg_mem_heap(), (rg_bytes){file, size}, &picture, &err));
+    RG_TRY(rg_patches_make(rg_mem_heap(), &picture, &settings, &patches, &err));
+    const uint32_t grid[3] = {patches.grid_t, patches.grid_h, patches.grid_w};
+    status = look(m, patches.values, grid, out, &err);
+
+done:
+    rg_patches_clear(&patches);
+    rg_picture_clear(&picture);
+    return api_fail(error, status, &err);
 }
 
 void raga_picture_free(raga_picture *p) {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static bool read_grid(const char *text, uint32_t grid[3]) {
     for (size_t i = 0; i < 3; i++) {
@@ -48,6 +49,32 @@ static bool open_patches(cli_pictures *p, raga_model *model, size_t i) {
     return is_open;
 }
 
+static bool open_image(cli_pictures *p, raga_model *model, size_t i) {
+    raga_error err = {0};
+    size_t size = 0;
+    const char *path = p->images.items[i];
+    const bool is_shown = isatty(STDERR_FILENO);
+    char *file = cli_read_all(path, &size);
+    if (file == NULL) {
+        return false;
+    }
+    if (is_shown) {
+        fprintf(stderr, "looking at %s ...", path);
+    }
+    const raga_status status =
+        raga_picture_read(model, file, size, (size_t)p->max_tokens, &p->items[p->n], &err);
+    free(file);
+    if (is_shown) {
+        fputs("\r\033[K", stderr);
+    }
+    if (status != RAGA_OK) {
+        cli_error("%s: %s", path, err.text);
+        return false;
+    }
+    p->n++;
+    return true;
+}
+
 bool cli_pictures_open(cli_pictures *p, raga_model *model) {
     if (p->pixels.n != p->grids.n) {
         cli_error("%zu times --pixels and %zu times --grid: each picture needs both", p->pixels.n,
@@ -56,6 +83,15 @@ bool cli_pictures_open(cli_pictures *p, raga_model *model) {
     }
     for (size_t i = 0; i < p->pixels.n; i++) {
         if (!open_patches(p, model, i)) {
+            return false;
+        }
+    }
+    if (p->images.n > CLI_LIST_MAX - p->n) {
+        cli_error("more than %d pictures", CLI_LIST_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < p->images.n; i++) {
+        if (!open_image(p, model, i)) {
             return false;
         }
     }

@@ -1,12 +1,14 @@
-/* Pictures of a command line: files with patches already cut. */
+/* Pictures of a command line: JPEG and PNG files, or files with patches already cut. */
 #pragma once
 
 #include "cli/options.h"
 #include "raga/picture.h"
 
 typedef struct cli_pictures {
-    cli_list pixels; // files of f32, and
-    cli_list grids;  // "frames,rows,columns" of each
+    cli_list pixels;    // files of f32, and
+    cli_list grids;     // "frames,rows,columns" of each
+    cli_list images;    // JPEG or PNG
+    int64_t max_tokens; // of one of them; 0: as the model's settings say
     raga_picture *items[CLI_LIST_MAX];
     size_t n;
 } cli_pictures;

@@ -273,6 +273,7 @@ typedef struct rg_arch {
     bool is_rope_neighbor; // pairs are neighbors in checkpoints and GGUF
     bool turns_nothing;    // no rope
     bool weighs_inputs;    // of experts, of which each token has one, beside one of all
+    bool is_unproven;      // no reference of ours has checked it
     bool norms_from_one;   // checkpoints hold what is added to 1
     const rg_key_rule *keys;
     size_t n_keys;

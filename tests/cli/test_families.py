@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zlib
 
 RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
 SHARED = os.environ.get("RAGA_SHARED", os.path.join(ROOT, "..", "shared"))
@@ -275,6 +276,87 @@ class Pictures(Case):
                 got = self.logits(os.path.join(GOLDEN, case), prompt, *words, *cuts)
                 self.assertEqual(len(got), len(want))
                 self.assertLessEqual(max(abs(a - b) for a, b in zip(got, want)), golden["tolerance_max_abs"], case)
+
+    SETTINGS = {"patch_size": 8, "temporal_patch_size": 2, "merge_size": 2, "min_pixels": 256, "max_pixels": 1 << 20,
+                "image_mean": [0.5, 0.25, 0.5], "image_std": [0.5, 0.5, 0.25]}
+
+    def seeing(self, **changes):
+        """qwen3-vl with settings for its pictures, and a picture of noise, 48 rows of 64, as PNG and as patches."""
+        model = self.model("qwen3-vl", lambda c: None)
+        with open(os.path.join(model, "preprocessor_config.json"), "w", encoding="utf-8") as f:
+            json.dump({**self.SETTINGS, **changes}, f)
+        # 319 stands for a cell: this tokenizer calls it <|end|>
+        os.unlink(os.path.join(model, "tokenizer_config.json"))
+        with open(os.path.join(model, "tokenizer_config.json"), "w", encoding="utf-8") as f:
+            json.dump({"eos_token": "<|eos|>", "chat_template":
+                       "{%- for m in messages -%}{%- if m.content is string -%}{{- m.content -}}{%- else -%}{%- for p in m.content -%}"
+                       "{%- if p.type == 'image' -%}{{- '<|user|><|end|><|user|>' -}}{%- else -%}{{- p.text -}}{%- endif -%}"
+                       "{%- endfor -%}{%- endif -%}{%- endfor -%}"}, f)
+        rows, columns, seed, pixels = 48, 64, 7, []
+        for _ in range(rows * columns * 3):
+            seed = seed * 1103515245 + 12345 & 0x7FFFFFFF
+            pixels.append(seed >> 16 & 255)
+
+        def chunk(kind, data):
+            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        lines = b"".join(b"\0" + bytes(pixels[r * columns * 3:(r + 1) * columns * 3]) for r in range(rows))
+        with open(self.path("noise.png"), "wb") as f:
+            f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0))
+                    + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
+        patches = array.array("f")
+        for cell in range(12):
+            for inside in range(4):
+                top, left = (cell // 4 * 2 + inside // 2) * 8, (cell % 4 * 2 + inside % 2) * 8
+                for color in range(3):
+                    one = [(pixels[((top + y) * columns + left + x) * 3 + color] / 255
+                            - self.SETTINGS["image_mean"][color]) / self.SETTINGS["image_std"][color]
+                           for y in range(8) for x in range(8)]
+                    patches.extend(one + one)
+        with open(self.path("noise.f32"), "wb") as f:
+            patches.tofile(f)
+        return model
+
+    def test_a_file_gives_what_its_patches_give(self):
+        model = self.seeing()
+        ids = "1,317,319,318,2"
+        want = self.logits(model, ids.split(","), "--pixels", self.path("noise.f32"), "--grid", "1,6,8")[-320:]
+        got = json.loads(self.good("run", model, "--ids", ids, "--image", self.path("noise.png"), "-n", "1", "--temp", "0",
+                                   "--exact", "--json", "--logprobs", "20").stdout)
+        self.assertEqual(got["prompt_tokens"], 16)
+        top = {t["id"]: t["logprob"] for t in got["logprobs"][0]["top"]}
+        total = math.log(sum(math.exp(v) for v in want))
+        for i, logprob in top.items():
+            self.assertAlmostEqual(logprob, want[i] - total, delta=1e-4)
+        # in the model's own words, and smaller when told so
+        said = ["run", model, "What is this?", "--image", self.path("noise.png"), "-n", "2", "--temp", "0", "--json"]
+        large = json.loads(self.good(*said, "--image", self.path("noise.png")).stdout)
+        small = json.loads(self.good(*said, "--image-tokens", "6").stdout)
+        words = json.loads(self.good(*said[:3], *said[5:]).stdout)
+        self.assertEqual(large["prompt_tokens"], words["prompt_tokens"] + 2 * 14)
+        self.assertEqual(small["prompt_tokens"], words["prompt_tokens"] + 2 + 4)  # of 3 x 4 cells, 2 x 2
+        # what a person writes never stands for a picture
+        r = raga("run", model, "<|end|>", "--image", self.path("noise.png"), "-n", "1", "--json")
+        self.assertEqual(r.returncode, 0, r.stderr)
+
+    def test_settings_of_pictures_that_cannot_be_are_refused(self):
+        for change, said in (({"patch_size": 16}, "do not fit the model"), ({"merge_size": 0}, "merge_size"), ({"image_mean": [1]}, "image_mean"),
+                             ({"image_std": [0, 1, 1]}, "image_std"), ({"max_pixels": -1}, "max_pixels"), ({"min_pixels": 1 << 30}, "min_pixels"),
+                             ({"rescale_factor": "x"}, "rescale_factor"), ({"resample": 2}, "resample")):
+            model = self.seeing(**change)
+            r = raga("run", model, "x", "--image", self.path("noise.png"))
+            self.assertEqual(r.returncode, 1, change)
+            self.assertIn(said, r.stderr)
+            self.assertIn("preprocessor_config.json", r.stderr)
+        model = self.seeing()
+        with open(self.path("bad.png"), "wb") as f:
+            f.write(b"GIF89a")
+        for path, said in ((self.path("bad.png"), "GIF"), (self.path("none.png"), "cannot open")):
+            r = raga("run", model, "x", "--image", path)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(said, r.stderr)
+        os.unlink(os.path.join(model, "preprocessor_config.json"))
+        r = raga("run", model, "x", "--image", self.path("noise.png"))
+        self.assertIn("preprocessor_config.json is missing", r.stderr)
 
     def refuses(self, said, *words, model=os.path.join(GOLDEN, "qwen3-vl"), ids="1,319,2"):
         r = raga("logits", model, "--ids", ids, "-o", self.path("logits.f32"), *words)

@@ -88,7 +88,7 @@ static const rg_json *read_golden(const char *folder, golden *g) {
         g->first_row = (size_t)n;
     }
     (void)rg_json_f64(rg_json_find(tree, "tolerance_max_abs"), &g->tolerance);
-    // of models that see, what stands before the first picture: pictures are not supported yet
+    // of models that see, what stands before the first picture; test_vision does the rest
     g->is_seeing = rg_json_find(tree, "grid_thw") != NULL;
     if (g->is_seeing) {
         assert_true(

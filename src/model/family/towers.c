@@ -72,9 +72,9 @@ static const rg_weight_rule qwen3[] = {
 // clang-format on
 
 static const char *const qwen25_classes[] = {"Qwen2_5_VLForConditionalGeneration", NULL};
-static const char *const qwen3_classes[] = {
-    "Qwen3VLForConditionalGeneration", "Qwen3_5ForConditionalGeneration",
-    "Qwen3_5MoeForConditionalGeneration", NULL};
+static const char *const qwen3_classes[] = {"Qwen3VLForConditionalGeneration", NULL};
+static const char *const qwen35_classes[] = {"Qwen3_5ForConditionalGeneration",
+                                             "Qwen3_5MoeForConditionalGeneration", NULL};
 
 // windows of some layers, RMS norms, a gated feed-forward part
 static const rg_arch tower_qwen25 = {
@@ -96,7 +96,18 @@ static const rg_arch tower_qwen3 = {
     .n_weights = RG_N(qwen3),
 };
 
-const rg_arch *const rg_towers[] = {&tower_qwen25, &tower_qwen3, NULL};
+// the same, without values for layers of words
+static const rg_arch tower_qwen35 = {
+    .name = "qwen3.5",
+    .hf_classes = qwen35_classes,
+    .is_unproven = true,
+    .keys = keys,
+    .n_keys = RG_N(keys),
+    .weights = qwen3,
+    .n_weights = RG_N(qwen3),
+};
+
+const rg_arch *const rg_towers[] = {&tower_qwen25, &tower_qwen3, &tower_qwen35, NULL};
 
 const rg_arch *rg_tower_find(rg_str class_name) {
     for (size_t i = 0; rg_towers[i] != NULL; i++) {
