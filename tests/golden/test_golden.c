@@ -1,7 +1,7 @@
 /*
  * Whole models against the official implementations' numbers: every text case of the reference
  * folder, from safetensors and from GGUF, on every instruction set of this machine, with one and
- * two threads, in one piece and cut.
+ * two threads, in one piece and cut, and continued from a file where it was cut.
  */
 #include "base/file.h"
 #include "engine/engine.h"
@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { TOKENS_MAX = 4096, GREEDY_MAX = 64, FILE_MAX = 64 << 20 };
 
@@ -109,7 +110,8 @@ static const rg_json *read_golden(const char *folder, golden *g) {
 typedef struct how {
     rg_cpu cpu;
     unsigned n_threads;
-    size_t cut; // 0: in one piece
+    size_t cut;       // 0: in one piece
+    bool is_restored; // where it was cut, from a file
     bool is_exact;
 } how;
 
@@ -184,6 +186,22 @@ static void check_greedy(rg_session *s, const int32_t *want, size_t n, size_t n_
     }
 }
 
+// the same session, by way of a file
+static rg_session *restore(rg_engine *engine, rg_session *session) {
+    char path[] = "/tmp/raga-golden-XXXXXX";
+    rg_error err = {0};
+    rg_session *restored = NULL;
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    MUST(rg_session_save(session, path, &err));
+    rg_session_free(session);
+    MUST(rg_session_new(engine, &restored, &err));
+    MUST(rg_session_restore(restored, path, &err));
+    unlink(path);
+    return restored;
+}
+
 static void run(const golden *g, const rg_model *model, const rg_source *source, const how *h,
                 const int32_t *greedy, difference *d, const char *what) {
     rg_error err = {0};
@@ -198,6 +216,7 @@ static void run(const golden *g, const rg_model *model, const rg_source *source,
     MUST(rg_session_new(engine, &session, &err));
     if (h->cut != 0) {
         MUST(rg_session_eval(session, g->ids, h->cut, compare, d, &err));
+        session = h->is_restored ? restore(engine, session) : session;
     }
     MUST(rg_session_eval(session, g->ids + h->cut, g->n_ids - h->cut, compare, d, &err));
     if (greedy != NULL) {
@@ -224,6 +243,7 @@ static void check_file(const golden *g, const char *path, rg_str logits, const i
                 const how h = {.cpu = rg_cpu_mask(rg_cpu_detect(), (rg_cpu_level)level),
                                .n_threads = n_threads,
                                .cut = is_cut ? g->cut : 0,
+                               .is_restored = n_threads == 2,
                                .is_exact = true};
                 difference d = {.want = (const float *)(const void *)logits.data,
                                 .n_rows = n_rows,
