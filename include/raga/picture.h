@@ -42,18 +42,20 @@ RAGA_API void raga_picture_free(raga_picture *picture);
 RAGA_API size_t raga_picture_tokens(const raga_picture *picture);
 
 /**
- * Put pictures where a prompt has tokens that stand for them, in order, and tell the session: a
+ * Bring a session to a conversation, with its pictures or without any: what the two have in common
+ * stays, the rest of the session is forgotten, and what is to be evaluated next comes back, at
+ * least the last token. Pictures go where the ids have tokens that stand for them, in order: a
  * single such token becomes as many as the picture is; where there are that many already they stay.
- * The prompt must be evaluated next; raga_session_truncate takes the pictures back.
- * @param ids  the prompt, which will follow what the session has
+ * @param ids  the whole conversation
  * @param out  receives the ids to be evaluated, owned by the caller: raga_free()
- * Errors: RAGA_E_ARG (more pictures than places, or places than pictures), RAGA_E_LIMIT (they do
- * not fit the context), RAGA_E_MEMORY. The session is as before then.
+ * Errors: RAGA_E_ARG (more pictures than places, or places than pictures), RAGA_E_UNSUPPORTED
+ * (pictures, and the model does not see), RAGA_E_LIMIT (they do not fit the context),
+ * RAGA_E_MEMORY.
  */
-RAGA_API raga_status raga_session_show(raga_session *session, raga_picture *const *pictures,
-                                       size_t n_pictures, const int32_t *ids, size_t n,
-                                       int32_t **out, size_t *n_out,
-                                       raga_error *err) RAGA_MUST_CHECK;
+RAGA_API raga_status raga_session_continue(raga_session *session, raga_picture *const *pictures,
+                                           size_t n_pictures, const int32_t *ids, size_t n,
+                                           int32_t **out, size_t *n_out,
+                                           raga_error *err) RAGA_MUST_CHECK;
 
 #ifdef __cplusplus
 }

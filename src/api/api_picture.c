@@ -90,14 +90,12 @@ size_t raga_picture_tokens(const raga_picture *p) {
     return rg_sight_count(p->sight);
 }
 
-// the ids with room for every picture, and the pictures told to the session
-static rg_status place(raga_session *s, raga_picture *const *pictures, size_t n_pictures,
-                       const int32_t *ids, size_t n, rg_ids *out, rg_error *err) {
-    const int32_t pad = s->model->tower->h.sight.pad;
-    const size_t begin = rg_session_count(s->session);
-    rg_status status = RG_OK;
+// the ids with room for every picture, and where each begins
+static rg_status make_room(const raga_model *m, raga_picture *const *pictures, size_t n_pictures,
+                           const int32_t *ids, size_t n, rg_ids *out, size_t *at, rg_error *err) {
+    const int32_t pad = n_pictures == 0 ? -1 : m->tower->h.sight.pad;
     size_t k = 0; // pictures that are placed
-    for (size_t i = 0; i < n && status == RG_OK;) {
+    for (size_t i = 0; i < n;) {
         if (pad < 0 || ids[i] != pad) {
             rg_buf_put(&out->buf, &ids[i++], sizeof *ids);
             continue;
@@ -110,52 +108,100 @@ static rg_status place(raga_session *s, raga_picture *const *pictures, size_t n_
             return rg_fail(err, RG_E_ARG, "the prompt has places for more than its %zu pictures",
                            k);
         }
-        rg_sight *sight = pictures[k]->sight;
-        const size_t n_tokens = rg_sight_count(sight);
+        const size_t n_tokens = rg_sight_count(pictures[k]->sight);
         if (run != 1 && run < n_tokens) {
             return rg_fail(err, RG_E_ARG,
                            "picture %zu has %zu tokens, the prompt has %zu that stand for it",
                            k + 1, n_tokens, run);
         }
-        status = rg_session_show(s->session, sight, begin + rg_ids_count(out), err);
-        for (size_t t = 0; t < n_tokens && status == RG_OK; t++) {
+        at[k++] = rg_ids_count(out);
+        for (size_t t = 0; t < n_tokens; t++) {
             rg_buf_put(&out->buf, &pad, sizeof pad);
         }
         i += run == 1 ? 1 : n_tokens;
-        k++;
     }
-    if (status == RG_OK && k < n_pictures) {
+    if (k < n_pictures) {
         return rg_fail(err, RG_E_ARG, "there are %zu pictures, the prompt has places for %zu",
                        n_pictures, k);
     }
-    if (status == RG_OK && !rg_buf_reserve(&out->buf, 1)) {
-        return rg_fail(err, RG_E_MEMORY, "no memory for the ids of a prompt with pictures");
+    return !out->buf.is_failed
+               ? RG_OK
+               : rg_fail(err, RG_E_MEMORY, "no memory for the ids of a prompt with pictures");
+}
+
+// how many of the ids a session has already, pictures as a whole; never the last one
+static size_t in_common(const raga_session *s, raga_picture *const *pictures, size_t n_pictures,
+                        const rg_ids *ids, const size_t *at) {
+    const size_t n = rg_ids_count(ids);
+    const size_t had = rg_session_count(s->session);
+    const int32_t *old = rg_session_ids(s->session);
+    const int32_t *new = rg_ids_data(ids);
+    size_t same = 0;
+    while (same < had && same + 1 < n && old[same] == new[same]) {
+        same++;
     }
+    for (size_t k = 0; k < n_pictures; k++) {
+        const rg_sight *sight = pictures[k]->sight;
+        if (at[k] < same && (at[k] + rg_sight_count(sight) > same ||
+                             rg_session_sight(s->session, at[k]) != sight)) {
+            same = at[k];
+        }
+    }
+    return same;
+}
+
+static rg_status go_on(raga_session *s, raga_picture *const *pictures, size_t n_pictures,
+                       const int32_t *ids, size_t n, rg_ids *list, size_t *same, rg_error *err) {
+    rg_status status = RG_OK;
+    size_t *at = rg_new_array(rg_mem_heap(), n_pictures + 1, sizeof *at);
+    if (at == NULL) {
+        return rg_fail(err, RG_E_MEMORY, "no memory for %zu pictures", n_pictures);
+    }
+    RG_TRY(make_room(s->model, pictures, n_pictures, ids, n, list, at, err));
+    *same = in_common(s, pictures, n_pictures, list, at);
+    rg_session_truncate(s->session, *same);
+    for (size_t k = 0; k < n_pictures; k++) {
+        if (at[k] >= *same) {
+            RG_TRY(rg_session_show(s->session, pictures[k]->sight, at[k], err));
+        }
+    }
+
+done:
+    rg_free(rg_mem_heap(), at);
     return status;
 }
 
-raga_status raga_session_show(raga_session *s, raga_picture *const *pictures, size_t n_pictures,
-                              const int32_t *ids, size_t n, int32_t **out, size_t *n_out,
-                              raga_error *error) {
+raga_status raga_session_continue(raga_session *s, raga_picture *const *pictures, size_t n_pictures,
+                                  const int32_t *ids, size_t n, int32_t **out, size_t *n_out,
+                                  raga_error *error) {
     rg_error err = {0};
     rg_ids list;
-    size_t bytes = 0;
     if (s == NULL || (pictures == NULL && n_pictures != 0) || (ids == NULL && n != 0) ||
         out == NULL || n_out == NULL) {
         return api_bad(error, "no session, no pictures, no ids or no place for them");
     }
-    if (s->model->tower == NULL) {
+    if (s->model->tower == NULL && n_pictures != 0) {
         rg_fail(&err, RG_E_UNSUPPORTED, "this model does not see pictures");
         return api_fail(error, RG_E_UNSUPPORTED, &err);
     }
+    size_t same = rg_session_count(s->session);
     rg_ids_init(&list, rg_mem_heap());
-    const rg_status status = place(s, pictures, n_pictures, ids, n, &list, &err);
+    rg_status status = go_on(s, pictures, n_pictures, ids, n, &list, &same, &err);
+    const size_t left = rg_ids_count(&list) - same;
+    int32_t *rest = status == RG_OK ? rg_alloc(rg_mem_heap(), (left + 1) * sizeof *rest) : NULL;
+    if (status == RG_OK && rest == NULL) {
+        status = rg_fail(&err, RG_E_MEMORY, "no memory for %zu ids", left);
+    }
     if (status != RG_OK) {
-        rg_session_truncate(s->session, rg_session_count(s->session));
+        rg_session_truncate(s->session, same); // pictures that were shown already
         rg_ids_clear(&list);
         return api_fail(error, status, &err);
     }
-    *out = (int32_t *)(void *)rg_buf_take(&list.buf, &bytes);
-    *n_out = bytes / sizeof **out;
+    if (left != 0) {
+        memcpy(rest, rg_ids_data(&list) + same, left * sizeof *rest);
+    }
+    rg_ids_clear(&list);
+    *out = rest;
+    *n_out = left;
     return RAGA_OK;
 }

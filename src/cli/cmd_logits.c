@@ -58,8 +58,8 @@ static raga_status evaluate_prompt(raga_session *s, const prompt *p, FILE *out, 
     if (p->pictures->n == 0) {
         return evaluate(s, p->ids, (size_t)p->n, p->cuts, (size_t)p->n_cuts, out, err);
     }
-    raga_status status = raga_session_show(s, p->pictures->items, p->pictures->n, p->ids,
-                                           (size_t)p->n, &ids, &n, err);
+    raga_status status = raga_session_continue(s, p->pictures->items, p->pictures->n, p->ids,
+                                               (size_t)p->n, &ids, &n, err);
     if (status == RAGA_OK) {
         status = evaluate(s, ids, n, p->cuts, (size_t)p->n_cuts, out, err);
     }

@@ -182,7 +182,7 @@ static int answer_once(const run *r, raga_model *model, const int32_t *ids, size
     int32_t *with_pictures = NULL;
     raga_status status = RAGA_OK;
     if (r->pictures.n != 0) {
-        status = raga_session_show(session, r->pictures.items, r->pictures.n, ids, n,
+        status = raga_session_continue(session, r->pictures.items, r->pictures.n, ids, n,
                                    &with_pictures, &n, &err);
         ids = with_pictures;
     }

@@ -166,6 +166,16 @@ rg_status rg_session_show(rg_session *session, rg_sight *sight, size_t at, rg_er
     return status;
 }
 
+const rg_sight *rg_session_sight(const rg_session *session, size_t at) {
+    for (size_t i = 0; i < session->n_shown; i++) {
+        const rg_shown *shown = &session->shown[i];
+        if (shown->at == at) {
+            return shown->n == shown->sight->n ? shown->sight : NULL;
+        }
+    }
+    return NULL;
+}
+
 void rg_session_clip_sights(rg_session *session, size_t n) {
     while (session->n_shown > 0) {
         rg_shown *last = &session->shown[session->n_shown - 1];
