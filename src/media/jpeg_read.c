@@ -1,5 +1,5 @@
 /* JPEG through libjpeg. It reports errors by a function that must not return: decode() is left by
- * longjmp then, so everything that outlives a failure lies in `jpeg_reader`. */
+ * longjmp for guard() then, so everything that outlives a failure lies in `jpeg_reader`. */
 #include "media/picture_internal.h"
 
 #include <setjmp.h>
@@ -106,12 +106,10 @@ static void light_of_inks(const uint8_t *inks, size_t n, uint8_t *rgb) {
     }
 }
 
-static rg_status decode(jpeg_reader *r, const rg_mem *mem, rg_bytes file, unsigned *orientation,
-                        rg_error *err) {
+// a function of its own, so that nothing of the frame that longjmp comes back to has changed
+__attribute__((noinline)) static rg_status decode(jpeg_reader *r, const rg_mem *mem, rg_bytes file,
+                                                  unsigned *orientation, rg_error *err) {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
-    if (setjmp(r->failed) != 0) {
-        return rg_fail(err, r->status, "JPEG: %s", r->text);
-    }
     jpeg_create_decompress(jpeg);
     jpeg->mem->max_memory_to_use = RG_PICTURE_JPEG_MAX;
     jpeg->progress = &r->progress;
@@ -152,6 +150,14 @@ static rg_status decode(jpeg_reader *r, const rg_mem *mem, rg_bytes file, unsign
     return RG_OK;
 }
 
+static rg_status guard(jpeg_reader *r, const rg_mem *mem, rg_bytes file, unsigned *orientation,
+                       rg_error *err) {
+    if (setjmp(r->failed) != 0) {
+        return rg_fail(err, r->status, "JPEG: %s", r->text);
+    }
+    return decode(r, mem, file, orientation, err);
+}
+
 rg_status rg_jpeg_read(const rg_mem *mem, rg_bytes file, rg_picture *out, unsigned *orientation,
                        rg_error *err) {
     jpeg_reader r = {.out = out};
@@ -161,7 +167,7 @@ rg_status rg_jpeg_read(const rg_mem *mem, rg_bytes file, rg_picture *out, unsign
     r.errors.emit_message = judge_message;
     r.errors.output_message = say_nothing;
     r.progress.progress_monitor = count_scans;
-    const rg_status status = decode(&r, mem, file, orientation, err);
+    const rg_status status = guard(&r, mem, file, orientation, err);
     jpeg_destroy_decompress(&r.jpeg);
     rg_free(mem, r.row);
     return status;

@@ -166,8 +166,8 @@ rg_status rg_picture_read(const rg_mem *mem, rg_bytes file, rg_picture *out, rg_
         RG_TRY(rg_png_read(mem, file, &picture, &orientation, err));
         break;
     case N_SIGNATURES:
-        RG_TRY(refuse_unknown(file, err));
-        break;
+        status = refuse_unknown(file, err);
+        goto done;
     default:
         status = rg_fail(err, RG_E_UNSUPPORTED, "raga reads JPEG and PNG; this picture is %s",
                          signatures[format].name);

@@ -1,5 +1,5 @@
 /* PNG through libpng. It reports errors by a function that must not return: decode() is left by
- * longjmp then, so everything that outlives a failure lies in `png_reader`. */
+ * longjmp for guard() then, so everything that outlives a failure lies in `png_reader`. */
 #include "media/picture_internal.h"
 
 #include <setjmp.h>
@@ -74,10 +74,9 @@ static void ask_for_rgb(png_structp png, png_infop info) {
     png_set_strip_alpha(png);
 }
 
-static rg_status decode(png_reader *r, unsigned *orientation, rg_error *err) {
-    if (setjmp(r->failed) != 0) {
-        return rg_fail(err, r->is_short_of_memory ? RG_E_MEMORY : RG_E_FORMAT, "PNG: %s", r->text);
-    }
+// a function of its own, so that nothing of the frame that longjmp comes back to has changed
+__attribute__((noinline)) static rg_status decode(png_reader *r, unsigned *orientation,
+                                                  rg_error *err) {
     r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, leave, say_nothing, r, give_memory,
                                       take_memory_back);
     r->info = r->png == NULL ? NULL : png_create_info_struct(r->png);
@@ -123,10 +122,17 @@ static rg_status decode(png_reader *r, unsigned *orientation, rg_error *err) {
     return RG_OK;
 }
 
+static rg_status guard(png_reader *r, unsigned *orientation, rg_error *err) {
+    if (setjmp(r->failed) != 0) {
+        return rg_fail(err, r->is_short_of_memory ? RG_E_MEMORY : RG_E_FORMAT, "PNG: %s", r->text);
+    }
+    return decode(r, orientation, err);
+}
+
 rg_status rg_png_read(const rg_mem *mem, rg_bytes file, rg_picture *out, unsigned *orientation,
                       rg_error *err) {
     png_reader r = {.mem = mem, .rest = file, .out = out};
-    rg_status status = decode(&r, orientation, err);
+    rg_status status = guard(&r, orientation, err);
     if (r.png != NULL) {
         png_destroy_read_struct(&r.png, &r.info, NULL);
     }
