@@ -188,7 +188,7 @@ static rg_status take(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
     }
     *weight = shaped;
     if (t->dtype == RG_DTYPE_F8_E4M3) {
-        status = rg_load_widen_fp8(l, weight);
+        status = rg_load_fp8(l, weight, &t, 1, rg_load_is_widened(rule->role));
     } else if (rg_model_is_from_one(l->model, rg_model_slot(rule->role, layer)) &&
                rg_source_get_kind(l->source) == RG_SOURCE_HF) {
         status = rg_load_add_one(l, weight);
@@ -212,17 +212,19 @@ static const rg_tensor *find_tensor(const rg_loader *l, const char *pattern, uin
     return t;
 }
 
-// experts of FP8, expanded one after another
-static rg_status widen_experts(rg_loader *l, const char *pattern, uint32_t layer,
-                               rg_tensor *weight) {
-    const size_t n = weight->shape[1] * weight->shape[2];
-    void *room = NULL;
-    rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
-    float *values = room;
-    for (uint32_t e = 0; status == RG_OK && e < weight->shape[0]; e++) {
-        status = rg_load_expand_fp8(l, find_tensor(l, pattern, layer, e), values + e * n);
+// experts of FP8, one after another
+static rg_status take_fp8_experts(rg_loader *l, const char *pattern, uint32_t layer,
+                                  rg_tensor *weight) {
+    const size_t n = weight->shape[0];
+    const rg_tensor **matrices = rg_new_array(l->model->mem, n, sizeof *matrices);
+    if (matrices == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for a list of %zu experts", n);
     }
-    weight->slabs = NULL;
+    for (uint32_t e = 0; e < n; e++) {
+        matrices[e] = find_tensor(l, pattern, layer, e);
+    }
+    const rg_status status = rg_load_fp8(l, weight, matrices, n, false);
+    rg_free(l->model->mem, matrices);
     return status;
 }
 
@@ -268,7 +270,7 @@ static rg_status take_experts(rg_loader *l, const rg_weight_rule *rule, uint32_t
     all.data = slabs[0];
     all.shape[0] = n;
     *weight = all;
-    return all.dtype == RG_DTYPE_F8_E4M3 ? widen_experts(l, pattern, layer, weight) : RG_OK;
+    return all.dtype == RG_DTYPE_F8_E4M3 ? take_fp8_experts(l, pattern, layer, weight) : RG_OK;
 }
 
 // a tensor beside a weight, as quantizers name them: "...weight_scale"

@@ -43,8 +43,15 @@ rg_status rg_load_widen(rg_loader *l, rg_tensor *weight) {
     return status;
 }
 
-// E4M3 weights carry one factor for each block of rows and columns beside them
-rg_status rg_load_expand_fp8(rg_loader *l, const rg_tensor *weight, float *values) {
+/** A matrix of E4M3 and the factors beside it, one for each block of rows and columns. */
+typedef struct fp8 {
+    const rg_tensor *codes;
+    const rg_tensor *scale;
+    size_t block[2];
+    size_t across; // blocks of a row
+} fp8;
+
+static rg_status find_factors(rg_loader *l, const rg_tensor *weight, fp8 *out) {
     char name[512];
     snprintf(name, sizeof name, "%.*s_scale_inv", RG_FMT(weight->name));
     const rg_tensor *scale = rg_source_find(l->source, rg_str_of(name));
@@ -85,30 +92,73 @@ rg_status rg_load_expand_fp8(rg_loader *l, const rg_tensor *weight, float *value
                        rg_tensor_count(scale), across * down);
     }
     l->is_used[rg_source_index(l->source, scale->name)] = true;
-
-    const void *data = weight->data;
-    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
-    const rg_dtype_info *scale_info = rg_dtype_get(scale->dtype);
-    for (size_t r = 0; r < rows; r++) {
-        float *row = values + r * cols;
-        info->to_float(row, (const char *)data + r * cols, cols);
-        for (size_t c = 0; c < cols; c++) {
-            float factor;
-            const size_t i = r / block[0] * across + c / block[1];
-            scale_info->to_float(&factor, (const char *)scale->data + i * scale_info->block_bytes,
-                                 1);
-            row[c] *= factor;
-        }
-    }
+    *out = (fp8){.codes = weight, .scale = scale, .block = {block[0], block[1]}, .across = across};
     return RG_OK;
 }
 
-rg_status rg_load_widen_fp8(rg_loader *l, rg_tensor *weight) {
-    const rg_tensor from = *weight;
+static float factor_at(const fp8 *w, size_t r, size_t c) {
+    const rg_dtype_info *info = rg_dtype_get(w->scale->dtype);
+    const size_t i = r / w->block[0] * w->across + c / w->block[1];
+    float factor;
+    info->to_float(&factor, (const char *)w->scale->data + i * info->block_bytes, 1);
+    return factor;
+}
+
+// groups of 32 with their factor, which hold the same numbers
+static void pack_fp8(const fp8 *w, uint8_t *block) {
+    enum { GROUP = 32 };
+    const uint8_t *codes = w->codes->data;
+    for (size_t r = 0; r < w->codes->shape[0]; r++) {
+        for (size_t c = 0; c < w->codes->shape[1]; c += GROUP) {
+            const float factor = factor_at(w, r, c);
+            memcpy(block, &factor, sizeof factor);
+            memcpy(block + sizeof factor, codes, GROUP);
+            block += sizeof factor + GROUP;
+            codes += GROUP;
+        }
+    }
+}
+
+static void expand_fp8(const fp8 *w, float *values) {
+    const size_t cols = w->codes->shape[1];
+    for (size_t r = 0; r < w->codes->shape[0]; r++, values += cols) {
+        rg_dtype_get(w->codes->dtype)
+            ->to_float(values, (const char *)w->codes->data + r * cols, cols);
+        for (size_t c = 0; c < cols; c++) {
+            values[c] *= factor_at(w, r, c);
+        }
+    }
+}
+
+rg_status rg_load_fp8(rg_loader *l, rg_tensor *weight, const rg_tensor *const *matrices, size_t n,
+                      bool is_widened) {
+    const size_t cols = matrices[0]->shape[matrices[0]->n_dims - 1];
+    const size_t n_values = rg_tensor_count(weight) / n;
+    rg_status status = RG_OK;
     void *room = NULL;
-    const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
-    float *values = room;
-    return status == RG_OK ? rg_load_expand_fp8(l, &from, values) : status;
+    size_t bytes = 0; // of one matrix
+    for (size_t i = 0; i < n && status == RG_OK; i++) {
+        fp8 w = {0};
+        status = find_factors(l, matrices[i], &w);
+        const bool is_grouped = status == RG_OK && !is_widened && cols % 32 == 0 &&
+                                (w.block[1] % 32 == 0 || w.block[1] >= cols);
+        if (status == RG_OK && i == 0) {
+            status = rg_load_own(l, weight, is_grouped ? RG_DTYPE_F8_32 : RG_DTYPE_F32, &room);
+            (void)rg_dtype_bytes(weight->dtype, n_values, &bytes);
+        }
+        if (status == RG_OK && weight->dtype == RG_DTYPE_F8_32 && !is_grouped) {
+            status = rg_fail(l->err, RG_E_UNSUPPORTED,
+                             "tensor %.*s has factors of other blocks than the one before",
+                             RG_FMT(matrices[i]->name));
+        }
+        if (status == RG_OK && weight->dtype == RG_DTYPE_F8_32) {
+            pack_fp8(&w, (uint8_t *)room + i * bytes);
+        } else if (status == RG_OK) {
+            expand_fp8(&w, (float *)room + i * n_values);
+        }
+    }
+    weight->slabs = NULL;
+    return status;
 }
 
 rg_status rg_load_repack(rg_loader *l, const rg_packed *p, size_t rows, size_t columns, void *out) {

@@ -22,9 +22,13 @@ rg_status rg_load_inv_freq(rg_loader *l) RG_MUST_CHECK;
 rg_status rg_load_own(rg_loader *l, rg_tensor *weight, rg_dtype dtype, void **values) RG_MUST_CHECK;
 /** A weight as f32: vectors (norms, biases) are multiplied and added as such. */
 rg_status rg_load_widen(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
-rg_status rg_load_widen_fp8(rg_loader *l, rg_tensor *weight) RG_MUST_CHECK;
-/** One matrix of FP8 into room for its values. */
-rg_status rg_load_expand_fp8(rg_loader *l, const rg_tensor *weight, float *values) RG_MUST_CHECK;
+/**
+ * A weight of n matrices of FP8, which carry one factor for each block of rows and columns beside
+ * them: as F8_32, the same numbers in little more room; as f32 where is_widened, and where the
+ * blocks cut groups of 32 columns.
+ */
+rg_status rg_load_fp8(rg_loader *l, rg_tensor *weight, const rg_tensor *const *matrices, size_t n,
+                      bool is_widened) RG_MUST_CHECK;
 /** The tensors of a matrix of 4-bit integers, as compressed-tensors packs them. */
 typedef struct rg_packed {
     const rg_tensor *words;  // I32 [rows, columns / 8], the lowest bits first
