@@ -241,21 +241,16 @@ static int answer_ids(const run *r, raga_model *model) {
     return status;
 }
 
-static int answer(const run *r, raga_model *model) {
+static int answer(run *r, raga_model *model) {
     if (r->ids != NULL) {
         return answer_ids(r, model);
     }
     if (r->prompt != NULL) {
         return answer_text(r, model, r->prompt, strlen(r->prompt));
     }
-    if (isatty(STDIN_FILENO) && r->pictures.n != 0) {
-        cli_error("--image needs a question: raga run %s --image %s \"What is this?\"", r->m.path,
-                  r->pictures.images.items[0]);
-        return CLI_USAGE;
-    }
     if (isatty(STDIN_FILENO) && !r->is_json) {
         const raga_generate_options options = read_generate(r);
-        return cli_chat_loop(model, &options, r->system, kwargs_of(r));
+        return cli_chat_loop(model, &options, r->system, kwargs_of(r), &r->pictures);
     }
     size_t size = 0;
     char *prompt = cli_read_all("-", &size);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static bool read_grid(const char *text, uint32_t grid[3]) {
@@ -49,11 +50,14 @@ static bool open_patches(cli_pictures *p, raga_model *model, size_t i) {
     return is_open;
 }
 
-static bool open_image(cli_pictures *p, raga_model *model, size_t i) {
+bool cli_pictures_add(cli_pictures *p, raga_model *model, const char *path) {
     raga_error err = {0};
     size_t size = 0;
-    const char *path = p->images.items[i];
     const bool is_shown = isatty(STDERR_FILENO);
+    if (p->n == CLI_LIST_MAX) {
+        cli_error("%s: there are %d pictures already", path, CLI_LIST_MAX);
+        return false;
+    }
     char *file = cli_read_all(path, &size);
     if (file == NULL) {
         return false;
@@ -86,21 +90,22 @@ bool cli_pictures_open(cli_pictures *p, raga_model *model) {
             return false;
         }
     }
-    if (p->images.n > CLI_LIST_MAX - p->n) {
-        cli_error("more than %d pictures", CLI_LIST_MAX);
-        return false;
-    }
     for (size_t i = 0; i < p->images.n; i++) {
-        if (!open_image(p, model, i)) {
+        if (!cli_pictures_add(p, model, p->images.items[i])) {
             return false;
         }
     }
     return true;
 }
 
-void cli_pictures_close(cli_pictures *p) {
-    for (size_t i = 0; i < p->n; i++) {
+void cli_pictures_drop(cli_pictures *p, size_t n) {
+    for (size_t i = 0; i < n; i++) {
         raga_picture_free(p->items[i]);
     }
-    p->n = 0;
+    p->n -= n;
+    memmove(p->items, p->items + n, p->n * sizeof *p->items);
+}
+
+void cli_pictures_close(cli_pictures *p) {
+    cli_pictures_drop(p, p->n);
 }

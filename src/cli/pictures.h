@@ -15,4 +15,8 @@ typedef struct cli_pictures {
 
 /** Let the model look at all of them; false: the sentence is on stderr. Close in any case. */
 bool cli_pictures_open(cli_pictures *p, raga_model *model);
+/** One more, from a JPEG or PNG. */
+bool cli_pictures_add(cli_pictures *p, raga_model *model, const char *path);
+/** Forget the first n. */
+void cli_pictures_drop(cli_pictures *p, size_t n);
 void cli_pictures_close(cli_pictures *p);

@@ -4,6 +4,7 @@ import array
 import json
 import math
 import os
+import pty
 import shutil
 import struct
 import subprocess
@@ -337,6 +338,25 @@ class Pictures(Case):
         # what a person writes never stands for a picture
         r = raga("run", model, "<|end|>", "--image", self.path("noise.png"), "-n", "1", "--json")
         self.assertEqual(r.returncode, 0, r.stderr)
+
+    def test_a_chat_takes_pictures(self):
+        model, save = self.seeing(), self.path("chat.json")
+        master, slave = pty.openpty()
+        with subprocess.Popen([RAGA, "run", model, "-n", "4", "--temp", "0"], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env={**os.environ, "TERM": "dumb", "XDG_STATE_HOME": self.folder}) as chat:
+            os.close(slave)
+            os.write(master, ("/image %s\n/image %s\nWhat is this?\nAnd this?\n/image\n/image %s\n/save %s\n/stats\n/reset\nHello\n/quit\n"
+                              % (self.path("noise.png"), self.path("none.png"), self.path("noise.png"), save)).encode())
+            out = chat.communicate(timeout=120)[0].decode(errors="replace")
+        os.close(master)
+        self.assertEqual(chat.returncode, 0, out)
+        self.assertEqual(out.count("seen, as 12 tokens"), 2, out)
+        self.assertIn("cannot open", out)
+        self.assertIn("which picture?", out)
+        with open(save, encoding="utf-8") as f:
+            messages = json.load(f)["messages"]
+        self.assertEqual(messages[0]["content"], [{"type": "image"}, {"type": "text", "text": "What is this?"}])
+        self.assertEqual(messages[2]["content"], "And this?")
 
     def test_settings_of_pictures_that_cannot_be_are_refused(self):
         for change, said in (({"patch_size": 16}, "do not fit the model"), ({"merge_size": 0}, "merge_size"), ({"image_mean": [1]}, "image_mean"),
