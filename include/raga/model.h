@@ -76,6 +76,7 @@ typedef struct raga_model_facts {
     const char *warnings; // one a line: unused tensors, odd settings; ""
     const char *untested; // what of this model no test of ours covers; ""
     bool sees;            // pictures (picture.h)
+    const char *faults;   // what converters are known to leave wrong, one a line; ""
 } raga_model_facts;
 
 RAGA_API void raga_model_get_facts(const raga_model *model, raga_model_facts *facts);

@@ -68,6 +68,7 @@ struct raga_model {
     char name[256];
     char tokenizer_kind[128];
     char untested[512];
+    char faults[2048]; // whole lines of them
     char notes[4096]; // warnings of container, model and tokenizer
 };
 

@@ -1,6 +1,7 @@
 #include "api/api_internal.h"
 
 #include "base/file.h"
+#include "model/faults.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -137,6 +138,20 @@ static void find_untested(raga_model *m) {
              has_blind_spot ? "pictures of this family" : "");
 }
 
+static rg_status find_faults(raga_model *m, rg_error *err) {
+    rg_buf lines;
+    rg_buf_init(&lines, rg_mem_heap(), 1 << 20);
+    rg_model_faults(m->model, m->source, &lines);
+    const char *text = rg_buf_cstr(&lines);
+    const bool is_over = lines.is_failed && !lines.is_over;
+    // the first ones, when there are more than anybody reads
+    const size_t room = strlen(text) < sizeof m->faults ? strlen(text) : sizeof m->faults - 1;
+    const char *end = room < strlen(text) ? memrchr(text, '\n', room) : text + room;
+    memcpy(m->faults, text, end == NULL ? 0 : (size_t)(end - text));
+    rg_buf_clear(&lines);
+    return is_over ? rg_fail(err, RG_E_MEMORY, "no memory to look for faults") : RG_OK;
+}
+
 static void find_name(raga_model *m) {
     rg_str name = {0};
     if (rg_source_gguf(m->source) != NULL) {
@@ -211,6 +226,7 @@ static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error
     RG_TRY(open_chat(m, o->chat_template, err));
     find_name(m);
     find_untested(m);
+    RG_TRY(find_faults(m, err));
     api_read_defaults(m);
     if (o->n_adapters > 0) {
         rg_graph_extras *extras = &m->options.extras;
@@ -300,6 +316,7 @@ void raga_model_get_facts(const raga_model *m, raga_model_facts *facts) {
         .n_ctx_train = h->n_ctx_train,
         .has_chat_template = m->tpl.tpl != NULL,
         .sees = m->tower != NULL,
+        .faults = m->faults,
         .warnings = m->notes,
         .untested = m->untested};
     memcpy(facts, &all, facts->size < sizeof all ? facts->size : sizeof all);

@@ -83,6 +83,8 @@ static void print_json(const raga_model_facts *f, const raga_bill *b) {
     cli_json_text(stdout, f->untested, strlen(f->untested));
     printf(",\"warnings\":");
     cli_json_text(stdout, f->warnings, strlen(f->warnings));
+    printf(",\"faults\":");
+    cli_json_text(stdout, f->faults, strlen(f->faults));
     printf(",");
 }
 
@@ -112,6 +114,19 @@ static void print_text(const raga_model_facts *f, const raga_bill *b) {
     }
 }
 
+// lines from a file, under a heading where there are any
+static void print_lines(const char *heading, const char *lines) {
+    if (lines[0] != '\0') {
+        printf("\n%s\n", heading);
+    }
+    for (const char *at = lines; *at != '\0';) {
+        const size_t n = strcspn(at, "\n");
+        cli_print_safe(at, n);
+        puts("");
+        at += n + (at[n] == '\n');
+    }
+}
+
 // the facts of the model in the container, when there is one; else why there is none
 static int print_model(const raga_container *c, const show *s) {
     raga_error err = {0};
@@ -137,8 +152,9 @@ static int print_model(const raga_container *c, const show *s) {
     if (!has_bill) {
         cli_error("%s", err.text);
     }
-    if (!s->is_json && facts.warnings[0] != '\0') {
-        printf("\nnotes\n%s", facts.warnings);
+    if (!s->is_json) {
+        print_lines("faults of the file (raga verify looks for more)", facts.faults);
+        print_lines("notes", facts.warnings);
     }
     raga_model_close(model);
     return has_bill ? CLI_OK : CLI_FAILED;

@@ -251,6 +251,76 @@ class Adapters(Case):
         self.good("imatrix", os.path.join(GOLDEN, "deepseek-v3"), text, "-o", self.path("imatrix.gguf"))
 
 
+class Faults(Case):
+    """What converters are known to leave wrong is named."""
+
+    def faults(self, path):
+        shown = json.loads(self.good("show", path, "--json").stdout)["faults"]
+        r = raga("verify", path)
+        self.assertEqual(r.returncode, 1 if shown else r.returncode)
+        for line in shown.splitlines():
+            self.assertIn(line, r.stdout)
+        return shown
+
+    def changed(self, case, name, *changes):
+        """A GGUF of a reference model with bytes replaced by others, as many."""
+        with open(os.path.join(GOLDEN, case, name), "rb") as f:
+            data = f.read()
+        for old, new in changes:
+            self.assertEqual(len(old), len(new))
+            self.assertIn(old, data, case)
+            data = data.replace(old, new)
+        with open(self.path("model.gguf"), "wb") as f:
+            f.write(data)
+        return self.path("model.gguf")
+
+    def gguf(self, case):
+        return [n for n in sorted(os.listdir(os.path.join(GOLDEN, case))) if n.endswith(".gguf")][0]
+
+    def test_good_files_have_none(self):
+        for case in ("llama3", "deepseek-v2-lite", "qwen3.5"):
+            self.assertEqual(self.faults(os.path.join(GOLDEN, case, self.gguf(case))), "")
+            self.assertEqual(self.faults(os.path.join(GOLDEN, case)), "")
+
+    def test_settings_that_converters_lost(self):
+        lost = self.changed("llama3", self.gguf("llama3"), (b"rope_freqs.weight", b"rope_freqx.weight"))
+        self.assertIn("rope_freqs.weight is missing", self.faults(lost))
+        lost = self.changed("deepseek-v2-lite", self.gguf("deepseek-v2-lite"), (b"yarn_log_multiplier", b"yarn_log_multipliex"))
+        self.assertIn("yarn_log_multiplier is missing", self.faults(lost))
+
+    def test_norms_to_which_nothing_was_added(self):
+        tensors, changes = read_safetensors(os.path.join(GOLDEN, "qwen3.5", "model.safetensors")), []
+        widen(tensors)
+        for name, (_, _, data) in tensors.items():
+            if name.endswith("input_layernorm.weight"):
+                values = array.array("f", data)
+                changes.append((array.array("f", [v + 1 for v in values]).tobytes(), data))
+        self.assertTrue(changes)
+        self.assertIn("did not add 1", self.faults(self.changed("qwen3.5", self.gguf("qwen3.5"), *changes)))
+
+    def test_answers_that_would_not_end(self):
+        model = self.model("llama3", lambda c: None)
+        for end, outcome in (("<|eos|>", "ok"), ("<|end|>", "failed")):
+            path = os.path.join(model, "tokenizer_config.json")
+            os.unlink(path)
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump({"eos_token": "<|eos|>", "chat_template":
+                           "{%- for m in messages -%}{{- '<|user|>' ~ m.content ~ '" + end + "' -}}{%- endfor -%}"}, f)
+            checks = {c["check"]: c["outcome"] for c in json.loads(raga("verify", model, "--json").stdout)["checks"]}
+            self.assertEqual(checks["end of answers"], outcome)
+
+    def test_norms_that_are_nothing(self):
+        for value, said in ((0, "is zero everywhere"), (math.nan, "are no numbers"), (math.inf, "are no numbers")):
+            def spoil(tensors, value=value):
+                widen(tensors)
+                name = "model.layers.1.post_attention_layernorm.weight"
+                dtype, shape, data = tensors[name]
+                tensors[name] = (dtype, shape, struct.pack("<f", value) * (len(data) // 4))
+            faults = self.faults(self.model("llama3", lambda c: None, spoil))
+            self.assertIn("layers.1.post_attention_layernorm.weight", faults)
+            self.assertIn(said, faults)
+
+
 class Pictures(Case):
     def golden(self, case):
         with open(os.path.join(GOLDEN, case, "golden.json"), encoding="utf-8") as f:
