@@ -453,7 +453,7 @@ class Pictures(Case):
         self.assertEqual(r.returncode, 1, r.stdout + r.stderr)
         self.assertIn(said, r.stderr)
 
-    def test_pictures_that_do_not_fit_are_refused(self):
+    def test_M04_M05_pictures_that_do_not_fit_are_refused(self):
         _, words, _ = self.golden("qwen3-vl")
         file, two = words[1], words[:4]
         self.refuses("each picture needs both", "--pixels", file)
