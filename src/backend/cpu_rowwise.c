@@ -139,15 +139,6 @@ void rg_cpu_act_prep(const rg_task *task, const rg_node *node, size_t from, size
                                                 from, to);
 }
 
-// values of one token and head into a page
-static void store(const rg_task *task, uint8_t *to, const float *from, size_t n) {
-    if (task->b->kv->layout->dtype == RG_DTYPE_F16) {
-        task->exec->options.kernels->f32_to_f16((uint16_t *)(void *)to, from, n);
-    } else {
-        memcpy(to, from, n * sizeof *from);
-    }
-}
-
 void rg_cpu_kv_store(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     const rg_kv_batch *kv = task->b->kv;
     const rg_kv_layout *layout = kv->layout;
@@ -166,9 +157,9 @@ void rg_cpu_kv_store(const rg_task *task, const rg_node *node, size_t from, size
         const float *v = row_of(task, node->in[1], t);
         for (size_t h = 0; h < layout->n_kv_head; h++) {
             const size_t slot = h * layout->page_len + at;
-            store(task, page + slot * layout->k_dim * size, k + h * layout->k_dim, layout->k_dim);
+            rg_task_store(task, page + slot * layout->k_dim * size, k + h * layout->k_dim, layout->k_dim);
             if (layout->has_values) {
-                store(task, page + layout->k_bytes + slot * layout->v_dim * size,
+                rg_task_store(task, page + layout->k_bytes + slot * layout->v_dim * size,
                       v + h * layout->v_dim, layout->v_dim);
             }
         }
@@ -188,7 +179,7 @@ void rg_cpu_index_store(const rg_task *task, const rg_node *node, size_t from, s
         }
         const size_t pos = kv->rows[r].pos + (t - kv->rows[r].first);
         uint8_t *keys = kv->rows[r].pages[pos / layout->page_len] + offset;
-        store(task, keys + pos % layout->page_len * dim * rg_dtype_get(layout->dtype)->block_bytes,
+        rg_task_store(task, keys + pos % layout->page_len * dim * rg_dtype_get(layout->dtype)->block_bytes,
               row_of(task, node->in[0], t), dim);
     }
 }

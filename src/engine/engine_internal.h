@@ -131,7 +131,7 @@ rg_status rg_session_catch_up(rg_session *session, rg_error *err) RG_MUST_CHECK;
 void rg_session_mark_state(rg_session *session, size_t n);
 /** Bytes of the recurrent state of one session. */
 static inline size_t rg_recurrent_bytes(const rg_kv_layout *layout) {
-    return layout->n_recurrent * layout->recurrent_bytes;
+    return rg_kv_state_bytes(layout);
 }
 /** Hidden values of one token of a picture, all levels. The engine has a tower. */
 static inline size_t rg_engine_picture_width(const rg_engine *engine) {

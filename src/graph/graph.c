@@ -271,20 +271,30 @@ rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows) {
     return rg_graph_node(g, RG_OP_SELECT_ROWS, (rg_val[]){x, rows}, 2, NULL);
 }
 
-rg_routing rg_route(rg_graph *g, rg_val logits, rg_val bias, const rg_op_params *p) {
-    rg_routing r = {RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE};
-    r.weights = rg_graph_node(g, RG_OP_ROUTE, (rg_val[]){logits, bias}, 2, p);
+// what follows from the choice of the node just made
+static rg_routing dispatch(rg_graph *g, rg_val weights, rg_val logits) {
+    rg_routing r = {weights, RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE};
     if (r.weights != RG_VAL_NONE) {
         const rg_val chosen = g->nodes[g->n_nodes - 1].out[1];
         const rg_op_params d = {.n_rows = g->values[logits].shape[1]};
         r.tokens = rg_graph_node(g, RG_OP_DISPATCH, &chosen, 1, &d);
     }
     if (r.tokens != RG_VAL_NONE) {
-        const rg_node *dispatch = &g->nodes[g->n_nodes - 1];
-        r.places = dispatch->out[1];
-        r.starts = dispatch->out[2];
+        const rg_node *made = &g->nodes[g->n_nodes - 1];
+        r.places = made->out[1];
+        r.starts = made->out[2];
     }
     return r;
+}
+
+rg_routing rg_route(rg_graph *g, rg_val logits, rg_val bias, const rg_op_params *p) {
+    return dispatch(g, rg_graph_node(g, RG_OP_ROUTE, (rg_val[]){logits, bias}, 2, p), logits);
+}
+
+rg_routing rg_route_listed(rg_graph *g, rg_val logits, rg_val table, rg_val ids,
+                           const rg_op_params *p) {
+    return dispatch(g, rg_graph_node(g, RG_OP_ROUTE_LISTED, (rg_val[]){logits, table, ids}, 3, p),
+                    logits);
 }
 
 rg_val rg_experts(rg_graph *g, rg_val x, rg_val w, rg_val starts) {

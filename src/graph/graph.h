@@ -21,6 +21,11 @@ typedef uint32_t rg_val; // a value, by number in its graph
 #define RG_INDEX_DIM_MAX    512               // of its keys
 #define RG_ROPE_AXES_MAX    3                 // positions that a token has
 #define RG_NODE_IN_MAX      7
+#define RG_STREAMS          4    // residual streams of hyper-connections
+#define RG_STREAM_WEIGHTS   (RG_STREAMS * (2 + RG_STREAMS)) // that one mix takes
+#define RG_SINKHORN_MAX     64   // steps of Sinkhorn's normalization, rows and columns each
+#define RG_COMPRESSED_HEADS_MAX 256  // of compressed attention
+#define RG_COMPRESSED_DIM_MAX   1024 // of its rows
 #define RG_NODE_OUT_MAX     6
 #define RG_EXPERTS_MAX      1024 // of one layer
 #define RG_CONV_KERNEL_MAX  16   // rows that a convolution sees
@@ -76,7 +81,14 @@ typedef struct rg_value {
     X(GELU,            "gelu",            1, 1, 1, true)      \
     X(FOLD,            "fold",            1, 1, 1, false)     \
     X(DROPOUT,         "dropout",         2, 2, 1, true)      \
+    X(HYPER,           "hyper",           3, 3, 1, true)      \
+    X(HYPER_IN,        "hyper_in",        2, 2, 1, true)      \
+    X(HYPER_OUT,       "hyper_out",       3, 3, 1, true)      \
+    X(CLAMP,           "clamp",           1, 1, 1, true)      \
+    X(COMPRESS,        "compress",        6, 6, 0, false)     \
+    X(COMPRESSED_ATTENTION, "compressed_attention", 4, 5, 1, false) \
     X(ROUTE,           "route",           1, 2, 2, true)      \
+    X(ROUTE_LISTED,    "route_listed",    3, 3, 2, true)      \
     X(DISPATCH,        "dispatch",        1, 1, 3, false)     \
     X(EXPERTS,         "experts",         3, 3, 1, false)     \
     X(COMBINE,         "combine",         3, 3, 1, false)     \
@@ -101,6 +113,10 @@ typedef struct rg_value {
     X(ATTENTION_BACK,  "attention_back",  4, 5, 3, false)     \
     X(SELECT_ROWS_DX,  "select_rows_dx",  2, 2, 1, false)     \
     X(CROSS_ENTROPY_DX, "cross_entropy_dx", 3, 3, 1, true)    \
+    X(HYPER_BACK,      "hyper_back",      4, 4, 3, false)     \
+    X(HYPER_IN_BACK,   "hyper_in_back",   3, 3, 2, true)      \
+    X(HYPER_OUT_BACK,  "hyper_out_back",  4, 4, 3, true)      \
+    X(CLAMP_DX,        "clamp_dx",        2, 2, 1, true)      \
     X(ROUTE_DX,        "route_dx",        3, 3, 1, true)      \
     X(EXPERTS_DX,      "experts_dx",      3, 3, 1, false)     \
     X(EXPERTS_DW,      "experts_dw",      3, 3, 1, false)     \
@@ -120,7 +136,11 @@ typedef enum rg_op {
 } rg_op;
 
 /** How a router's logit becomes the score that experts are chosen and weighted by. */
-typedef enum rg_router_score { RG_ROUTER_SOFTMAX, RG_ROUTER_SIGMOID } rg_router_score;
+typedef enum rg_router_score {
+    RG_ROUTER_SOFTMAX,
+    RG_ROUTER_SIGMOID,
+    RG_ROUTER_SQRT_SOFTPLUS,
+} rg_router_score;
 
 /** What an op needs beside its inputs. A node uses the fields that its row names; the others are
  * zero. */
@@ -158,6 +178,11 @@ typedef struct rg_op_params {
     uint32_t n_group_used; // ROUTE: groups that a token may choose from
     bool is_group_by_two;  // ROUTE: a group's score is the sum of its two best, else the best
     bool is_renormed;      // ROUTE*: weights of a token add up to `scale`
+    uint32_t n_iter;       // HYPER*: Sinkhorn's steps
+    float limit;           // CLAMP*
+    bool is_above;         // CLAMP*: only what is above the limit is cut, else what is below -limit too
+    uint32_t ratio;        // COMPRESS*, CHOOSE: positions of a compressed row; CHOOSE: 0: one
+    bool is_index;         // COMPRESS: keys of the index, else rows of attention
 } rg_op_params;
 
 typedef struct rg_node {
@@ -256,6 +281,53 @@ rg_val rg_index(rg_graph *g, rg_val q, rg_val k, rg_val w, rg_val state, const r
 /** Attention over a state, of the positions that rg_index gave. */
 rg_val rg_attention_of(rg_graph *g, const rg_val qkv[3], rg_val state, rg_val chosen,
                        const rg_op_params *p);
+/**
+ * The compressed rows that each token looks at, as rg_index: row w of `ratio` positions is seen from
+ * its last one on. Keys come from rg_compress.
+ * @param p  n_head, head_dim, n_top, ratio
+ */
+rg_val rg_choose(rg_graph *g, rg_val q, rg_val w, rg_val state, const rg_op_params *p);
+/**
+ * Compress: each `ratio` positions become one row in the state, the mean of their features c by
+ * softmax of s + ape, column by column; then it is normalized and its last n_rot values turn,
+ * neighbors, by the first of the positions. Where ape has 2 * head_dim columns rows overlap: the
+ * first half of the columns is what a position gives to the row after its own, the second half what
+ * it gives to its own.
+ * Shapes: c, s [n_tok, n]; ape [ratio, n], norm [head_dim], inv_freq [n_rot / 2] f32; n head_dim or
+ * twice that. No result: the rows are in the state, features of rows to come beside them.
+ * @param in  c, s, ape, norm, inv_freq
+ * @param p   head_dim, n_rot, ratio, eps, is_index
+ * Source: DeepSeek-V4 2026, technical report, section on compressed attention.
+ */
+void rg_compress(rg_graph *g, const rg_val in[5], rg_val state, const rg_op_params *p);
+/**
+ * Attention of all heads on the same rows, which are keys and values at once: the last p->window
+ * positions, and the compressed rows (rg_compress) that are complete, of these those chosen
+ * (rg_choose; RG_VAL_NONE: all). The softmax has one more logit a head, its sink, without a value.
+ * Shapes: q, result [n_tok, n_head * head_dim]; kv [n_tok, head_dim]; sinks [n_head]. No gradient.
+ * @param in  q, kv, sinks
+ * @param p   n_head, head_dim, scale, window, ratio (0: nothing is compressed)
+ */
+rg_val rg_compressed_attention(rg_graph *g, const rg_val in[3], rg_val state, rg_val chosen,
+                               const rg_op_params *p);
+/**
+ * The weights by which RG_STREAMS residual streams are mixed around one sublayer, from logits m:
+ *     pre  = sigmoid(m[0..n) scale[0] + base) + eps           of each stream, into the sublayer
+ *     post = 2 sigmoid(m[n..2n) scale[1] + base)              of the sublayer's result, to each
+ *     C    = Sinkhorn(softmax by row(m[2n..) scale[2] + base) + eps)   from stream (row) to stream
+ * Sinkhorn: columns are divided by their sum + eps, then p->n_iter - 1 times rows and columns.
+ * Shapes: m, result [n_tok, RG_STREAM_WEIGHTS], base as wide, scale [3]; or pre alone: m [n_tok,
+ * RG_STREAMS], scale [1].
+ * @param p  eps, n_iter
+ * Source: Zhu et al. 2024, arXiv 2409.19606; DeepSeek 2025, mHC, arXiv 2512.24880.
+ */
+rg_val rg_hyper(rg_graph *g, rg_val m, rg_val base, rg_val scale, const rg_op_params *p);
+/** sum over streams of pre_i X_i: X [n_tok, RG_STREAMS * n], weights of rg_hyper -> [n_tok, n]. */
+rg_val rg_hyper_in(rg_graph *g, rg_val x, rg_val weights);
+/** Each stream k becomes post_k y + sum_j C[j][k] X_j. Shapes: x as above, y [n_tok, n]. */
+rg_val rg_hyper_out(rg_graph *g, rg_val x, rg_val y, rg_val weights);
+/** x within [-limit, limit], or below limit alone; what is no number stays. */
+rg_val rg_clamp(rg_graph *g, rg_val x, float limit, bool is_above);
 rg_val rg_add(rg_graph *g, rg_val a, rg_val b);
 rg_val rg_swiglu(rg_graph *g, rg_val gate, rg_val up);
 /** x * P(a normal number <= x): by the error function, or by the formula with tanh. Source:
@@ -317,6 +389,13 @@ typedef struct rg_routing {
  * Source: Shazeer et al. 2017, arXiv 1701.06538; groups and bias: DeepSeek-V3, arXiv 2412.19437.
  */
 rg_routing rg_route(rg_graph *g, rg_val logits, rg_val bias, const rg_op_params *p);
+/**
+ * Experts that a table lists for each token, weighted by the router all the same.
+ * @param table  i32 [n_vocab, n_top] of expert numbers, which whoever brings it has checked
+ * @param ids    i32 [n_tok]
+ */
+rg_routing rg_route_listed(rg_graph *g, rg_val logits, rg_val table, rg_val ids,
+                           const rg_op_params *p);
 /** Row r of x times the matrix of the expert that r stands with: x [n, k], w [n_expert, rows, k] ->
  * [n, rows]. */
 rg_val rg_experts(rg_graph *g, rg_val x, rg_val w, rg_val starts);

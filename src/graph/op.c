@@ -1,31 +1,5 @@
 #include "graph/op.h"
-
-static const rg_value *input(const rg_graph *g, const rg_node *node, size_t i) {
-    return &g->values[node->in[i]];
-}
-
-static bool is_matrix(const rg_value *v) {
-    return v->n_dims == 2 && v->dtype == RG_DTYPE_F32;
-}
-
-static bool is_same(const rg_value *a, const rg_value *b) {
-    return is_matrix(a) && is_matrix(b) && a->shape[0] == b->shape[0] && a->shape[1] == b->shape[1];
-}
-
-static bool is_vector(const rg_value *v, size_t n) {
-    return v->n_dims == 1 && v->dtype == RG_DTYPE_F32 && v->shape[0] == n;
-}
-
-static bool is_ids(const rg_value *v) {
-    return v->dtype == RG_DTYPE_I32 && v->n_dims == 1;
-}
-
-static void set_matrix(rg_value *out, size_t rows, size_t width) {
-    out->dtype = RG_DTYPE_F32;
-    out->n_dims = 2;
-    out->shape[0] = rows;
-    out->shape[1] = width;
-}
+#include "graph/op_shapes.h"
 
 // ---- shape rules: ids [T] i32, x [T, n] f32, w [rows, n] of any type ----
 
@@ -78,15 +52,6 @@ static bool shape_rope(rg_graph *g, const rg_node *node, rg_value *out) {
            p->n_rot <= 2 * RG_ROPE_HALF_MAX && x->shape[1] == (size_t)p->n_head * p->head_dim;
 }
 
-static bool is_heads(const rg_value *v, size_t n_tok, size_t n_head, size_t dim) {
-    return is_matrix(v) && v->shape[0] == n_tok && v->shape[1] == n_head * dim;
-}
-
-// positions of tokens [T, n_top]
-static bool is_choice(const rg_value *v, size_t n_tok) {
-    return v->dtype == RG_DTYPE_I32 && v->n_dims == 2 && v->shape[0] == n_tok;
-}
-
 // q [T, heads * dim], k [T, dim], w [T, heads], state -> positions [T, n_top]
 static bool shape_index(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_op_params *p = &node->p;
@@ -102,9 +67,15 @@ static bool shape_index(rg_graph *g, const rg_node *node, rg_value *out) {
 }
 
 static bool shape_choose(rg_graph *g, const rg_node *node, rg_value *out) {
-    set_matrix(out, input(g, node, 0)->shape[0], node->p.n_top);
+    const rg_op_params *p = &node->p;
+    const size_t n_tok = input(g, node, 0)->shape[0];
+    set_matrix(out, n_tok, p->n_top);
     out->dtype = RG_DTYPE_I32;
-    return input(g, node, 2)->kind == RG_VAL_STATE;
+    return p->n_top != 0 && p->n_top <= RG_INDEX_TOP_MAX && p->n_head <= RG_INDEX_HEADS_MAX &&
+           p->head_dim <= RG_INDEX_DIM_MAX &&
+           is_heads(input(g, node, 0), n_tok, p->n_head, p->head_dim) &&
+           is_heads(input(g, node, 1), n_tok, p->n_head, 1) &&
+           input(g, node, 2)->kind == RG_VAL_STATE;
 }
 
 static bool shape_index_store(rg_graph *g, const rg_node *node, rg_value *out) {
@@ -437,12 +408,6 @@ static bool shape_delta_back(rg_graph *g, const rg_node *node, rg_value *out) {
 
 // ---- experts ----
 
-static void set_ids(rg_value *out, size_t n) {
-    out->dtype = RG_DTYPE_I32;
-    out->n_dims = 1;
-    out->shape[0] = n;
-}
-
 static bool is_stack(const rg_value *w, size_t n_expert) {
     return w->n_dims == 3 && w->shape[0] == n_expert;
 }
@@ -676,6 +641,17 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_SWIGLU_BACK    shape_swiglu_back,    cost_elementwise, NULL
 #define RULES_ATTENTION_BACK shape_attention_back, cost_attention,   NULL
 #define RULES_SELECT_ROWS_DX shape_scatter,        cost_elementwise, NULL
+#define RULES_HYPER          rg_shape_hyper,       cost_elementwise, rg_back_hyper
+#define RULES_HYPER_IN       rg_shape_hyper_in,    cost_elementwise, rg_back_hyper_in
+#define RULES_HYPER_OUT      rg_shape_hyper_out,   cost_elementwise, rg_back_hyper_out
+#define RULES_HYPER_BACK     rg_shape_hyper_back,  cost_elementwise, NULL
+#define RULES_HYPER_IN_BACK  rg_shape_hyper_in_back, cost_elementwise, NULL
+#define RULES_HYPER_OUT_BACK rg_shape_hyper_out_back, cost_elementwise, NULL
+#define RULES_CLAMP          rg_shape_clamp,       cost_elementwise, rg_back_clamp
+#define RULES_CLAMP_DX       rg_shape_clamp_dx,    cost_elementwise, NULL
+#define RULES_COMPRESS       rg_shape_compress,    cost_elementwise, NULL
+#define RULES_COMPRESSED_ATTENTION rg_shape_compressed_attention, cost_attention, NULL
+#define RULES_ROUTE_LISTED   rg_shape_route_listed, cost_elementwise, rg_back_route
 #define RULES_ROUTE          shape_route,          cost_elementwise, rg_back_route
 #define RULES_DISPATCH       shape_dispatch,       cost_elementwise, NULL
 #define RULES_EXPERTS        shape_experts,        cost_experts,     rg_back_experts
