@@ -26,6 +26,14 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
                              .v_dim = p.v_dim,
                              .has_values = h->n_latent == 0,
                              .index_dim = h->index_dim};
+    if (model->arch->compresses) {
+        layout->k_dim = layout->v_dim = layout->index_dim = 0; // pages hold what is compressed
+        layout->compressed = (rg_compressed_layout){.n_layer = h->n_layer,
+                                                    .window = h->window,
+                                                    .dim = h->head_dim,
+                                                    .index_dim = h->index_dim,
+                                                    .ratio = h->ratio};
+    }
     if (n_recurrent != 0) {
         const size_t n_v = (size_t)h->n_delta_head * h->delta_v_dim;
         const size_t columns = 2 * (size_t)h->n_delta_key * h->delta_k_dim + n_v;
@@ -47,9 +55,11 @@ static rg_status activation_bytes(const rg_model *model, const rg_engine_options
     rg_status status = RG_OK;
     const size_t n_tok = options->chunk_tokens;
     const size_t n_out = n_tok < RG_OUT_ROWS_MAX ? n_tok : RG_OUT_ROWS_MAX;
-    // per row: its logits, and the hidden state selected, normalized and prepared for the product
-    const size_t row_bytes =
-        ((size_t)model->h.n_vocab + 4 * (size_t)model->h.n_embd) * sizeof(float);
+    // per row: its logits, and the hidden state selected, normalized and prepared for the product;
+    // of several streams all are selected and normalized before they are one
+    const size_t row_bytes = ((size_t)model->h.n_vocab +
+                              (4 + 3 * (size_t)model->h.n_stream) * (size_t)model->h.n_embd) *
+                             sizeof(float);
     rg_graph_extras extras = options->extras;
     rg_graph_init(&g, model->mem);
     extras.picture_levels = picture_levels;

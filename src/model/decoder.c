@@ -159,9 +159,22 @@ void rg_build_tap(rg_build *b, uint32_t layer, rg_tap tap, rg_val v) {
     }
 }
 
+// what is left for the rest of the model; of several streams as the head would see them
+static void tap_residual(rg_build *b, uint32_t layer, rg_val x) {
+    const unsigned set = b->extras.tap_set == 0 ? RG_TAPS_SHOWN : b->extras.tap_set;
+    if (b->extras.taps != NULL && (set & RG_TAP_BIT(RG_TAP_RESIDUAL)) != 0) {
+        rg_build_tap(b, layer, RG_TAP_RESIDUAL, rg_build_streams_head(b, x));
+    }
+}
+
 static rg_val add_steer(rg_build *b, uint32_t layer, rg_val x) {
     if (b->extras.steers == NULL || b->extras.steers[layer].data == NULL) {
         return x;
+    }
+    if (b->model->h.n_stream != 0) {
+        rg_fail(&b->g->error, RG_E_UNSUPPORTED,
+                "models of several residual streams cannot be steered");
+        return RG_VAL_NONE;
     }
     const size_t slot = b->model->n_weights + 2 * b->extras.n_loras + layer;
     return rg_add(b->g, x, rg_graph_weight(b->g, (uint32_t)slot, &b->extras.steers[layer]));
@@ -189,6 +202,9 @@ static rg_val mix(rg_build *b, uint32_t layer, rg_val x) {
     if (m->h.is_recurrent[layer]) {
         const bool is_kda = m->weights[rg_model_slot(RG_ROLE_KDA_Q, layer)].data != NULL;
         return is_kda ? rg_block_kda(b, layer, x) : rg_block_delta(b, layer, x);
+    }
+    if (m->arch->compresses) {
+        return rg_block_compressed(b, layer, x);
     }
     return m->h.n_latent != 0 ? rg_block_latent(b, layer, x) : rg_block_attention(b, layer, x);
 }
@@ -240,20 +256,29 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
         levels == 0 ? RG_VAL_NONE
                     : rg_graph_input(g, RG_INPUT_PICTURES, RG_DTYPE_F32, n_tok, levels * n_embd);
     b.rope_table = rope_table(&b, pictures);
+    b.ids = ids;
+    const rg_val compressed_freq = rg_build_weight(&b, RG_ROLE_INV_FREQ_COMPRESSED, 0);
+    b.compressed_table = compressed_freq == RG_VAL_NONE
+                             ? RG_VAL_NONE
+                             : rg_rope_table(g, positions, compressed_freq,
+                                             rg_rope_attn_factor(&model->h.rope_compressed));
     b.temperature = model->h.temper_scale > 0
                         ? rg_temperature(g, positions, model->h.temper_scale, model->h.temper_every)
                         : RG_VAL_NONE;
 
-    rg_val x = embed_all(&b, ids, embed, pictures);
+    rg_val x = rg_build_streams(&b, embed_all(&b, ids, embed, pictures));
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {
         rg_graph_mark(g);
-        const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, x);
+        rg_val w; // how streams are mixed, where there are several
+        const rg_val to_attn = rg_build_streams_in(&b, layer, x, RG_ROLE_HYPER_ATTN_FN, &w);
+        const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, to_attn);
         const rg_val attn = mix(&b, layer, a);
-        x = rg_add(g, x, attn);
-        const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);
+        x = rg_build_streams_out(&b, x, attn, w);
+        const rg_val to_ffn = rg_build_streams_in(&b, layer, x, RG_ROLE_HYPER_FFN_FN, &w);
+        const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, to_ffn);
         const rg_val ffn = model->h.is_sparse[layer] ? rg_block_experts(&b, layer, f)
                                                      : rg_block_swiglu(&b, layer, f);
-        x = add_steer(&b, layer, rg_add(g, x, ffn));
+        x = add_steer(&b, layer, rg_build_streams_out(&b, x, ffn, w));
         if (layer + 1 < levels) {
             x = rg_add(g, x, rg_columns(g, pictures, 1, (layer + 1) * n_embd, n_embd));
         }
@@ -261,11 +286,11 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
         rg_build_tap(&b, layer, RG_TAP_FFN_IN, f);
         rg_build_tap(&b, layer, RG_TAP_ATTN, attn);
         rg_build_tap(&b, layer, RG_TAP_FFN, ffn);
-        rg_build_tap(&b, layer, RG_TAP_RESIDUAL, x);
+        tap_residual(&b, layer, x);
     }
 
     rg_graph_mark(g);
 
     // only the rows that are asked for go through the head
-    return add_head(&b, embed, rg_select_rows(g, x, out_rows));
+    return add_head(&b, embed, rg_build_streams_head(&b, rg_select_rows(g, x, out_rows)));
 }

@@ -2,6 +2,8 @@
 #include "model/load_internal.h"
 #include "model/settings.h"
 
+#include "graph/state.h"
+
 #include <stdio.h>
 
 // ---- shapes ----
@@ -42,9 +44,16 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
         {"place", h->sight.n_places},
         {"cell", h->sight.n_cell},
         {"sight", h->sight.n_out},
-        {"3", 3},
+        {"og", h->n_out_group},
+        {"olat", h->n_out_latent},
+        {"ogw", h->n_out_group == 0 ? 0 : (size_t)h->n_head * h->head_dim / h->n_out_group},
+        {"used", h->n_expert_used},
         {"2", 2},
         {"1", 1},
+        {"3", 3},
+        {"4", 4},
+        {"24", 24},
+        {"128", 128},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (rg_str_is(word, words[i].name)) {
@@ -169,6 +178,11 @@ bool rg_load_is_widened(rg_role role) {
     case RG_ROLE_KDA_CONV_V:
     case RG_ROLE_KDA_F_A:
     case RG_ROLE_KDA_F_B:
+    case RG_ROLE_HYPER_HEAD_FN:
+    case RG_ROLE_HYPER_ATTN_FN:
+    case RG_ROLE_HYPER_FFN_FN:
+    case RG_ROLE_COMPRESS_APE:
+    case RG_ROLE_INDEX_COMPRESS_APE:
         return true;
     default:
         return false;
@@ -180,6 +194,11 @@ static rg_status take(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
     rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
     rg_tensor shaped = *t;
     rg_status status = check_shape(l, &shaped, rule->shape, false);
+    if (status == RG_OK && rule->role == RG_ROLE_ROUTER_TABLE) {
+        l->is_used[rg_source_index(l->source, t->name)] = true;
+        *weight = shaped;
+        return rg_load_table(l, weight);
+    }
     if (status == RG_OK) {
         status = check_type(l, t);
     }
@@ -324,6 +343,50 @@ static rg_status take_packed(rg_loader *l, const rg_weight_rule *rule, uint32_t 
     return status;
 }
 
+// the factors beside a weight: "...w1.weight" has "...w1.scale"
+static const rg_tensor *find_factors(rg_loader *l, const char *pattern, uint32_t layer,
+                                     uint32_t expert) {
+    char stem[RG_WEIGHT_NAME_MAX];
+    const char *end = strstr(pattern, ".weight");
+    if (end == NULL || (size_t)(end - pattern) >= sizeof stem) {
+        return NULL;
+    }
+    snprintf(stem, sizeof stem, "%.*s", (int)(end - pattern), pattern);
+    return find_beside(l, stem, ".scale", layer, expert);
+}
+
+// 4-bit floats with a power of two for each 32, of a layer's experts
+static rg_status take_fp4(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
+                          const char *pattern) {
+    rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
+    rg_tensor all = {.name = find_tensor(l, pattern, layer, 0)->name};
+    void *room = NULL;
+    size_t bytes = 0; // of one matrix
+    all.n_dims = rg_weight_shape(&l->model->h, rule->shape, all.shape);
+    const size_t rows = all.shape[1], columns = all.shape[2];
+    if (columns % 32 != 0 || !rg_dtype_bytes(RG_DTYPE_MXFP4, rows * columns, &bytes)) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "tensor %.*s: packed floats are supported in matrices whose columns are a "
+                       "multiple of 32",
+                       RG_FMT(all.name));
+    }
+    rg_status status = rg_load_own(l, &all, RG_DTYPE_MXFP4, &room);
+    for (uint32_t e = 0; e < all.shape[0] && status == RG_OK; e++) {
+        const rg_packed p = {.words = find_beside(l, pattern, "", layer, e),
+                             .scales = find_factors(l, pattern, layer, e)};
+        if (p.words == NULL || p.scales == NULL) {
+            char name[RG_WEIGHT_NAME_MAX];
+            rg_weight_name(pattern, layer, e, name);
+            status = rg_fail(l->err, RG_E_FORMAT, "%s %s is missing",
+                             p.words == NULL ? "tensor" : "the .scale of tensor", name);
+        } else {
+            status = rg_load_repack_fp4(l, &p, rows, columns, (char *)room + e * bytes);
+        }
+    }
+    *weight = all;
+    return status;
+}
+
 // all experts of a layer in one tensor, of which this weight may be one half of the rows
 static rg_status take_fused(rg_loader *l, const rg_weight_rule *rule, const rg_fused_rule *fused,
                             uint32_t layer, const rg_tensor *t) {
@@ -400,17 +463,32 @@ static bool is_missed(const rg_hparams *h, const rg_weight_rule *rule, uint32_t 
         return h->is_recurrent[layer];
     case RG_IN_DEEP:
         return layer < h->sight.n_deep;
+    case RG_IN_OVERLAPPING:
+        return h->ratio[layer] == RG_OVERLAPPING_RATIO;
+    case RG_IN_COMPRESSED:
+        return h->ratio[layer] != 0 && h->ratio[layer] != RG_OVERLAPPING_RATIO;
     }
     return true;
+}
+
+// is it a weight of some kind of layers alone? Others have another meaning for its name
+static bool is_of_kind(rg_need need) {
+    switch (need) {
+    case RG_IN_ATTENTION:
+    case RG_IN_RECURRENT:
+    case RG_IN_OVERLAPPING:
+    case RG_IN_COMPRESSED:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static rg_status load_weight(rg_loader *l, const rg_weight_rule *rule, uint32_t layer) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     const char *pattern = is_gguf ? rule->gguf : rule->hf;
     const bool is_missing_bad = is_missed(&l->model->h, rule, layer);
-    const bool is_recurrent = l->model->h.is_recurrent[layer];
-    if (pattern == NULL || (rule->need == RG_IN_RECURRENT && !is_recurrent) ||
-        (rule->need == RG_IN_ATTENTION && is_recurrent)) {
+    if (pattern == NULL || (!is_missing_bad && is_of_kind(rule->need))) {
         return RG_OK;
     }
     const rg_tensor *t = find_tensor(l, pattern, layer, 0);
@@ -433,7 +511,8 @@ static rg_status load_weight(rg_loader *l, const rg_weight_rule *rule, uint32_t 
         return RG_OK;
     }
     if (rg_weight_is_split(pattern)) {
-        return take_experts(l, rule, layer, pattern);
+        const bool is_fp4 = t != NULL && (t->dtype == RG_DTYPE_I8 || t->dtype == RG_DTYPE_U8);
+        return is_fp4 ? take_fp4(l, rule, layer, pattern) : take_experts(l, rule, layer, pattern);
     }
     char name[RG_WEIGHT_NAME_MAX];
     char needs[96];

@@ -59,6 +59,11 @@ static rg_status find_factors(rg_loader *l, const rg_tensor *weight, fp8 *out) {
         snprintf(name, sizeof name, "%.*s_scale", RG_FMT(weight->name));
         scale = rg_source_find(l->source, rg_str_of(name));
     }
+    if (scale == NULL && rg_str_ends(weight->name, RG_STR(".weight"))) {
+        snprintf(name, sizeof name, "%.*s.scale", (int)(weight->name.size - strlen(".weight")),
+                 weight->name.data);
+        scale = rg_source_find(l->source, rg_str_of(name));
+    }
     if (scale == NULL || weight->n_dims != 2) {
         return rg_fail(l->err, RG_E_FORMAT, "tensor %.*s is FP8 without %s", RG_FMT(weight->name),
                        name);
@@ -211,15 +216,15 @@ rg_status rg_load_add_one(rg_loader *l, rg_tensor *weight) {
     return status;
 }
 
-rg_status rg_load_inv_freq(rg_loader *l) {
+rg_status rg_load_inv_freq(rg_loader *l, rg_role role, const rg_rope_params *rope) {
     rg_model *m = l->model;
-    const uint32_t n = m->h.rope.n_rot / 2;
-    rg_tensor *weight = &m->weights[RG_ROLE_INV_FREQ];
+    const uint32_t n = rope->n_rot / 2;
+    rg_tensor *weight = &m->weights[role];
     void *room = NULL;
     *weight = (rg_tensor){.name = RG_STR("inv_freq"), .n_dims = 1, .shape = {n}};
     const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
     if (status == RG_OK) {
-        rg_rope_inv_freq(&m->h.rope, m->weights[RG_ROLE_ROPE_FREQS].data, room);
+        rg_rope_inv_freq(rope, m->weights[RG_ROLE_ROPE_FREQS].data, room);
     }
     return status;
 }
@@ -345,8 +350,34 @@ static rg_status make_latent(rg_loader *l) {
     return status;
 }
 
+// of attention over compressed rows and of several residual streams
+static rg_status make_compressed(rg_loader *l) {
+    rg_model *m = l->model;
+    const rg_hparams *h = &m->h;
+    rg_status status = rg_load_inv_freq(l, RG_ROLE_INV_FREQ_COMPRESSED, &h->rope_compressed);
+    status = status == RG_OK ? make_norm(l, RG_ROLE_HEAD_UNIT, h->head_dim, 1) : status;
+    status =
+        status == RG_OK ? make_norm(l, RG_ROLE_STREAMS_UNIT, h->n_stream * h->n_embd, 1) : status;
+    for (uint32_t i = 0; i < h->n_layer && status == RG_OK; i++) {
+        // the same rows, a matrix for each group
+        rg_tensor *back = &m->weights[rg_model_slot(RG_ROLE_O_A, i)];
+        back->n_dims = 3;
+        back->shape[2] = back->shape[1];
+        back->shape[1] = h->n_out_latent;
+        back->shape[0] = h->n_out_group;
+        const bool is_listed = m->weights[rg_model_slot(RG_ROLE_ROUTER_TABLE, i)].data != NULL;
+        if (is_listed != (i < h->n_hash_layer)) {
+            status = rg_fail(l->err, RG_E_FORMAT,
+                             "layer %u has %s of experts by token, the settings list them in the "
+                             "first %u layers",
+                             i, is_listed ? "a table" : "no table", h->n_hash_layer);
+        }
+    }
+    return status;
+}
+
 rg_status rg_load_make(rg_loader *l) {
-    rg_status status = rg_load_inv_freq(l);
+    rg_status status = rg_load_inv_freq(l, RG_ROLE_INV_FREQ, &l->model->h.rope);
     const rg_hparams *h = &l->model->h;
     // RMS normalization with 1/sqrt(n) makes a vector one of length 1
     status = status == RG_OK
@@ -354,5 +385,6 @@ rg_status rg_load_make(rg_loader *l) {
                  : status;
     status = status == RG_OK && h->norms_turned ? make_norm(l, RG_ROLE_HEAD_UNIT, h->head_dim, 1)
                                                 : status;
+    status = status == RG_OK && l->model->arch->compresses ? make_compressed(l) : status;
     return status == RG_OK ? make_latent(l) : status;
 }

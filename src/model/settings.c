@@ -235,7 +235,7 @@ static rg_status read_rope(const rg_source *source, const rg_arch *arch, rg_hpar
     if (status != RG_OK) {
         return status;
     }
-    if (h->n_latent != 0) {
+    if (h->n_turning != 0) {
         h->rope.n_rot = h->n_turning;
     }
     if (h->rope.n_rot < 2 || h->rope.n_rot % 2 != 0 || h->rope.n_rot > h->head_dim) {
@@ -446,6 +446,9 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     if (h->n_latent != 0) {
         RG_TRY(complete_latent(source, *arch, h, err));
     }
+    if ((*arch)->compresses) {
+        RG_TRY(rg_settings_compressed(source, (*arch)->name, h, err));
+    }
     h->expert_scale = h->expert_scale == 0 ? 1 : h->expert_scale;
     if ((*arch)->weighs_inputs) {
         if (h->n_expert_used != 1) {
@@ -482,6 +485,9 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     }
     RG_TRY(check_together(h, err));
     RG_TRY(read_rope(source, *arch, h, err));
+    if ((*arch)->compresses) {
+        rg_settings_compressed_rope(h);
+    }
     RG_TRY(read_still(source, *arch, h, err));
     RG_TRY(read_windows(source, *arch, h, err));
 

@@ -98,7 +98,7 @@ done:
 // ---- weights ----
 
 static rg_status make_freqs(rg_loader *l) {
-    const rg_status status = rg_load_inv_freq(l);
+    const rg_status status = rg_load_inv_freq(l, RG_ROLE_INV_FREQ, &l->model->h.rope);
     if (status == RG_OK) {
         const uint32_t n = l->model->h.head_dim / 4;
         float *freqs = (float *)l->model->weights[RG_ROLE_INV_FREQ].data;
