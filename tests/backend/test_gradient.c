@@ -438,6 +438,7 @@ static void oracle_sequences(double *const *in, double *out) {
 }
 
 #include "backend/oracles_experts.h"
+#include "backend/oracles_hyper.h"
 #include "backend/oracles_recurrent.h"
 
 static void oracle_chunked(double *const *in, double *out) {
@@ -467,6 +468,15 @@ static const op_case cases[] = {
     {"experts, softmax as it is", EXPERTS_IN, build_experts_1, oracle_experts_1},
     {"experts, sigmoid in groups", EXPERTS_IN, build_experts_2, oracle_experts_2},
     {"experts, softmax in groups", EXPERTS_IN, build_experts_3, oracle_experts_3},
+    {"experts, square root of softplus", EXPERTS_IN, build_experts_4, oracle_experts_4},
+    {"experts, listed", 5, {{T, IN, false, false, 0, NULL}, {T, EXPERTS, false, false, 0, NULL}, {OUT, IN, true, false, EXPERTS, NULL},
+                            {LISTS, TOP, false, true, 0, lists}, {0, T, false, true, 0, listed_ids}}, T, OUT, build_listed, oracle_listed},
+    {"hyper-connections", 5, {{T, STREAMS * FLOW, false, false, 0, NULL}, {T, RG_STREAM_WEIGHTS, false, false, 0, NULL}, {0, RG_STREAM_WEIGHTS, true, false, 0, NULL},
+                              {0, 3, true, false, 0, NULL}, {T, FLOW, false, false, 0, NULL}}, T, STREAMS * FLOW, build_hyper, oracle_hyper},
+    {"hyper-connections, at the end", 4, {{T, STREAMS * FLOW, false, false, 0, NULL}, {T, STREAMS, false, false, 0, NULL}, {0, STREAMS, true, false, 0, NULL},
+                              {0, 1, true, false, 0, NULL}}, T, FLOW, build_hyper_head, oracle_hyper_head},
+    {"clamp",    1, {{T, 9, false, false, 0, NULL}}, T, 9, build_clamp, oracle_clamp},
+    {"clamp, above alone", 1, {{T, 9, false, false, 0, NULL}}, T, 9, build_clamp_above, oracle_clamp_above},
     {"linear",   3, {{T, 10, false, false, 0, NULL}, {7, 10, true, false, 0, NULL}, {0, 7, true, false, 0, NULL}}, T, 7, build_linear, oracle_linear},
     {"rmsnorm",  2, {{T, 24, false, false, 0, NULL}, {0, 8, true, false, 0, NULL}}, T, 24, build_rmsnorm, oracle_rmsnorm},
     {"swiglu",   2, {{T, 9, false, false, 0, NULL}, {T, 9, false, false, 0, NULL}}, T, 9, build_swiglu, oracle_swiglu},

@@ -129,7 +129,7 @@ void rg_route_gradient(const rg_router *r, const float *dweights, const float *l
     double flow = 0; // along the softmax
     for (size_t k = 0; k < r->n_top; k++) {
         const double d = r->is_renormed ? (dweights[k] - mean / sum) / sum : dweights[k];
-        dlogits[chosen[k]] = (float)(d * r->scale);
+        dlogits[chosen[k]] += (float)(d * r->scale); // a list may name an expert twice
         flow += d * r->scale * scores[chosen[k]];
     }
     for (size_t i = 0; i < r->n_expert; i++) {
