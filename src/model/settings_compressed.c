@@ -11,7 +11,7 @@ enum { RATIO = 128 }; // of layers whose compressed rows do not overlap
 static rg_status take_ratio(rg_hparams *h, uint32_t layer, double ratio, rg_error *err) {
     if (ratio != 0 && ratio != RG_OVERLAPPING_RATIO && ratio != RATIO) {
         return rg_fail(err, RG_E_UNSUPPORTED,
-                       "compress_ratios: layer %u compresses by %.9g; 0, %d and %d are supported",
+                       "compress_ratios: layer %u compresses by %.10g; 0, %d and %d are supported",
                        layer, ratio, RG_OVERLAPPING_RATIO, RATIO);
     }
     h->ratio[layer] = (uint32_t)ratio;

@@ -170,6 +170,115 @@ class Settings(Case):
         self.refused("whose inputs are weighed", self.model("llama4", lambda c: c.update(num_experts_per_tok=2)))
 
 
+class Compressed(Case):
+    """DeepSeek V4: settings and tensors that cannot be."""
+
+    def test_settings_that_cannot_be_are_refused_by_name(self):
+        for said, change in (
+                ("o_groups is 0", {"o_groups": 0}),
+                ("4 heads cannot be projected back in 3 groups", {"o_groups": 3}),
+                ("layer 1 compresses by 8; 0, 4 and 128", {"compress_ratios": [0, 8, 128, 4]}),
+                ("layer 0 compresses by -1", {"compress_ratios": [None, 4, 128, 4]}),
+                ("compress_ratios lists 2 layers, the model has 4", {"compress_ratios": [0, 4]}),
+                ("compress_ratios lists 0 layers", {"compress_ratios": 4}),
+                ("hc_mult is 2, valid are 4 to 4", {"hc_mult": 2}),
+                ("hc_sinkhorn_iters is 0", {"hc_sinkhorn_iters": 0}),
+                ("hc_sinkhorn_iters is 65", {"hc_sinkhorn_iters": 65}),
+                ("hc_eps is 0", {"hc_eps": 0}),
+                ("sliding_window is 0", {"sliding_window": 0}),
+                ("sliding_window is 1e+15", {"sliding_window": 10 ** 15}),
+                ("compress_rope_theta is 0", {"compress_rope_theta": 0}),
+                ("num_attention_heads is 512", {"num_attention_heads": 512}),
+                ("num_key_value_heads is 4", {"num_key_value_heads": 4}),
+                ("rope turns 32 values of heads of 32", {"qk_rope_head_dim": 32}),
+                ("rope turns 15 values", {"qk_rope_head_dim": 15}),
+                ("index_topk is 0", {"index_topk": 0}),
+                ("index_head_dim is 0", {"index_head_dim": 0}),
+                ("scoring_func \"sigmoid\"", {"scoring_func": "sigmoid"}),
+                ("a token uses 9 experts, but there are 8", {"num_experts_per_tok": 9, "num_hash_layers": 1}),
+                ("experts are listed by token in 5 layers, the model has 4", {"num_hash_layers": 5}),
+                ("layer 1 has no table", {"num_hash_layers": 2}),
+                ("layer 0 has a table", {"num_hash_layers": 0}),
+                ("layers.1.attn.compressor.wkv.weight is 64 x 64, the settings need 32 x 64", {"compress_ratios": [0, 128, 128, 4]}),
+                ("layers.0.attn.compressor.wkv.weight (64 x 64) is missing", {"compress_ratios": [4, 4, 128, 4]})):
+            self.refused(said, self.model("deepseek-v4", lambda c, change=change: c.update(change)))
+
+    def test_what_is_left_out_is_what_the_family_does(self):
+        keys = ["scoring_func", "norm_topk_prob", "topk_method", "num_key_value_heads"]
+        self.meets("deepseek-v4", self.model("deepseek-v4", lambda c: [c.pop(k, None) for k in keys]))
+
+    def test_layers_that_predict_are_left_out_silently(self):
+        def weights(tensors):
+            tensors["mtp.0.e_proj.weight"] = ("BF16", [2, 2], bytes(8))
+        model = self.model("deepseek-v4", lambda c: c.update(num_nextn_predict_layers=1, compress_ratios=[0, 4, 128, 4, 0]), weights)
+        self.meets("deepseek-v4", model)
+        self.assertNotIn("not used", self.good("show", model).stderr)
+
+    def test_a_table_of_experts_that_there_are_not_is_refused(self):
+        at = "layers.0.ffn.gate.tid2eid"
+
+        def entry(value):
+            def change(tensors):
+                dtype, shape, data = tensors[at]
+                tensors[at] = (dtype, shape, data[:40] + struct.pack("<q", value) + data[48:])
+            return change
+        for value in (8, -1, 2 ** 40, -2 ** 63):
+            self.refused("entry 5 of tensor %s is expert %d, valid are 0 to 7" % (at, value),
+                         self.model("deepseek-v4", lambda c: None, entry(value)))
+        self.refused("a table of experts is of I32 or I64", self.model(
+            "deepseek-v4", lambda c: None, lambda t: t.update({at: ("F32", [320, 2], bytes(4 * 640))})))
+        self.refused("is 320 x 3, the settings need 320 x 2", self.model(
+            "deepseek-v4", lambda c: None, lambda t: t.update({at: ("I32", [320, 3], bytes(4 * 960))})))
+        self.good("logits", self.model("deepseek-v4", lambda c: None, lambda t: t.update({at: ("I32", [320, 2], bytes(4 * 640))})),
+                  "--ids", "1,2,3", "-o", self.path("twice.f32"))  # the same expert twice is odd, no more
+
+    def test_damaged_floats_of_4_bits_are_refused_by_name(self):
+        at = "layers.1.ffn.experts.3.w3"
+
+        def refused(said, change):
+            self.refused(said, self.model("deepseek-v4-fp4", lambda c: None, change))
+
+        def no_number(tensors):
+            dtype, shape, data = tensors[at + ".scale"]
+            tensors[at + ".scale"] = (dtype, shape, data[:7] + b"\xff" + data[8:])
+
+        def cut(tensors):
+            dtype, (rows, words), data = tensors[at + ".weight"]
+            tensors[at + ".weight"] = (dtype, [rows, words - 1], data[:rows * (words - 1)])
+
+        refused("the .scale of tensor %s.weight is missing" % at, lambda t: t.pop(at + ".scale"))
+        refused("tensor %s.weight is missing" % at, lambda t: t.pop(at + ".weight"))
+        refused("factor 7 of tensor %s.scale is no number" % at, no_number)
+        refused("are no matrix of 32 x 160", cut)
+        refused("is FP8 without", lambda t: t.pop("layers.0.attn.wq_a.scale"))
+        refused("wq_a.scale has 2 factors", lambda t: t.update({"layers.0.attn.wq_a.scale": ("F8_E8M0", [1, 2], b"\x7f\x7f")}))
+
+    def test_a_gguf_with_other_ratios_is_refused(self):
+        with open(os.path.join(GOLDEN, "deepseek-v4", "model-bf16.gguf"), "rb") as f:
+            raw = f.read()
+        at = raw.index(b"deepseek4.attention.compress_ratios") + len("deepseek4.attention.compress_ratios") + 4 + 4 + 8
+        for ratio in (5, 2 ** 32 - 1):
+            with open(self.path("ratios.gguf"), "wb") as f:
+                f.write(raw[:at] + struct.pack("<I", ratio) + raw[at + 4:])
+            self.refused("layer 0 compresses by %d" % ratio, self.path("ratios.gguf"))
+
+    def test_what_is_not_possible_with_several_streams_says_so(self):
+        model = os.path.join(GOLDEN, "deepseek-v4")
+        self.good("steer", model, "--positive", "yes", "--negative", "no", "-o", self.path("way.gguf"))
+        r = raga("logits", model, "--ids", "1,2", "--steer", self.path("way.gguf") + ":1", "-o", self.path("l.f32"))
+        self.assertIn("several residual streams cannot be steered", r.stderr)
+        r = raga("quantize", model, "q8_0", "-o", self.path("q.gguf"))
+        self.assertIn("cannot be converted to GGUF", r.stderr)
+        made = self.path("q.gguf")
+        self.good("quantize", os.path.join(model, "model-bf16.gguf"), "q8_0", "-o", made)
+        kinds = {t["name"]: t["type"] for t in json.loads(self.good("show", made, "--tensors", "--json").stdout)["tensors"]}
+        for name, kind in kinds.items():
+            if "hc_" in name or "ape" in name:
+                self.assertEqual(kind, "F32", name)
+        self.assertEqual(kinds["blk.0.ffn_gate_tid2eid.weight"], "I32")
+        self.good("logits", made, "--ids", "1,2,3", "-o", self.path("l.f32"))
+
+
 class Packed(Case):
     def test_damaged_integers_are_refused_by_name(self):
         at = "language_model.model.layers.1.mlp.experts.3.up_proj.weight"
