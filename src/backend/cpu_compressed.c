@@ -3,8 +3,8 @@
  * once; a token looks at those that are complete and at the last positions as they are.
  *
  * A token's rows are taken in the same order and the same blocks however a prompt was cut: rows in
- * the pages are read back as they were stored, those of the window are f32 in the session's state as
- * in the step.
+ * the pages are read back as they were stored, those of the window are f32 in the session's state
+ * as in the step.
  */
 #include "backend/exec_internal.h"
 

@@ -13,9 +13,9 @@ enum {
 /** Sinkhorn's steps as they were taken: columns, then rows and columns in turn. */
 typedef struct steps {
     size_t n;
-    double soft[CELLS];            // the softmax that they start from
+    double soft[CELLS];             // the softmax that they start from
     double cells[STEPS_MAX][CELLS]; // after each
-    double sums[STEPS_MAX][N];     // that its columns or rows were divided by
+    double sums[STEPS_MAX][N];      // that its columns or rows were divided by
 } steps;
 
 static double sigmoid(double x) {
@@ -183,8 +183,8 @@ void rg_cpu_hyper_in(const rg_task *task, const rg_node *node, size_t from, size
         const float *pre = row_of(task, node->in[1], t);
         float *u = row_of(task, node->out[0], t);
         for (size_t i = 0; i < n; i++) {
-            u[i] = pre[0] * x[i] + pre[1] * x[n + i] + pre[2] * x[2 * n + i] +
-                   pre[3] * x[3 * n + i];
+            u[i] =
+                pre[0] * x[i] + pre[1] * x[n + i] + pre[2] * x[2 * n + i] + pre[3] * x[3 * n + i];
         }
     }
 }
@@ -226,9 +226,9 @@ void rg_cpu_hyper_out(const rg_task *task, const rg_node *node, size_t from, siz
         float *out = row_of(task, node->out[0], t);
         for (size_t k = 0; k < N; k++) {
             for (size_t i = 0; i < n; i++) {
-                out[k * n + i] = post[k] * y[i] + (c[k] * x[i] + c[N + k] * x[n + i] +
-                                                   c[2 * N + k] * x[2 * n + i] +
-                                                   c[3 * N + k] * x[3 * n + i]);
+                out[k * n + i] =
+                    post[k] * y[i] + (c[k] * x[i] + c[N + k] * x[n + i] +
+                                      c[2 * N + k] * x[2 * n + i] + c[3 * N + k] * x[3 * n + i]);
             }
         }
     }

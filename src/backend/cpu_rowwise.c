@@ -157,10 +157,11 @@ void rg_cpu_kv_store(const rg_task *task, const rg_node *node, size_t from, size
         const float *v = row_of(task, node->in[1], t);
         for (size_t h = 0; h < layout->n_kv_head; h++) {
             const size_t slot = h * layout->page_len + at;
-            rg_task_store(task, page + slot * layout->k_dim * size, k + h * layout->k_dim, layout->k_dim);
+            rg_task_store(task, page + slot * layout->k_dim * size, k + h * layout->k_dim,
+                          layout->k_dim);
             if (layout->has_values) {
                 rg_task_store(task, page + layout->k_bytes + slot * layout->v_dim * size,
-                      v + h * layout->v_dim, layout->v_dim);
+                              v + h * layout->v_dim, layout->v_dim);
             }
         }
     }
@@ -179,8 +180,9 @@ void rg_cpu_index_store(const rg_task *task, const rg_node *node, size_t from, s
         }
         const size_t pos = kv->rows[r].pos + (t - kv->rows[r].first);
         uint8_t *keys = kv->rows[r].pages[pos / layout->page_len] + offset;
-        rg_task_store(task, keys + pos % layout->page_len * dim * rg_dtype_get(layout->dtype)->block_bytes,
-              row_of(task, node->in[0], t), dim);
+        rg_task_store(
+            task, keys + pos % layout->page_len * dim * rg_dtype_get(layout->dtype)->block_bytes,
+            row_of(task, node->in[0], t), dim);
     }
 }
 

@@ -195,7 +195,9 @@ static rg_status check_ids(const rg_graph *g, const rg_bindings *b, const rg_nod
     for (size_t i = 0; i < v->shape[0]; i++) {
         if (list[i] < least || (list[i] >= 0 && (size_t)list[i] >= n_rows)) {
             return rg_fail(err, RG_E_ARG, "%s %zu is %d, valid are 0 to %zu",
-                           node->op == RG_OP_EMBED || node->op == RG_OP_ROUTE_LISTED ? "token id" : "row", i, list[i], n_rows - 1);
+                           node->op == RG_OP_EMBED || node->op == RG_OP_ROUTE_LISTED ? "token id"
+                                                                                     : "row",
+                           i, list[i], n_rows - 1);
         }
     }
     return RG_OK;

@@ -57,9 +57,9 @@ static rg_status activation_bytes(const rg_model *model, const rg_engine_options
     const size_t n_out = n_tok < RG_OUT_ROWS_MAX ? n_tok : RG_OUT_ROWS_MAX;
     // per row: its logits, and the hidden state selected, normalized and prepared for the product;
     // of several streams all are selected and normalized before they are one
-    const size_t row_bytes = ((size_t)model->h.n_vocab +
-                              (4 + 3 * (size_t)model->h.n_stream) * (size_t)model->h.n_embd) *
-                             sizeof(float);
+    const size_t row_bytes =
+        ((size_t)model->h.n_vocab + (4 + 3 * (size_t)model->h.n_stream) * (size_t)model->h.n_embd) *
+        sizeof(float);
     rg_graph_extras extras = options->extras;
     rg_graph_init(&g, model->mem);
     extras.picture_levels = picture_levels;

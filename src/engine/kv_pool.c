@@ -29,7 +29,8 @@ rg_status rg_kv_layout_init(rg_kv_layout *layout, rg_error *err) {
         // sizes of all parts are bounded by the settings' ranges
         page += rg_kv_compressed(layout, layout->compressed.n_layer).rows;
     }
-    layout->page_bytes = rg_round_up(page == 0 ? 1 : page, 4096); // of layers that keep nothing in it
+    layout->page_bytes =
+        rg_round_up(page == 0 ? 1 : page, 4096); // of layers that keep nothing in it
     return RG_OK;
 }
 

@@ -21,16 +21,17 @@ typedef uint32_t rg_val; // a value, by number in its graph
 #define RG_INDEX_DIM_MAX    512               // of its keys
 #define RG_ROPE_AXES_MAX    3                 // positions that a token has
 #define RG_NODE_IN_MAX      7
-#define RG_STREAMS          4    // residual streams of hyper-connections
-#define RG_STREAM_WEIGHTS   (RG_STREAMS * (2 + RG_STREAMS)) // that one mix takes
-#define RG_SINKHORN_MAX     64   // steps of Sinkhorn's normalization, rows and columns each
-#define RG_COMPRESSED_HEADS_MAX 256  // of compressed attention
-#define RG_COMPRESSED_DIM_MAX   1024 // of its rows
 #define RG_NODE_OUT_MAX     6
 #define RG_EXPERTS_MAX      1024 // of one layer
 #define RG_CONV_KERNEL_MAX  16   // rows that a convolution sees
 #define RG_DELTA_DIM_MAX    256  // values of a head of the delta rule
 #define RG_DELTA_STRETCH    32   // tokens between the matrices that its gradient keeps
+
+#define RG_STREAMS              4 // residual streams of hyper-connections
+#define RG_STREAM_WEIGHTS       (RG_STREAMS * (2 + RG_STREAMS)) // that one mix takes
+#define RG_SINKHORN_MAX         64   // steps of Sinkhorn's normalization, rows and columns each
+#define RG_COMPRESSED_HEADS_MAX 256  // of compressed attention
+#define RG_COMPRESSED_DIM_MAX   1024 // of its rows
 
 typedef enum rg_val_kind {
     RG_VAL_TEMP,   // made by a node, lives in the plan's arena
@@ -178,11 +179,12 @@ typedef struct rg_op_params {
     uint32_t n_group_used; // ROUTE: groups that a token may choose from
     bool is_group_by_two;  // ROUTE: a group's score is the sum of its two best, else the best
     bool is_renormed;      // ROUTE*: weights of a token add up to `scale`
-    uint32_t n_iter;       // HYPER*: Sinkhorn's steps
-    float limit;           // CLAMP*
-    bool is_above;         // CLAMP*: only what is above the limit is cut, else what is below -limit too
-    uint32_t ratio;        // COMPRESS*, CHOOSE: positions of a compressed row; CHOOSE: 0: one
-    bool is_index;         // COMPRESS: keys of the index, else rows of attention
+
+    uint32_t n_iter; // HYPER*: Sinkhorn's steps
+    float limit;     // CLAMP*
+    bool is_above;   // CLAMP*: only what is above the limit is cut, else what is below -limit too
+    uint32_t ratio;  // COMPRESS*, CHOOSE: positions of a compressed row; CHOOSE: 0: one
+    bool is_index;   // COMPRESS: keys of the index, else rows of attention
 } rg_op_params;
 
 typedef struct rg_node {
@@ -282,8 +284,8 @@ rg_val rg_index(rg_graph *g, rg_val q, rg_val k, rg_val w, rg_val state, const r
 rg_val rg_attention_of(rg_graph *g, const rg_val qkv[3], rg_val state, rg_val chosen,
                        const rg_op_params *p);
 /**
- * The compressed rows that each token looks at, as rg_index: row w of `ratio` positions is seen from
- * its last one on. Keys come from rg_compress.
+ * The compressed rows that each token looks at, as rg_index: row w of `ratio` positions is seen
+ * from its last one on. Keys come from rg_compress.
  * @param p  n_head, head_dim, n_top, ratio
  */
 rg_val rg_choose(rg_graph *g, rg_val q, rg_val w, rg_val state, const rg_op_params *p);
@@ -297,7 +299,7 @@ rg_val rg_choose(rg_graph *g, rg_val q, rg_val w, rg_val state, const rg_op_para
  * twice that. No result: the rows are in the state, features of rows to come beside them.
  * @param in  c, s, ape, norm, inv_freq
  * @param p   head_dim, n_rot, ratio, eps, is_index
- * Source: DeepSeek-V4 2026, technical report, section on compressed attention.
+ * Source: the DeepSeek-V4 model of the transformers library (models/deepseek_v4).
  */
 void rg_compress(rg_graph *g, const rg_val in[5], rg_val state, const rg_op_params *p);
 /**

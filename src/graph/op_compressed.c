@@ -42,8 +42,8 @@ bool rg_shape_route_listed(rg_graph *g, const rg_node *node, rg_value *out) {
     out[1] = out[0];
     out[1].dtype = RG_DTYPE_I32;
     return is_matrix(logits) && logits->shape[1] <= RG_EXPERTS_MAX && node->p.n_top != 0 &&
-           table->dtype == RG_DTYPE_I32 && table->n_dims == 2 &&
-           table->shape[1] == node->p.n_top && is_ids(ids) && ids->shape[0] == logits->shape[0];
+           table->dtype == RG_DTYPE_I32 && table->n_dims == 2 && table->shape[1] == node->p.n_top &&
+           is_ids(ids) && ids->shape[0] == logits->shape[0];
 }
 
 void rg_compress(rg_graph *g, const rg_val in[5], rg_val state, const rg_op_params *p) {

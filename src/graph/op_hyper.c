@@ -14,8 +14,8 @@ bool rg_shape_hyper(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_value *m = input(g, node, 0);
     set_matrix(out, m->shape[0], m->shape[1]);
     return is_mix(m, true) && is_vector(input(g, node, 1), m->shape[1]) &&
-           is_vector(input(g, node, 2), m->shape[1] == RG_STREAMS ? 1 : 3) &&
-           node->p.n_iter >= 1 && node->p.n_iter <= RG_SINKHORN_MAX;
+           is_vector(input(g, node, 2), m->shape[1] == RG_STREAMS ? 1 : 3) && node->p.n_iter >= 1 &&
+           node->p.n_iter <= RG_SINKHORN_MAX;
 }
 
 // x [T, streams * n], weights -> [T, n]

@@ -3,8 +3,8 @@
 rg_compressed_place rg_kv_compressed(const rg_kv_layout *layout, uint32_t layer) {
     const rg_compressed_layout *c = &layout->compressed;
     const size_t size = rg_dtype_get(layout->dtype)->block_bytes;
-    rg_compressed_place place = {.window = layout->n_recurrent * layout->recurrent_bytes /
-                                           sizeof(float)};
+    rg_compressed_place place = {.window =
+                                     layout->n_recurrent * layout->recurrent_bytes / sizeof(float)};
     size_t page_end = 0, state_end = place.window;
     for (uint32_t i = 0; i <= layer; i++) {
         const uint32_t ratio = i < c->n_layer ? c->ratio[i] : 0;

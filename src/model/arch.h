@@ -30,11 +30,13 @@ typedef enum rg_role {
     RG_ROLE_MERGE_UP_BIAS,
     RG_ROLE_MERGE_DOWN,
     RG_ROLE_MERGE_DOWN_BIAS,
-    RG_ROLE_INV_FREQ_COMPRESSED, // likewise: of layers that compress
+
+    RG_ROLE_INV_FREQ_COMPRESSED, // made on load: of layers that compress
     RG_ROLE_STREAMS_UNIT,        // likewise: normalizes all residual streams together
     RG_ROLE_HYPER_HEAD_FN,       // how residual streams become one at the end
     RG_ROLE_HYPER_HEAD_BASE,
     RG_ROLE_HYPER_HEAD_SCALE,
+
     RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_NORM = RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_NORM_BIAS,
@@ -270,8 +272,9 @@ typedef struct rg_hparams {
     bool weighs_inputs;           // of experts, not their results
     bool is_still[RG_LAYERS_MAX]; // no rope
     bool tiles_heads;             // value heads go with key heads in turn
-    uint32_t n_stream;            // residual streams; 0: one, and nothing mixes it
-    uint32_t n_sinkhorn;          // steps of the normalization of what mixes them
+
+    uint32_t n_stream;   // residual streams; 0: one, and nothing mixes it
+    uint32_t n_sinkhorn; // steps of the normalization of what mixes them
     float stream_eps;
     uint32_t n_out_group;      // groups of heads that are projected back together; 0: all at once
     uint32_t n_out_latent;     // values of a group

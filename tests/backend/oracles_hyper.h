@@ -78,8 +78,7 @@ static void oracle_hyper_head(double *const *in, double *out) {
         for (int i = 0; i < FLOW; i++) {
             out[t * FLOW + i] = 0;
             for (int j = 0; j < STREAMS; j++) {
-                const double pre =
-                    squashed(in[1][t * STREAMS + j] * in[3][0] + in[2][j]) + MIX_EPS;
+                const double pre = squashed(in[1][t * STREAMS + j] * in[3][0] + in[2][j]) + MIX_EPS;
                 out[t * FLOW + i] += pre * in[0][(t * STREAMS + j) * FLOW + i];
             }
         }

@@ -19,8 +19,8 @@
 
 enum { N = 200, VOCAB = 320, CTX = 320, CHUNK = 48 };
 
-static const char *const folders[] = {"qwen3.5", "qwen3-next", "kimi-linear", "deepseek-v3.2",
-                                      "deepseek-v4", "deepseek-v4-fp4"};
+static const char *const folders[] = {"qwen3.5",       "qwen3-next",  "kimi-linear",
+                                      "deepseek-v3.2", "deepseek-v4", "deepseek-v4-fp4"};
 static int32_t ids[CTX];
 static rg_source *source;
 static rg_model *model;

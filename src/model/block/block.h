@@ -8,9 +8,9 @@
 typedef struct rg_build {
     const rg_model *model;
     rg_graph *g;
-    rg_val positions;  // i32 [n_tok]
-    rg_val ids;        // i32 [n_tok]
-    rg_val rope_table; // [n_tok, n_rot]
+    rg_val positions;        // i32 [n_tok]
+    rg_val ids;              // i32 [n_tok]
+    rg_val rope_table;       // [n_tok, n_rot]
     rg_val compressed_table; // the same for layers that compress; RG_VAL_NONE: there are none
     rg_val
         temperature; // [n_tok, 1] of queries that do not turn; RG_VAL_NONE: they stay as they are
@@ -49,7 +49,7 @@ rg_op_params rg_latent_attention(const rg_hparams *h);
  * Compressed attention of one layer: one key-value row a token for all heads, of which the last few
  * are kept, and rows that stretches of tokens are compressed to, of which an index chooses where
  * there are many. Results turn back, and groups of heads are projected back through a few values.
- * Shapes as above. Source: DeepSeek-V4 2026, technical report.
+ * Shapes as above. Source: transformers, models/deepseek_v4.
  */
 rg_val rg_block_compressed(rg_build *b, uint32_t layer, rg_val x);
 /** Its attention in numbers. */
