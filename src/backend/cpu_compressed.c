@@ -6,7 +6,7 @@
  * the pages are read back as they were stored, those of the window are f32 in the session's state
  * as in the step.
  */
-#include "backend/exec_internal.h"
+#include "backend/compressed_view.h"
 
 #include "kernel/exp.h"
 #include "kernel/plain.h"
@@ -84,33 +84,13 @@ static void keep_features(const compressor *c, const rg_kv_row *row) {
     }
 }
 
-/** The softmax of each column so far. */
+/** A row being made. */
 typedef struct columns {
     float out[RG_COMPRESSED_DIM_MAX];
     float top[RG_COMPRESSED_DIM_MAX];
     float sum[RG_COMPRESSED_DIM_MAX];
+    rg_slot slots[RG_SLOTS_MAX];
 } columns;
-
-// one position's part in row w: of the one before it the first columns, of its own the last
-static void take_position(const compressor *c, const rg_kv_row *row, columns *to, size_t pos,
-                          size_t from, bool is_top) {
-    const size_t dim = c->p->head_dim;
-    const float *values, *scores;
-    const float *ape = c->ape + pos % c->p->ratio * c->width + from;
-    features_at(c, row, pos, &values, &scores);
-    values += from;
-    scores += from;
-    for (size_t i = 0; i < dim; i++) {
-        const float s = scores[i] + ape[i];
-        if (is_top) {
-            to->top[i] = s > to->top[i] ? s : to->top[i];
-        } else {
-            const float weight = expf(s - to->top[i]);
-            to->sum[i] += weight;
-            to->out[i] += weight * values[i];
-        }
-    }
-}
 
 static void complete_row(const rg_task *task, const rg_node *node, const compressor *c,
                          const rg_kv_row *row, size_t w, columns *to) {
@@ -118,22 +98,17 @@ static void complete_row(const rg_task *task, const rg_node *node, const compres
     const rg_kernels *kernels = task->exec->options.kernels;
     const size_t dim = p->head_dim, ratio = p->ratio;
     const size_t own = c->width - dim; // first column of what a position gives to its own row
+    const size_t n_before = own != 0 && w > 0 ? ratio : 0; // positions of the row before
     float angles[2 * RG_ROPE_HALF_MAX];
-    for (size_t i = 0; i < dim; i++) {
-        to->top[i] = -INFINITY;
-        to->sum[i] = to->out[i] = 0;
+    for (size_t j = 0; j < n_before + ratio; j++) {
+        const size_t pos = w * ratio - n_before + j;
+        const size_t from = j < n_before ? 0 : own;
+        rg_slot *slot = &to->slots[j];
+        features_at(c, row, pos, &slot->value, &slot->score);
+        *slot = (rg_slot){slot->value + from, slot->score + from,
+                          c->ape + pos % ratio * c->width + from};
     }
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t j = 0; j < ratio && own != 0 && w > 0; j++) {
-            take_position(c, row, to, (w - 1) * ratio + j, 0, pass == 0);
-        }
-        for (size_t j = 0; j < ratio; j++) {
-            take_position(c, row, to, w * ratio + j, own, pass == 0);
-        }
-    }
-    for (size_t i = 0; i < dim; i++) {
-        to->out[i] /= to->sum[i];
-    }
+    rg_plain_compress(to->out, to->top, to->sum, to->slots, n_before + ratio, dim);
     kernels->rmsnorm(to->out, dim, to->out, dim, rg_task_data(task, node->in[3]), 1, dim, p->eps);
     rg_plain_rope_angles(angles, (int32_t)(w * ratio), rg_task_data(task, node->in[4]),
                          p->n_rot / 2, 1);
@@ -180,22 +155,10 @@ typedef struct workspace {
 
 _Static_assert(sizeof(workspace) <= RG_SCRATCH_BYTES, "fits the scratch of a thread");
 
-/** What one token looks at: compressed rows, then positions. */
-typedef struct view {
-    const rg_kv_layout *layout;
-    const rg_kv_row *row;
-    const rg_op_params *p;
-    rg_compressed_place place;
-    const float *kv;       // of the session's first token in the step
-    const int32_t *chosen; // compressed rows; NULL: all
-    size_t n_compressed;
-    size_t first; // position of the window
-    size_t n;     // rows in all
-} view;
-
 // one chunk for each token, one for the window of each session
 size_t rg_cpu_compressed_attention_chunks(rg_task *task, const rg_node *node) {
-    return rg_task_value(task, node->in[0])->shape[0] + task->b->kv->n_rows;
+    const bool has_state = rg_task_value(task, node->in[3])->kind == RG_VAL_STATE;
+    return rg_task_value(task, node->in[0])->shape[0] + (has_state ? task->b->kv->n_rows : 0);
 }
 
 static void keep_window(const rg_task *task, const rg_node *node, const rg_kv_row *row) {
@@ -213,51 +176,8 @@ static void keep_window(const rg_task *task, const rg_node *node, const rg_kv_ro
     }
 }
 
-static view view_of(const rg_task *task, const rg_node *node, const rg_kv_row *row, size_t t) {
-    const rg_op_params *p = &node->p;
-    const size_t pos = row->pos + (t - row->first);
-    view v = {.layout = task->b->kv->layout, .row = row, .p = p};
-    v.place = rg_kv_compressed(v.layout, rg_task_value(task, node->in[3])->slot);
-    v.kv = (const float *)rg_task_data(task, node->in[1]) + row->first * p->head_dim;
-    v.n_compressed = p->ratio == 0 ? 0 : (pos + 1) / p->ratio;
-    if (node->n_in == 5) {
-        const size_t n_top = rg_task_value(task, node->in[4])->shape[1];
-        if (v.n_compressed > n_top) {
-            v.chosen = (const int32_t *)rg_task_data(task, node->in[4]) + t * n_top;
-            v.n_compressed = n_top;
-        }
-    }
-    v.first = pos + 1 > p->window ? pos + 1 - p->window : 0;
-    v.n = v.n_compressed + pos + 1 - v.first;
-    return v;
-}
-
-// rows [from, from + n) of what the token looks at
-static void gather(const view *v, size_t from, size_t n, float *out) {
-    const size_t dim = v->p->head_dim;
-    const rg_dtype_info *info = rg_dtype_get(v->layout->dtype);
-    for (size_t i = from; i < from + n; i++, out += dim) {
-        if (i < v->n_compressed) {
-            const size_t w = v->chosen == NULL ? i : (size_t)v->chosen[i];
-            const size_t last = (w + 1) * v->p->ratio - 1;
-            const size_t slot = rg_kv_compressed_slot(v->layout, v->p->ratio, last);
-            info->to_float(out,
-                           v->row->pages[last / v->layout->page_len] + v->place.rows +
-                               slot * dim * info->block_bytes,
-                           dim);
-            continue;
-        }
-        const size_t pos = v->first + (i - v->n_compressed);
-        const float *state = (const float *)(const void *)v->row->recurrent + v->place.window;
-        memcpy(out,
-               pos < v->row->pos ? state + pos % v->p->window * dim
-                                 : v->kv + (pos - v->row->pos) * dim,
-               dim * sizeof *out);
-    }
-}
-
 // scores of a block to weights; what was summed so far is brought to the new top
-static void take_scores(const view *v, workspace *space, size_t n, float *out) {
+static void take_scores(const rg_view *v, workspace *space, size_t n, float *out) {
     const size_t dim = v->p->head_dim;
     for (size_t h = 0; h < v->p->n_head; h++, out += dim) {
         float *p = space->p + h * BLOCK;
@@ -284,19 +204,16 @@ static void take_scores(const view *v, workspace *space, size_t n, float *out) {
 void rg_cpu_compressed_attention(const rg_task *task, const rg_node *node, size_t chunk,
                                  void *scratch) {
     const rg_op_params *p = &node->p;
-    const rg_kv_batch *kv = task->b->kv;
     const size_t dim = p->head_dim;
+    const bool has_state = rg_task_value(task, node->in[3])->kind == RG_VAL_STATE;
+    const size_t n_rows = has_state ? task->b->kv->n_rows : 0;
     workspace *space = scratch;
-    if (chunk < kv->n_rows) {
-        keep_window(task, node, &kv->rows[chunk]);
+    if (chunk < n_rows) {
+        keep_window(task, node, &task->b->kv->rows[chunk]);
         return;
     }
-    const size_t t = chunk - kv->n_rows;
-    size_t r = 0;
-    while (t >= kv->rows[r].first + kv->rows[r].n_tok) {
-        r++;
-    }
-    const view v = view_of(task, node, &kv->rows[r], t);
+    const size_t t = chunk - n_rows;
+    const rg_view v = has_state ? rg_view_of_state(task, node, t) : rg_view_of_graph(task, node, 0, t);
     const float *q = (const float *)rg_task_data(task, node->in[0]) + t * p->n_head * dim;
     const float *sinks = rg_task_data(task, node->in[2]);
     float *out = (float *)rg_task_data(task, node->out[0]) + t * p->n_head * dim;
@@ -307,7 +224,7 @@ void rg_cpu_compressed_attention(const rg_task *task, const rg_node *node, size_
     }
     for (size_t from = 0; from < v.n; from += BLOCK) {
         const size_t n = v.n - from < BLOCK ? v.n - from : BLOCK;
-        gather(&v, from, n, space->rows);
+        rg_view_gather(&v, from, n, space->rows);
         const rg_gemm scores = {.m = p->n_head,
                                 .n = n,
                                 .k = dim,

@@ -63,8 +63,9 @@ void rg_cpu_rope_table(const rg_task *task, const rg_node *node, size_t from, si
         rope_axes_table(task, node, from, to);
         return;
     }
+    const int32_t back = (int32_t)node->p.from;
     for (size_t t = from; t < to; t++) {
-        rg_plain_rope_angles(row_of(task, node->out[0], t), positions[t], inv_freq, n,
+        rg_plain_rope_angles(row_of(task, node->out[0], t), positions[t] - back, inv_freq, n,
                              node->p.scale);
     }
 }

@@ -68,13 +68,14 @@ rg_chunks_fn rg_cpu_index_chunks, rg_cpu_linear_chunks, rg_cpu_attend_chunks,
     rg_cpu_scatter_chunks, rg_cpu_experts_chunks, rg_cpu_experts_dx_chunks,
     rg_cpu_experts_dw_chunks, rg_cpu_combine_chunks, rg_cpu_conv_chunks, rg_cpu_heads_chunks,
     rg_cpu_delta_chunks, rg_cpu_delta_back_chunks, rg_cpu_compress_chunks,
-    rg_cpu_compressed_attention_chunks;
+    rg_cpu_compressed_attention_chunks, rg_cpu_compress_mix_chunks, rg_cpu_compressed_back_chunks;
 rg_chunk_fn rg_cpu_index, rg_cpu_layernorm_back, rg_cpu_linear, rg_cpu_attend, rg_cpu_attention,
     rg_cpu_select_rows, rg_cpu_scatter, rg_cpu_rmsnorm_dw, rg_cpu_gemm, rg_cpu_column_sum,
     rg_cpu_attention_back, rg_cpu_dispatch, rg_cpu_experts, rg_cpu_experts_dx, rg_cpu_experts_dw,
     rg_cpu_combine, rg_cpu_combine_back, rg_cpu_decay_back, rg_cpu_heads, rg_cpu_heads_dw,
     rg_cpu_conv, rg_cpu_conv_back, rg_cpu_delta, rg_cpu_delta_back, rg_cpu_fold, rg_cpu_hyper_back,
-    rg_cpu_compress, rg_cpu_compressed_attention;
+    rg_cpu_compress, rg_cpu_compressed_attention, rg_cpu_compress_mix, rg_cpu_compress_mix_back,
+    rg_cpu_compressed_back;
 
 rg_prepare_fn rg_cpu_attend_prepare;
 

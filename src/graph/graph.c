@@ -155,6 +155,11 @@ rg_val rg_rope_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale
     return rg_graph_node(g, RG_OP_ROPE_TABLE, (rg_val[]){positions, inv_freq}, 2, &p);
 }
 
+rg_val rg_rope_table_back(rg_graph *g, rg_val positions, rg_val inv_freq, uint32_t back) {
+    const rg_op_params p = {.scale = 1, .from = back};
+    return rg_graph_node(g, RG_OP_ROPE_TABLE, (rg_val[]){positions, inv_freq}, 2, &p);
+}
+
 rg_val rg_rope_axes_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale,
                           const uint32_t *sections, bool is_interleaved) {
     rg_op_params p = {.scale = scale, .is_interleaved = is_interleaved};

@@ -32,6 +32,7 @@ typedef uint32_t rg_val; // a value, by number in its graph
 #define RG_SINKHORN_MAX         64   // steps of Sinkhorn's normalization, rows and columns each
 #define RG_COMPRESSED_HEADS_MAX 256  // of compressed attention
 #define RG_COMPRESSED_DIM_MAX   1024 // of its rows
+#define RG_SLOTS_MAX            128  // positions that a compressed row is made of
 
 typedef enum rg_val_kind {
     RG_VAL_TEMP,   // made by a node, lives in the plan's arena
@@ -87,6 +88,7 @@ typedef struct rg_value {
     X(HYPER_OUT,       "hyper_out",       3, 3, 1, true)      \
     X(CLAMP,           "clamp",           1, 1, 1, true)      \
     X(COMPRESS,        "compress",        6, 6, 0, false)     \
+    X(COMPRESS_MIX,    "compress_mix",    4, 4, 1, false)     \
     X(COMPRESSED_ATTENTION, "compressed_attention", 4, 5, 1, false) \
     X(ROUTE,           "route",           1, 2, 2, true)      \
     X(ROUTE_LISTED,    "route_listed",    3, 3, 2, true)      \
@@ -117,6 +119,8 @@ typedef struct rg_value {
     X(HYPER_BACK,      "hyper_back",      4, 4, 3, false)     \
     X(HYPER_IN_BACK,   "hyper_in_back",   3, 3, 2, true)      \
     X(HYPER_OUT_BACK,  "hyper_out_back",  4, 4, 3, true)      \
+    X(COMPRESS_MIX_BACK, "compress_mix_back", 5, 5, 3, false) \
+    X(COMPRESSED_ATTENTION_BACK, "compressed_attention_back", 5, 6, 4, false) \
     X(CLAMP_DX,        "clamp_dx",        2, 2, 1, true)      \
     X(ROUTE_DX,        "route_dx",        3, 3, 1, true)      \
     X(EXPERTS_DX,      "experts_dx",      3, 3, 1, false)     \
@@ -157,7 +161,8 @@ typedef struct rg_op_params {
     bool is_tiled;     // DELTA*: value head j goes with key head j % n_kv_head, else in shares
     bool is_log;       // DECAY*: the factor is -exp(a)
     uint32_t n_part;   // COLUMNS*, JOIN, PART_SUM: equal parts that a row has; JOIN: 0 is 1
-    uint32_t from;     // COLUMNS*, PART_SUM: first column of each part; CONV: of the state
+    uint32_t from;     // COLUMNS*, PART_SUM: first column of each part; CONV: of the state;
+                       // ROPE_TABLE: what positions are less
     uint32_t width;    // COLUMNS*, PART_SUM: columns of each part; CONV: of the state, 0: as x
     bool is_shared;    // JOIN: the last input is one part that goes to all
     uint32_t n_rot;    // ROPE: values of a head that turn
@@ -242,6 +247,8 @@ rg_val rg_graph_temp(rg_graph *g, rg_dtype dtype, size_t rows, size_t width, siz
 rg_val rg_embed(rg_graph *g, rg_val ids, rg_val w);
 /** [n_tok, n_rot]: cosines then sines of position * inv_freq[i], times scale. */
 rg_val rg_rope_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale);
+/** The same of positions `back` before. */
+rg_val rg_rope_table_back(rg_graph *g, rg_val positions, rg_val inv_freq, uint32_t back);
 /**
  * The same of tokens with a position on each of several axes, of which every frequency takes one.
  * @param positions  i32 [n_tok, axes]
@@ -303,14 +310,25 @@ rg_val rg_choose(rg_graph *g, rg_val q, rg_val w, rg_val state, const rg_op_para
  */
 void rg_compress(rg_graph *g, const rg_val in[5], rg_val state, const rg_op_params *p);
 /**
+ * The same mean without a state: rows as wide as the keys, [n_tok, head_dim], each where its last
+ * position is, zeros elsewhere; neither normalized nor turned.
+ * @param in         c, s, ape
+ * @param positions  i32 [n_tok]: each run from 0 on is one sample
+ * @param p          head_dim, ratio, seq_len
+ */
+rg_val rg_compress_mix(rg_graph *g, const rg_val in[3], rg_val positions, const rg_op_params *p);
+/**
  * Attention of all heads on the same rows, which are keys and values at once: the last p->window
  * positions, and the compressed rows (rg_compress) that are complete, of these those chosen
  * (rg_choose; RG_VAL_NONE: all). The softmax has one more logit a head, its sink, without a value.
- * Shapes: q, result [n_tok, n_head * head_dim]; kv [n_tok, head_dim]; sinks [n_head]. No gradient.
- * @param in  q, kv, sinks
- * @param p   n_head, head_dim, scale, window, ratio (0: nothing is compressed)
+ * Shapes: q, result [n_tok, n_head * head_dim]; kv [n_tok, head_dim]; sinks [n_head].
+ * @param in      q, kv, sinks
+ * @param beside  a state; or, as in training, positions i32 [n_tok]: each run from 0 on is one sample
+ * @param rows    with a state i32, the rows chosen; else f32 [n_tok, head_dim], all of them, each
+ *                where its last position is (rg_compress_mix), or RG_VAL_NONE where ratio is 0
+ * @param p       n_head, head_dim, scale, window, ratio (0: nothing is compressed), seq_len
  */
-rg_val rg_compressed_attention(rg_graph *g, const rg_val in[3], rg_val state, rg_val chosen,
+rg_val rg_compressed_attention(rg_graph *g, const rg_val in[3], rg_val beside, rg_val rows,
                                const rg_op_params *p);
 /**
  * The weights by which RG_STREAMS residual streams are mixed around one sublayer, from logits m:

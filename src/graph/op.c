@@ -650,7 +650,10 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_CLAMP          rg_shape_clamp,       cost_elementwise, rg_back_clamp
 #define RULES_CLAMP_DX       rg_shape_clamp_dx,    cost_elementwise, NULL
 #define RULES_COMPRESS       rg_shape_compress,    cost_elementwise, NULL
-#define RULES_COMPRESSED_ATTENTION rg_shape_compressed_attention, cost_attention, NULL
+#define RULES_COMPRESS_MIX   rg_shape_compress_mix, cost_elementwise, rg_back_compress_mix
+#define RULES_COMPRESS_MIX_BACK rg_shape_compress_mix_back, cost_elementwise, NULL
+#define RULES_COMPRESSED_ATTENTION rg_shape_compressed_attention, cost_attention, rg_back_compressed_attention
+#define RULES_COMPRESSED_ATTENTION_BACK rg_shape_compressed_back, cost_attention, NULL
 #define RULES_ROUTE_LISTED   rg_shape_route_listed, cost_elementwise, rg_back_route
 #define RULES_ROUTE          shape_route,          cost_elementwise, rg_back_route
 #define RULES_DISPATCH       shape_dispatch,       cost_elementwise, NULL

@@ -41,9 +41,11 @@ rg_cost rg_graph_cost(const rg_graph *g);
 // shape rules in op_hyper.c and op_compressed.c
 rg_shape_fn rg_shape_hyper, rg_shape_hyper_in, rg_shape_hyper_out, rg_shape_hyper_back,
     rg_shape_hyper_in_back, rg_shape_hyper_out_back, rg_shape_clamp, rg_shape_clamp_dx,
-    rg_shape_compress, rg_shape_compressed_attention, rg_shape_route_listed;
-// backward rules in op_hyper.c
-rg_backward_fn rg_back_hyper, rg_back_hyper_in, rg_back_hyper_out, rg_back_clamp;
+    rg_shape_compress, rg_shape_compress_mix, rg_shape_compress_mix_back,
+    rg_shape_compressed_attention, rg_shape_compressed_back, rg_shape_route_listed;
+// and backward rules
+rg_backward_fn rg_back_hyper, rg_back_hyper_in, rg_back_hyper_out, rg_back_clamp,
+    rg_back_compress_mix, rg_back_compressed_attention;
 
 // backward rules, in backward_rules.c
 rg_backward_fn rg_back_embed, rg_back_rmsnorm, rg_back_linear, rg_back_rope, rg_back_attention,

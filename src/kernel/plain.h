@@ -21,3 +21,25 @@ void rg_plain_gate(float *y, const float *x, const float *gate, size_t n, size_t
 /** Gradients of its x [n] and gate [n_gate] from that of y. */
 void rg_plain_gate_back(float *dx, float *dgate, const float *dy, const float *x, const float *gate,
                         size_t n, size_t n_gate);
+
+/** What one position gives to a compressed row: [n] values, their scores, what is added to these by
+ * its place in the row. */
+typedef struct rg_slot {
+    const float *value;
+    const float *score;
+    const float *place;
+} rg_slot;
+
+/**
+ * The mean of slots, column by column, by softmax of score + place: out, top, sum [n]; the weight of
+ * a slot is exp(score + place - top) / sum.
+ * Source: the DeepSeek-V4 model of the transformers library (models/deepseek_v4).
+ */
+void rg_plain_compress(float *out, float *top, float *sum, const rg_slot *slots, size_t n_slots,
+                       size_t n);
+/**
+ * Gradients of one slot's values and scores, which are also those of its place, from that of out;
+ * out, top and sum are those of rg_plain_compress. dvalue, dscore [n].
+ */
+void rg_plain_compress_back(float *dvalue, float *dscore, const float *dout, const float *out,
+                            const float *top, const float *sum, const rg_slot *slot, size_t n);

@@ -441,6 +441,8 @@ static void oracle_sequences(double *const *in, double *out) {
 #include "backend/oracles_hyper.h"
 #include "backend/oracles_recurrent.h"
 
+#include "backend/oracles_compressed.h" // has the samples of those before
+
 static void oracle_chunked(double *const *in, double *out) {
     oracle_attention_of(in, out, 0, 0, CHUNK, positions);
 }
@@ -475,6 +477,14 @@ static const op_case cases[] = {
                               {0, 3, true, false, 0, NULL}, {T, FLOW, false, false, 0, NULL}}, T, STREAMS * FLOW, build_hyper, oracle_hyper},
     {"hyper-connections, at the end", 4, {{T, STREAMS * FLOW, false, false, 0, NULL}, {T, STREAMS, false, false, 0, NULL}, {0, STREAMS, true, false, 0, NULL},
                               {0, 1, true, false, 0, NULL}}, T, FLOW, build_hyper_head, oracle_hyper_head},
+    {"compress", 4, {{T, ROW_DIM, false, false, 0, NULL}, {T, ROW_DIM, false, false, 0, NULL}, {RATIO, ROW_DIM, true, false, 0, NULL}, {0, T, false, true, 0, positions}},
+     T, ROW_DIM, build_compress, oracle_compress},
+    {"compress, overlapping", 4, {{T, 2 * ROW_DIM, false, false, 0, NULL}, {T, 2 * ROW_DIM, false, false, 0, NULL}, {RATIO, 2 * ROW_DIM, true, false, 0, NULL}, {0, T, false, true, 0, positions}},
+     T, ROW_DIM, build_compress, oracle_overlapping},
+    {"compressed attention", 5, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, HEAD, false, false, 0, NULL}, {0, N_HEAD, true, false, 0, NULL}, {0, T, false, true, 0, positions},
+                                 {T, HEAD, false, false, 0, NULL}}, T, N_HEAD * HEAD, build_compressed, oracle_compressed},
+    {"compressed attention, window alone", 4, {{T, N_HEAD * HEAD, false, false, 0, NULL}, {T, HEAD, false, false, 0, NULL}, {0, N_HEAD, true, false, 0, NULL}, {0, T, false, true, 0, positions}},
+     T, N_HEAD * HEAD, build_windowed_sinks, oracle_windowed_sinks},
     {"clamp",    1, {{T, 9, false, false, 0, NULL}}, T, 9, build_clamp, oracle_clamp},
     {"clamp, above alone", 1, {{T, 9, false, false, 0, NULL}}, T, 9, build_clamp_above, oracle_clamp_above},
     {"linear",   3, {{T, 10, false, false, 0, NULL}, {7, 10, true, false, 0, NULL}, {0, 7, true, false, 0, NULL}}, T, 7, build_linear, oracle_linear},

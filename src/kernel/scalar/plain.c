@@ -64,3 +64,36 @@ void rg_plain_gate_back(float *dx, float *dgate, const float *dy, const float *x
         dgate[0] = (float)sum;
     }
 }
+
+void rg_plain_compress(float *out, float *top, float *sum, const rg_slot *slots, size_t n_slots,
+                       size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        top[i] = -INFINITY;
+        sum[i] = out[i] = 0;
+    }
+    for (const rg_slot *slot = slots; slot < slots + n_slots; slot++) {
+        for (size_t i = 0; i < n; i++) {
+            const float s = slot->score[i] + slot->place[i];
+            top[i] = s > top[i] ? s : top[i];
+        }
+    }
+    for (const rg_slot *slot = slots; slot < slots + n_slots; slot++) {
+        for (size_t i = 0; i < n; i++) {
+            const float weight = expf(slot->score[i] + slot->place[i] - top[i]);
+            sum[i] += weight;
+            out[i] += weight * slot->value[i];
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        out[i] /= sum[i];
+    }
+}
+
+void rg_plain_compress_back(float *dvalue, float *dscore, const float *dout, const float *out,
+                            const float *top, const float *sum, const rg_slot *slot, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const float weight = expf(slot->score[i] + slot->place[i] - top[i]) / sum[i];
+        dvalue[i] = weight * dout[i];
+        dscore[i] = dvalue[i] * (slot->value[i] - out[i]);
+    }
+}
