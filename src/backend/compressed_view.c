@@ -71,10 +71,9 @@ void rg_view_gather(const rg_view *v, size_t from, size_t n, float *out) {
             continue;
         }
         const size_t pos = v->first + (i - v->n_compressed);
-        const float *row =
-            pos >= v->at ? v->kv + (pos - v->at) * dim
-                         : (const float *)(const void *)v->row->recurrent + v->place.window +
-                               pos % v->p->window * dim;
+        const float *row = pos >= v->at ? v->kv + (pos - v->at) * dim
+                                        : (const float *)(const void *)v->row->recurrent +
+                                              v->place.window + pos % v->p->window * dim;
         memcpy(out, row, dim * sizeof *out);
     }
 }

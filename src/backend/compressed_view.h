@@ -7,9 +7,9 @@
 typedef struct rg_view {
     const rg_op_params *p;
     size_t n_compressed;
-    size_t n;            // rows in all
-    size_t first;        // position of the window's first row
-    const float *kv;     // [dim] of position `at` and those after it
+    size_t n;        // rows in all
+    size_t first;    // position of the window's first row
+    const float *kv; // [dim] of position `at` and those after it
     size_t at;
     // with a state
     const rg_kv_layout *layout;

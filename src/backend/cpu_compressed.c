@@ -213,7 +213,8 @@ void rg_cpu_compressed_attention(const rg_task *task, const rg_node *node, size_
         return;
     }
     const size_t t = chunk - n_rows;
-    const rg_view v = has_state ? rg_view_of_state(task, node, t) : rg_view_of_graph(task, node, 0, t);
+    const rg_view v =
+        has_state ? rg_view_of_state(task, node, t) : rg_view_of_graph(task, node, 0, t);
     const float *q = (const float *)rg_task_data(task, node->in[0]) + t * p->n_head * dim;
     const float *sinks = rg_task_data(task, node->in[2]);
     float *out = (float *)rg_task_data(task, node->out[0]) + t * p->n_head * dim;

@@ -250,8 +250,7 @@ size_t rg_cpu_compressed_back_chunks(rg_task *task, const rg_node *node) {
     return node->p.seq_len == 0 ? 1 : n_tok / node->p.seq_len;
 }
 
-void rg_cpu_compressed_back(const rg_task *task, const rg_node *node, size_t chunk,
-                            void *scratch) {
+void rg_cpu_compressed_back(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     const rg_op_params *p = &node->p;
     const size_t n_tok = rg_task_value(task, node->in[0])->shape[0];
     const size_t len = p->seq_len == 0 ? n_tok : p->seq_len;

@@ -323,7 +323,8 @@ rg_val rg_compress_mix(rg_graph *g, const rg_val in[3], rg_val positions, const 
  * (rg_choose; RG_VAL_NONE: all). The softmax has one more logit a head, its sink, without a value.
  * Shapes: q, result [n_tok, n_head * head_dim]; kv [n_tok, head_dim]; sinks [n_head].
  * @param in      q, kv, sinks
- * @param beside  a state; or, as in training, positions i32 [n_tok]: each run from 0 on is one sample
+ * @param beside  a state; or, as in training, positions i32 [n_tok]: each run from 0 on is one
+ * sample
  * @param rows    with a state i32, the rows chosen; else f32 [n_tok, head_dim], all of them, each
  *                where its last position is (rg_compress_mix), or RG_VAL_NONE where ratio is 0
  * @param p       n_head, head_dim, scale, window, ratio (0: nothing is compressed), seq_len

@@ -31,9 +31,9 @@ typedef struct rg_slot {
 } rg_slot;
 
 /**
- * The mean of slots, column by column, by softmax of score + place: out, top, sum [n]; the weight of
- * a slot is exp(score + place - top) / sum.
- * Source: the DeepSeek-V4 model of the transformers library (models/deepseek_v4).
+ * The mean of slots, column by column, by softmax of score + place: out, top, sum [n]; the weight
+ * of a slot is exp(score + place - top) / sum. Source: the DeepSeek-V4 model of the transformers
+ * library (models/deepseek_v4).
  */
 void rg_plain_compress(float *out, float *top, float *sum, const rg_slot *slots, size_t n_slots,
                        size_t n);

@@ -21,8 +21,8 @@ static void oracle_compress_of(double *const *in, double *out, int width) {
             double sum = 0, mean = 0;
             for (int at = t + 1 - RATIO - n_before; at <= t; at++) {
                 const int column = i + (at > t - RATIO ? width - ROW_DIM : 0);
-                const double weight = exp(in[1][at * width + column] +
-                                          in[2][positions[at] % RATIO * width + column]);
+                const double weight =
+                    exp(in[1][at * width + column] + in[2][positions[at] % RATIO * width + column]);
                 sum += weight;
                 mean += weight * in[0][at * width + column];
             }
@@ -62,8 +62,8 @@ static void oracle_compressed_of(double *const *in, double *out, int window, int
             for (int j = start; j <= t; j++) {
                 // a position of the window, and where a row ends the row
                 for (int kind = 0; kind < 2; kind++) {
-                    const bool is_seen = kind == 0 ? t - j < window
-                                                   : ratio != 0 && (j - start + 1) % ratio == 0;
+                    const bool is_seen =
+                        kind == 0 ? t - j < window : ratio != 0 && (j - start + 1) % ratio == 0;
                     const double *row = (kind == 0 ? in[1] : in[4]) + j * HEAD;
                     double s = 0;
                     for (int i = 0; i < HEAD && is_seen; i++) {

@@ -267,6 +267,11 @@ class Compressed(Case):
         self.good("steer", model, "--positive", "yes", "--negative", "no", "-o", self.path("way.gguf"))
         r = raga("logits", model, "--ids", "1,2", "--steer", self.path("way.gguf") + ":1", "-o", self.path("l.f32"))
         self.assertIn("several residual streams cannot be steered", r.stderr)
+        data = self.path("data.jsonl")
+        with open(data, "w", encoding="utf-8") as f:
+            f.write(json.dumps({"text": "A robot walks, turns left, then it stops."}) + "\n")
+        r = raga("tune", model, data, "-o", self.path("full"), "--full", "--steps", "1", "--batch", "1", "--no-record")
+        self.assertIn("cannot all be trained yet", r.stderr)
         r = raga("quantize", model, "q8_0", "-o", self.path("q.gguf"))
         self.assertIn("cannot be converted to GGUF", r.stderr)
         made = self.path("q.gguf")
@@ -327,14 +332,14 @@ class Adapters(Case):
 
     def test_adapters_add_up_where_they_run_and_where_they_are_merged(self):
         data = self.data()
-        for case in ("qwen3.5", "qwen3-next", "kimi-linear", "deepseek-v2-lite", "deepseek-v3", "qwen3-moe"):
+        for case in ("qwen3.5", "qwen3-next", "kimi-linear", "deepseek-v2-lite", "deepseek-v3", "deepseek-v4", "qwen3-moe"):
             model, adapter, merged = self.model(case, lambda c: None, widen), self.path("adapter"), self.path("merged")
             for folder in (adapter, merged):
                 shutil.rmtree(folder, ignore_errors=True)
             self.good("tune", model, data, "-o", adapter, "--steps", "4", "--batch", "2", "--lr", "0.01", "--no-record")
             with open(os.path.join(adapter, "adapter_config.json"), encoding="utf-8") as f:
                 targets = json.load(f)["target_modules"]
-            self.assertFalse([t for t in targets if "conv" in t or t in ("kv_b_proj", "experts")], case)
+            self.assertFalse([t for t in targets if "conv" in t or t in ("kv_b_proj", "experts", "ape", "tid2eid", "hc_attn_fn")], case)
             ids = list(range(5, 40))
             plain, tuned = self.logits(model, ids), self.logits(model, ids, "--adapter", adapter)
             self.assertGreater(max(abs(a - b) for a, b in zip(plain, tuned)), 1e-2, case)
