@@ -22,6 +22,10 @@
  *          | likewise of keys ]  layer 1 [ ... ] ...
  *
  * Position p is in slot p % window, p % ring; ring is `ratio`, twice that where rows overlap.
+ *
+ * Of DeepSeek V4-Flash (rows of 512, keys of 128, a window of 128) that is 160 values a token in
+ * each layer of ratio 4, and 8 in each of ratio 128, where every page has room for a row and every
+ * second one has it: 7 KB a token in f16. Beside: 23.5 MB a session, and as much for each mark.
  */
 typedef struct rg_compressed_layout {
     uint32_t n_layer;      // 0: no layer is of this kind, else all are
