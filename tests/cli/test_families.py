@@ -147,6 +147,28 @@ class Settings(Case):
         change = {"n_routed_experts": 0, "num_experts_per_tok": 0, "n_group": 1, "topk_group": 1}
         self.refused("uses 0 of 0 experts", self.model("deepseek-v3", lambda c: c.update(change), weights))
 
+    def test_families_that_are_not_there_yet_are_refused_by_name(self):
+        model = self.model("qwen3", lambda c: None)
+        path = os.path.join(model, "config.json")
+        with open(path, encoding="utf-8") as f:
+            config = json.load(f)
+        for name in ("MuseGlimmerForConditionalGeneration", "Qwen4ExpForConditionalGeneration", "DeepseekV41ForCausalLM",
+                     "KimiK3ForConditionalGeneration"):
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump({**config, "architectures": [name]}, f)
+            self.refused('models of the family "%s" are not supported; the nearest that is: ' % name, model)
+        gguf = [n for n in sorted(os.listdir(os.path.join(GOLDEN, "llama3"))) if n.endswith(".gguf")][0]
+        with open(os.path.join(GOLDEN, "llama3", gguf), "rb") as f:
+            data = f.read()
+        for name in ("muse-glimmer", "qwen4exp", "deepseek41", "kimi-k3"):
+            old = struct.pack("<Q", 20) + b"general.architecture" + struct.pack("<IQ", 8, 5) + b"llama"
+            self.assertIn(old, data)
+            with open(self.path("other.gguf"), "wb") as f:
+                f.write(data.replace(old, old[:-13] + struct.pack("<Q", len(name)) + name.encode()))
+            r = raga("logits", self.path("other.gguf"), "--ids", "1", "-o", self.path("logits.f32"))
+            self.assertEqual(r.returncode, 1)
+            self.assertIn('models of the family "%s" are not supported' % name, r.stderr)
+
     def test_layers_that_predict_further_tokens_are_left_out(self):
         """A GGUF counts them among the others."""
         def pair(key, value):
