@@ -5,6 +5,8 @@
  */
 #include "backend/exec_internal.h"
 
+#include "kernel/exp.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -194,7 +196,44 @@ static block block_at(size_t q, size_t n_q, size_t k, size_t end) {
     return (block){q, n_q, k, end - k < KEYS ? end - k : KEYS};
 }
 
-// with more than one block of keys every score is computed twice: for its row, then for good
+// Forward over several blocks of keys: what was gathered counts less when a larger score comes.
+// Source: Milakov, Gimelshein 2018, arXiv 1805.02867.
+static void gather_values(heads *h, size_t q, size_t n_q, size_t first, size_t end) {
+    for (size_t k = first; k < end; k += KEYS) {
+        const block b = block_at(q, n_q, k, end);
+        take_block(h, &b);
+        for (size_t i = 0; i < n_q; i++) {
+            size_t lo, hi;
+            rg_softmax_row *row = &h->rows[i];
+            float *s = h->s + i * KEYS;
+            float *y = h->y + (q + i) * h->y_stride;
+            const float top = row->top;
+            visible(h, &b, i, &lo, &hi);
+            h->kernels->softmax_take(row, s + lo, NULL, hi - lo, h->p->scale);
+            if (row->top > top && k != first) {
+                const float factor = rg_exp(top - row->top);
+                for (size_t v = 0; v < h->p->v_dim; v++) {
+                    y[v] *= factor;
+                }
+            }
+            const rg_softmax_row so_far = {.top = row->top, .sum = 1};
+            h->kernels->softmax_back(&so_far, s + lo, NULL, hi - lo, h->p->scale);
+            memset(s, 0, lo * sizeof *s);
+            memset(s + hi, 0, (b.n_k - hi) * sizeof *s);
+        }
+        add_values(h, &b, k == first);
+    }
+    for (size_t i = 0; i < n_q; i++) {
+        float *y = h->y + (q + i) * h->y_stride;
+        const float share = (float)(1 / h->rows[i].sum);
+        for (size_t v = 0; v < h->p->v_dim; v++) {
+            y[v] *= share;
+        }
+    }
+}
+
+// on the way back over several blocks of keys every score is computed twice: for its row, then for
+// good
 static void run_queries(heads *h, size_t q) {
     const size_t n_q = h->n_tok - q < QUERIES ? h->n_tok - q : QUERIES;
     size_t first = q;
@@ -204,6 +243,10 @@ static void run_queries(heads *h, size_t q) {
         h->rows[i] = (rg_softmax_row){.top = -INFINITY};
         const size_t from = first_key(h, q + i);
         first = from < first ? from : first;
+    }
+    if (h->dy == NULL && end - first > KEYS) {
+        gather_values(h, q, n_q, first, end);
+        return;
     }
     for (size_t k = first; k < end; k += KEYS) {
         const block b = block_at(q, n_q, k, end);
