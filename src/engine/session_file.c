@@ -7,7 +7,8 @@
  *   u64 u64 u64  tokens, bytes of a page, bytes of the recurrent state
  *   i32 x n      token ids
  *   pages        whole, by position
- *   state        of recurrent layers, u64 bytes of it in the head
+ *   state        of recurrent layers, then hidden values of the last token where there is a
+ *                prediction head; u64 bytes of it in the head
  *   u64          hash of all before
  */
 #include "engine/engine_internal.h"
@@ -70,7 +71,7 @@ static head make_head(const rg_session *s) {
               .page_len = layout->page_len,
               .n = s->n,
               .page_bytes = layout->page_bytes,
-              .state_bytes = rg_recurrent_bytes(layout)};
+              .state_bytes = rg_recurrent_bytes(layout) + rg_hidden_bytes(s->engine->model)};
     memcpy(h.magic, MAGIC, sizeof h.magic);
     return h;
 }
@@ -90,13 +91,19 @@ rg_status rg_session_save(rg_session *session, const char *path, rg_error *err) 
     pthread_mutex_lock(&session->engine->lock);
     uint64_t hash = HASH_SEED;
     RG_TRY(rg_session_catch_up(session, err));
+    rg_session_forget_guesses(session);
+    RG_TRY(rg_mtp_flush(session, err));
+    const size_t n_hidden = rg_hidden_bytes(session->engine->model);
     const head h = make_head(session);
     RG_TRY(put(&w, &h, sizeof h, &hash, err));
     RG_TRY(put(&w, session->ids, session->n * sizeof *session->ids, &hash, err));
     for (size_t i = 0; i < session->n_pages; i++) {
         RG_TRY(put(&w, session->pages[i], h.page_bytes, &hash, err));
     }
-    RG_TRY(put(&w, session->recurrent, h.state_bytes, &hash, err));
+    RG_TRY(put(&w, session->recurrent, h.state_bytes - n_hidden, &hash, err));
+    if (n_hidden != 0) {
+        RG_TRY(put(&w, session->hidden, n_hidden, &hash, err));
+    }
     RG_TRY(rg_file_writer_put(&w, &hash, sizeof hash, err));
     status = rg_file_writer_commit(&w, err);
 
@@ -139,8 +146,11 @@ static rg_status check(const rg_session *s, rg_bytes file, const char *path, hea
     for (size_t i = 0; i < rg_pages_of(h->n); i++, p += h->page_bytes) {
         hash = rg_hash(p, h->page_bytes, hash);
     }
-    hash = rg_hash(p, h->state_bytes, hash);
-    p += h->state_bytes;
+    const size_t n_hidden = rg_hidden_bytes(s->engine->model);
+    hash = rg_hash(p, h->state_bytes - n_hidden, hash);
+    p += h->state_bytes - n_hidden;
+    hash = n_hidden == 0 ? hash : rg_hash(p, n_hidden, hash);
+    p += n_hidden;
     if (memcmp(p, &hash, sizeof hash) != 0) {
         return rg_fail(err, RG_E_FORMAT, "%s is damaged: its checksum does not match", path);
     }
@@ -173,16 +183,23 @@ rg_status rg_session_restore(rg_session *session, const char *path, rg_error *er
     for (size_t i = 0; i < session->n_pages; i++, p += h.page_bytes) {
         memcpy(session->pages[i], p, h.page_bytes);
     }
-    if (h.state_bytes != 0) {
-        memcpy(session->recurrent, p, h.state_bytes);
+    const size_t n_hidden = rg_hidden_bytes(session->engine->model);
+    const size_t n_state = h.state_bytes - n_hidden;
+    if (n_state != 0) {
+        memcpy(session->recurrent, p, n_state);
+    }
+    if (n_hidden != 0) {
+        memcpy(session->hidden, p + n_state, n_hidden);
+        session->n_mtp = h.n == 0 ? 0 : h.n - 1;
     }
     session->n = session->n_held = h.n;
     session->has_logits = false;
     if (!rg_file_is_intact(&map)) {
         session->n = session->n_held = 0;
         rg_session_drop_pages(session, 0);
-        if (h.state_bytes != 0) {
-            memset(session->recurrent, 0, h.state_bytes);
+        session->n_mtp = 0;
+        if (n_state != 0) {
+            memset(session->recurrent, 0, n_state);
         }
         status = rg_fail(err, RG_E_IO, "%s was cut short while being read", path);
         goto done;
