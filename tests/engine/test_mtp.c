@@ -460,6 +460,28 @@ static void every_way_of_changing_a_session_is_exact(void **state) {
     unlink(path);
 }
 
+// the head's last position lies in a page that both have, and is another one's for each
+static void forks_expect_apart(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_HEADS; i++) {
+        rg_error err = {0};
+        rg_session *other = NULL;
+        bench b = {0};
+        open_bench(&b, i);
+        rg_session *s = session_of(&b, ids, RG_PAGE_LEN);
+        MUST(rg_session_fork(s, &other, &err));
+        MUST(rg_session_predict(s, 0, ids[100], &err));
+        MUST(rg_session_predict(other, 0, ids[110], &err));
+        MUST(rg_session_eval(s, ids + 100, 1, NULL, NULL, &err));
+        MUST(rg_session_eval(other, ids + 110, 1, NULL, NULL, &err));
+        check(&b, s, folders[i], "forked at the end of a page");
+        check(&b, other, folders[i], "its fork");
+        rg_session_free(s);
+        rg_session_free(other);
+        close_bench(&b);
+    }
+}
+
 static void what_is_out_of_order_is_refused(void **state) {
     (void)state;
     rg_error err = {0};
@@ -589,6 +611,7 @@ int main(void) {
         cmocka_unit_test(a_head_that_is_not_there_is_refused),
         cmocka_unit_test(accepted_guesses_are_as_if_told),
         cmocka_unit_test(every_way_of_changing_a_session_is_exact),
+        cmocka_unit_test(forks_expect_apart),
         cmocka_unit_test(what_is_out_of_order_is_refused),
         cmocka_unit_test(what_followed_before_is_guessed),
         cmocka_unit_test(survives_every_failed_allocation),
