@@ -62,7 +62,7 @@ void rg_engine_free(rg_engine *engine) {
     if (engine == NULL) {
         return;
     }
-    for (size_t i = 0; i < RG_EXEC_CACHE; i++) {
+    for (size_t i = 0; i < sizeof engine->execs / sizeof *engine->execs; i++) {
         rg_exec_free(engine->execs[i].exec);
         rg_free(engine->mem, engine->execs[i].taps);
     }
@@ -94,7 +94,7 @@ rg_status rg_engine_exec(rg_engine *engine, bool is_mtp, size_t n_tok, size_t n_
                          rg_exec_slot **out, rg_error *err) {
     // found, or the slot that was used longest ago
     rg_exec_slot *slot = &engine->execs[0];
-    for (size_t i = 0; i < RG_EXEC_CACHE; i++) {
+    for (size_t i = 0; i < RG_EXEC_CACHE + 2 * engine->options.n_guesses; i++) {
         rg_exec_slot *s = &engine->execs[i];
         if (s->exec != NULL && s->is_mtp == is_mtp && s->n_tok == n_tok && s->n_out == n_out) {
             s->last_use = ++engine->n_steps;

@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#define RG_EXEC_CACHE    32                   // plans kept, by shape: guesses have a few each
+#define RG_EXEC_CACHE    8 // plans kept, by shape; two more for each guess of a step
 #define RG_MTP_ROWS_MAX  (RG_GUESSES_MAX + 1) // rows of the prediction head that end in logits
 #define RG_SESSION_MARKS 4                    // recurrent states that a session can go back to
 #define RG_MARK_TOKENS   512                  // between two of them while tokens come one by one
@@ -36,7 +36,7 @@ struct rg_engine {
     int32_t *ids;       // of one step: [chunk]
     int32_t *positions; // [chunk]
     int32_t *out_rows;  // [RG_OUT_ROWS_MAX]
-    rg_exec_slot execs[RG_EXEC_CACHE];
+    rg_exec_slot execs[RG_EXEC_CACHE + 2 * RG_GUESSES_MAX];
     uint64_t n_steps;
 };
 

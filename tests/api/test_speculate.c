@@ -287,7 +287,7 @@ static void a_grammar_holds_guessed_text_too(void **state) {
 
 // ---- drawn text ----
 
-enum { SEEDS = 3000, DRAWN = 4, LIKELY = 8 };
+enum { SEEDS = 2000, DRAWN = 4, LIKELY = 8 };
 
 /** How often each token came in each place. */
 typedef double tally[DRAWN][VOCAB];

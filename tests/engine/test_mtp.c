@@ -261,13 +261,17 @@ static void write_gguf(const rg_source *hf, const char *path) {
         t.name = rg_str_of(texts[i]);
         rg_gguf_put_tensor(&w, &t);
     }
+    rg_tensor all[3];
     for (size_t i = 0; i < 3; i++) {
-        rg_tensor t = joined(hf, experts[i]);
+        all[i] = joined(hf, experts[i]);
         snprintf(expert_names[i], sizeof expert_names[i], "blk.3.ffn_%s_exps.weight", experts[i]);
-        t.name = rg_str_of(expert_names[i]);
-        rg_gguf_put_tensor(&w, &t);
+        all[i].name = rg_str_of(expert_names[i]);
+        rg_gguf_put_tensor(&w, &all[i]);
     }
     MUST(rg_gguf_write(&w, path, NULL, NULL, &err));
+    for (size_t i = 0; i < 3; i++) {
+        free((void *)all[i].data);
+    }
     rg_gguf_writer_clear(&w);
     rg_gguf_close(from);
 }

@@ -13,15 +13,21 @@
 
 enum { MTP_TENSORS_MAX = 512, MTP_NAME_BYTES = 128 };
 
-/** Tensors of a file that is being made; names and values are kept until the process ends. */
+/** Tensors of a file that is being made, and the names and values that were made for them. */
 typedef struct mtp_file {
     rg_tensor tensors[MTP_TENSORS_MAX];
     size_t n;
+    void *owned[2 * MTP_TENSORS_MAX];
+    size_t n_owned;
 } mtp_file;
 
-static inline const char *mtp_name(const char *format, const char *a, const char *b) {
-    char *name = calloc(1, MTP_NAME_BYTES);
-    snprintf(name, MTP_NAME_BYTES, format, a, b);
+static inline void *mtp_own(mtp_file *f, size_t n, size_t size) {
+    return f->owned[f->n_owned++] = calloc(n, size);
+}
+
+static inline const char *mtp_name(mtp_file *f, const char *a, const char *b) {
+    char *name = mtp_own(f, 1, MTP_NAME_BYTES);
+    snprintf(name, MTP_NAME_BYTES, "%s%s", a, b);
     return name;
 }
 
@@ -40,7 +46,7 @@ static inline void mtp_put_random(mtp_file *f, const char *name, size_t rows, si
                    .n_dims = columns == 0 ? 1 : 2,
                    .shape = {rows, columns}};
     const size_t n = rows * (columns == 0 ? 1 : columns);
-    float *values = calloc(n, sizeof *values);
+    float *values = mtp_own(f, n, sizeof *values);
     for (size_t i = 0; i < n; i++) {
         values[i] = (float)(is_around_one + ((double)rand() / RAND_MAX * 2 - 1) * size);
     }
@@ -53,7 +59,7 @@ static inline void mtp_put_random(mtp_file *f, const char *name, size_t rows, si
 static inline void mtp_put_shuffled(mtp_file *f, const char *name, const rg_tensor *like) {
     const size_t size = like->bytes / rg_tensor_count(like);
     const size_t n = rg_tensor_count(like);
-    char *data = calloc(n, size);
+    char *data = mtp_own(f, n, size);
     for (size_t i = 0; i < n; i++) {
         memcpy(data + i * size, (const char *)like->data + (i + n / 3 + 1) % n * size, size);
     }
@@ -74,7 +80,7 @@ static inline void mtp_put_block(mtp_file *f, const rg_source *from, const char 
         if (at != NULL) {
             at += strlen(like);
             snprintf(rest, sizeof rest, "%.*s", (int)(t->name.data + t->name.size - at), at);
-            mtp_put_shuffled(f, mtp_name("%s%s", own, rest), t);
+            mtp_put_shuffled(f, mtp_name(f, own, rest), t);
         }
     }
 }
@@ -117,6 +123,9 @@ static inline bool mtp_write_model(const char *folder, const char *dir, rg_sourc
             is_good = is_good && rg_file_write(to, config.data, config.size, &err) == RG_OK;
             rg_free(rg_mem_heap(), (void *)config.data);
         }
+    }
+    for (size_t i = 0; i < f->n_owned; i++) {
+        free(f->owned[i]);
     }
     free(f);
     return is_good;
