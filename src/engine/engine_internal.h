@@ -117,7 +117,7 @@ rg_status rg_session_grow(rg_session *session, size_t n, rg_error *err) RG_MUST_
 rg_status rg_session_own_page(rg_session *session, size_t i, rg_error *err) RG_MUST_CHECK;
 /** Forget guesses that wait, and pages beyond the tokens. Call with the lock held. */
 void rg_session_forget_guesses(rg_session *session);
-/** Row `row` of the session's logits becomes those after its last token. */
+/** Logits [n_vocab] after the session's last token. */
 void rg_session_set_logits(rg_session *session, const float *logits);
 /** Evaluate what was held but lost its state. Call with the lock held. */
 rg_status rg_session_catch_up(rg_session *session, rg_error *err) RG_MUST_CHECK;

@@ -3,8 +3,7 @@
  * model's hidden values of position t and of token t + 1, so they come when that token is known:
  *
  *   position    0 .. n_mtp - 1       n_mtp .. n - 1                    n ..
- *   head        seen: in the pages   hidden values wait in `hidden`    predictions, overwritten
- * later
+ *   head        seen: in the pages   hidden values wait in `hidden`    predictions, on trial
  */
 #include "engine/engine_internal.h"
 
@@ -102,7 +101,8 @@ static rg_status run_head(rg_session *s, const head_run *r, rg_error *err) {
                                   .weights = engine->weights,
                                   .inputs = inputs,
                                   .kv = &batch,
-                                  .cancel = &s->cancel};
+                                  // what only lets the head catch up is done whole, and soon
+                                  .cancel = r->wants_logits ? &s->cancel : NULL};
     RG_TRY(rg_exec_run(slot->exec, &bindings, err));
     if (!rg_source_is_intact(engine->source)) {
         status = rg_fail(err, RG_E_IO, "the model's file was cut short while in use");
