@@ -77,14 +77,26 @@ static void keep_best(candidates *c, size_t n) {
     c->n = to;
 }
 
+/** Where a layer's keys are. */
+typedef struct keys_at {
+    size_t offset;  // in a page
+    uint32_t ratio; // positions that have one key
+} keys_at;
+
+static keys_at find_keys(const rg_kv_layout *layout, uint32_t layer, const rg_op_params *p) {
+    if (p->ratio != 0) {
+        return (keys_at){rg_kv_compressed(layout, layer).keys, p->ratio};
+    }
+    return (keys_at){rg_kv_offset(layout, layer) + layout->k_bytes + layout->v_bytes, 1};
+}
+
 void rg_cpu_index(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     const rg_op_params *p = &node->p;
     const rg_kv_batch *kv = task->b->kv;
     const rg_kv_layout *layout = kv->layout;
     const rg_dtype_info *info = rg_dtype_get(layout->dtype);
     const size_t dim = p->head_dim, n_head = p->n_head, n_top = p->n_top;
-    const size_t offset = rg_kv_offset(layout, rg_task_value(task, node->in[2])->slot) +
-                          layout->k_bytes + layout->v_bytes;
+    const keys_at keys = find_keys(layout, rg_task_value(task, node->in[2])->slot, p);
     const float *q = (const float *)rg_task_data(task, node->in[0]) + chunk * n_head * dim;
     const float *w = (const float *)rg_task_data(task, node->in[1]) + chunk * n_head;
     int32_t *out = (int32_t *)rg_task_data(task, node->out[0]) + chunk * n_top;
@@ -95,16 +107,18 @@ void rg_cpu_index(const rg_task *task, const rg_node *node, size_t chunk, void *
         r++;
     }
     const rg_kv_row *row = &kv->rows[r];
-    const size_t end = row->pos + (chunk - row->first) + 1;
+    const size_t end = (row->pos + (chunk - row->first) + 1) / keys.ratio; // complete ones
     memset(out, 0, n_top * sizeof *out);
     best->n = 0;
     for (size_t pos = 0; pos < end && end > n_top; pos += BLOCK) {
         const size_t n = end - pos < BLOCK ? end - pos : BLOCK;
         for (size_t i = 0; i < n; i++) {
-            const size_t at = pos + i;
-            const uint8_t *keys = row->pages[at / layout->page_len] + offset;
+            const size_t last = (pos + i + 1) * keys.ratio - 1;
+            const size_t slot = rg_kv_compressed_slot(layout, keys.ratio, last);
             info->to_float(space->rows + i * dim,
-                           keys + at % layout->page_len * dim * info->block_bytes, dim);
+                           row->pages[last / layout->page_len] + keys.offset +
+                               slot * dim * info->block_bytes,
+                           dim);
         }
         const rg_gemm g = {.m = n,
                            .n = n_head,

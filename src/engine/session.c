@@ -50,7 +50,9 @@ void rg_session_free(rg_session *session) {
     rg_engine *engine = session->engine;
     pthread_mutex_lock(&engine->lock);
     rg_session_drop_pages(session, 0);
+    rg_session_clip_sights(session, 0);
     pthread_mutex_unlock(&engine->lock);
+    rg_free(engine->mem, session->shown);
     for (size_t i = 0; i < RG_SESSION_MARKS; i++) {
         rg_free(engine->mem, session->marks[i].state);
     }
@@ -76,6 +78,11 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
     pthread_mutex_lock(&engine->lock);
     rg_session_forget_guesses(session);
     RG_TRY(rg_mtp_flush(session, err)); // once, in pages that both share
+    for (size_t i = 0; i < session->n_shown; i++) {
+        const rg_shown *shown = &session->shown[i];
+        RG_TRY(rg_session_add_sight(copy, shown->sight, shown->at, err));
+        copy->shown[i].n = shown->n;
+    }
     memcpy(copy->ids, session->ids, session->n_held * sizeof *copy->ids);
     if (copy->recurrent != NULL) {
         memcpy(copy->recurrent, session->recurrent,
@@ -174,6 +181,7 @@ void rg_session_truncate(rg_session *session, size_t n) {
         }
         rg_session_drop_pages(session, rg_pages_of(session->n));
     }
+    rg_session_clip_sights(session, n);
     pthread_mutex_unlock(&session->engine->lock);
 }
 

@@ -86,9 +86,11 @@ static rg_status run_head(rg_session *s, const head_run *r, rg_error *err) {
         RG_TRY(rg_session_own_page(s, i, err));
     }
     for (size_t i = 0; i < r->n; i++) {
-        engine->positions[i] = (int32_t)(r->pos + i);
+        int32_t axes[3];
+        (void)rg_session_axes(s, r->pos + i, axes); // tokens of pictures count as their ids do
+        engine->positions[i] = axes[0];
     }
-    RG_TRY(rg_engine_exec(engine, true, r->n, r->wants_logits, &slot, err));
+    RG_TRY(rg_engine_exec(engine, RG_EXEC_MTP, r->n, r->wants_logits, &slot, err));
     const rg_kv_row row = {.n_tok = r->n, .pos = r->pos, .pages = s->pages};
     const rg_kv_batch batch = {.layout = rg_kv_pool_layout(engine->kv), .n_rows = 1, .rows = &row};
     const void *inputs[RG_MODEL_INPUTS] = {[RG_INPUT_IDS] = r->ids,

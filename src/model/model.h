@@ -11,6 +11,7 @@ typedef enum rg_part {
     RG_PART_ALL,    // "model.", it is the whole
     RG_PART_INSIDE, // "model.language_model.", its head outside
     RG_PART_AROUND, // "language_model.model.", its head inside
+    RG_PART_BARE,   // without "model."
 } rg_part;
 
 /** Fields may be read. Weights and numbers are read-only after loading: share freely between
@@ -34,14 +35,17 @@ typedef struct rg_model {
 /** How a graph will be used: builders may choose another form of the same maths. */
 typedef enum rg_purpose { RG_PURPOSE_PREFILL, RG_PURPOSE_DECODE, RG_PURPOSE_TRAIN } rg_purpose;
 
-/** Inputs of a model's graph, by slot. SEED: of dropout, i32 [2], only where something is dropped.
- */
+/** Inputs of a model's graph, by slot. */
 enum {
     RG_INPUT_IDS,
     RG_INPUT_POSITIONS,
     RG_INPUT_OUT_ROWS,
-    RG_INPUT_SEED,
-    RG_INPUT_HIDDEN, // f32 [n_tok, n_embd] of the head that predicts a token further
+    RG_INPUT_SEED, // of dropout, i32 [2], only where something is dropped
+    // only where there are pictures:
+    RG_INPUT_PICTURES, // f32 [n_tok, levels * n_embd]: zero in rows of words
+    RG_INPUT_WORDS,    // f32 [n_tok, 1]: 1 in rows of words, 0 in those of pictures
+    RG_INPUT_AXES,     // i32 [n_tok, 3]: positions by which a token turns
+    RG_INPUT_HIDDEN,   // f32 [n_tok, n_embd] of the head that predicts a token further
     RG_MODEL_INPUTS
 };
 
@@ -92,6 +96,8 @@ typedef struct rg_graph_extras {
                              // NULL: nothing is. NULL: no layer is steered
     rg_val *taps;            // receives [n_layer][RG_TAPS] values, which are kept; NULL: none are
     unsigned tap_set;        // those that are; the others are RG_VAL_NONE. 0: RG_TAPS_SHOWN
+    uint32_t picture_levels; // there are tokens of pictures, of so many hidden values each: one for
+                             // the embedding, the others for the first layers; 0: there are none
     bool keeps_hidden;       // of all tokens, not only of those that have logits
 } rg_graph_extras;
 
@@ -150,6 +156,8 @@ void rg_weight_name(const char *pattern, uint32_t layer, uint32_t expert,
 bool rg_weight_name_of_part(rg_part part, char name[RG_WEIGHT_NAME_MAX]);
 /** Is it a norm whose checkpoint holds what is added to 1? */
 bool rg_model_is_from_one(const rg_model *model, uint32_t slot);
+/** Is it the name of a tensor of the part that sees? */
+bool rg_weight_is_of_tower(rg_str name);
 /** Has the pattern one name for each expert? */
 bool rg_weight_is_split(const char *pattern);
 

@@ -32,7 +32,7 @@ rg_outputs rg_model_mtp_graph(const rg_model *model, rg_graph *g, size_t n_tok, 
         return out;
     }
     const rg_val row = rg_graph_input(g, RG_INPUT_OUT_ROWS, RG_DTYPE_I32, 1, 0);
-    const rg_val y = rg_select_rows(g, rg_build_layer(&b, layer, x), row);
+    const rg_val y = rg_select_rows(g, rg_build_layer(&b, layer, x, RG_VAL_NONE), row);
     const rg_val head = either(&b, RG_ROLE_MTP_OUTPUT, RG_ROLE_OUTPUT);
     out.hidden = rg_rmsnorm(g, y, either(&b, RG_ROLE_MTP_NORM, RG_ROLE_OUTPUT_NORM), h->norm_eps);
     out.logits =

@@ -23,9 +23,9 @@
 
 enum { VOCAB = TWIN_VOCAB, EMBD = TWIN_EMBD, CTX = 320, CHUNK = 24, GUESSES = 5 };
 
-// those of Qwen and V3.2 get a head of random weights; the last two have none
-static const char *const folders[] = {"qwen3.5",       "qwen3.5-moe", "qwen3-next", "deepseek-v3",
-                                      "deepseek-v3.2", "kimi-linear", "llama3"};
+// those of Qwen and V3.2 get a head of random weights; the last three have none
+static const char *const folders[] = {"qwen3.5",       "qwen3.5-moe", "qwen3-next",  "deepseek-v3",
+                                      "deepseek-v3.2", "kimi-linear", "deepseek-v4", "llama3"};
 enum { N_FOLDERS = sizeof folders / sizeof *folders, N_HEADS = 5 };
 
 typedef struct bench {
