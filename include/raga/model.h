@@ -40,6 +40,10 @@ typedef struct raga_model_options {
     size_t n_steers;
     const uint32_t *steer_layers; // layers that are steered; none: all that the files name
     size_t n_steer_layers;
+    // Guess tokens ahead and try them together: "mtp" (the model's prediction head, which is loaded
+    // for it) or "ngram" (what followed the last tokens before), ":N" for N at a time. Answers stay
+    // the same, drawn ones in their distribution. NULL: one token after another
+    const char *speculate;
 } raga_model_options;
 
 /**

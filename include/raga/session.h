@@ -52,6 +52,13 @@ typedef struct raga_bias {
     float bias;
 } raga_bias;
 
+/**
+ * Guess what follows: up to `most` tokens after ids[0 .. n - 1] and `next`. Wrong guesses cost time
+ * and change nothing else. @return how many were written to `guesses`
+ */
+typedef size_t raga_draft_fn(void *arg, const int32_t *ids, size_t n, int32_t next,
+                             int32_t *guesses, size_t most);
+
 /** How to sample and when to stop. Zero means default; the has_ flags tell a zero from a default.
  */
 typedef struct raga_generate_options {
@@ -79,7 +86,9 @@ typedef struct raga_generate_options {
     struct raga_grammar *grammar; // what the answer may look like (calls.h); NULL: anything
     bool has_markers; // the text shows markers of calls and reasoning that are control tokens
     bool has_think_budget;
-    size_t think_budget; // tokens of reasoning; then its end is written for the model
+    size_t think_budget;  // tokens of reasoning; then its end is written for the model
+    raga_draft_fn *draft; // guesses of your own, where the model was opened to speculate
+    void *draft_arg;
 } raga_generate_options;
 
 /** A step of a generation, borrowed during the call. */
@@ -104,6 +113,9 @@ typedef struct raga_result {
     uint64_t seed;
     double prompt_s;
     double generate_s;
+    size_t n_steps;    // of the model, after the prompt: less than tokens where guesses were right
+    size_t n_guessed;  // tokens guessed ahead
+    size_t n_accepted; // of them, those that were right
 } raga_result;
 
 /**

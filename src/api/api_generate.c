@@ -1,5 +1,6 @@
 /* Generation: evaluate, draw, decode, until something stops it. */
 #include "api/api_internal.h"
+#include "api/api_speculate.h"
 #include "api/api_thought.h"
 
 #include "base/clock.h"
@@ -25,6 +26,10 @@ typedef struct generation {
     void *arg;
     raga_result result;
     api_thought thought;
+    api_speculation speculation;
+    size_t most; // tokens
+    int32_t id;  // that was drawn last
+    bool is_done;
 } generation;
 
 static float either(float given, float model, float otherwise) {
@@ -117,8 +122,9 @@ static void put_token(generation *g, int32_t id) {
     }
 }
 
-// one token: drawn, counted, decoded, handed out; done is set with the reason when it was the last
-static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) {
+// one token: drawn, counted, decoded, handed out; is_done is set with the reason when it was the
+// last. guess: number of the guess at it, if there is one
+static rg_status take(generation *g, size_t guess, rg_error *err) {
     const raga_model *m = g->s->model;
     const float *logits = rg_session_logits(g->s->session);
     int32_t id = -1;
@@ -126,14 +132,15 @@ static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) 
     rg_status status = RG_OK;
     id = api_thought_next(&g->thought);
     if (id < 0 && g->o->grammar == NULL) {
-        status = rg_sampler_draw(g->sampler, logits, NULL, &id, err);
+        status = api_speculation_draw(&g->speculation, guess, logits, &id, err);
     } else if (id < 0) {
         status = api_grammar_draw(g->o->grammar, m, g->sampler, logits, &id, err);
     }
     if (status != RG_OK) {
         return status;
     }
-    *done = true;
+    g->id = id;
+    g->is_done = true;
     if (id < 0) {
         g->result.stop = "end";
         return RG_OK;
@@ -167,7 +174,7 @@ static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) 
         g->result.stop = "stop";
         return RG_OK;
     }
-    if (g->result.n_generated == most) {
+    if (g->result.n_generated == g->most) {
         g->result.stop = "length";
         return RG_OK;
     }
@@ -175,12 +182,38 @@ static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) 
         g->result.stop = "context";
         return RG_OK;
     }
-    *done = false;
+    g->is_done = false;
+    return RG_OK;
+}
+
+// one step of the model: the token that was drawn last and guesses after it, as many as are right
+static rg_status advance(generation *g, rg_error *err) {
+    rg_session *session = g->s->session;
+    api_speculation *sp = &g->speculation;
+    rg_status status = RG_OK;
+    const size_t room = raga_model_ctx(g->s->model) - rg_session_count(session) - 1;
+    const size_t wanted = g->most - g->result.n_generated - 1; // the last one needs no step
+    RG_TRY(api_speculation_draft(sp, session, g->id, room < wanted ? room : wanted, err));
     // asked for between two steps: the next one would forget it
-    if (rg_session_is_cancelled(g->s->session)) {
+    if (rg_session_is_cancelled(session)) {
         return rg_fail(err, RG_E_CANCELLED, "stopped on request");
     }
-    return rg_session_eval(g->s->session, &id, 1, NULL, NULL, err);
+    RG_TRY(rg_session_guess(session, sp->ids, sp->n + 1, err));
+    g->result.n_steps++;
+    g->result.n_guessed += sp->n;
+    for (size_t i = 0;; i++) {
+        RG_TRY(take(g, i, err));
+        if (i == sp->n || g->id != sp->ids[i + 1]) {
+            break;
+        }
+        g->result.n_accepted++;
+        if (g->is_done || !rg_session_accept(session)) {
+            break;
+        }
+    }
+
+done:
+    return status;
 }
 
 static rg_status run(generation *g, const int32_t *ids, size_t n, rg_error *err) {
@@ -203,10 +236,10 @@ static rg_status run(generation *g, const int32_t *ids, size_t n, rg_error *err)
     }
     const size_t left = raga_model_ctx(g->s->model) - g->result.n_prompt + 1;
     size_t most = g->o->max_tokens != 0 ? g->o->max_tokens : TOKENS_DEFAULT_MAX;
-    most = most < left ? most : left;
-    bool done = false;
-    while (!done && status == RG_OK) {
-        status = advance(g, most, &done, err);
+    g->most = most < left ? most : left;
+    status = take(g, SIZE_MAX, err);
+    while (!g->is_done && status == RG_OK) {
+        status = advance(g, err);
     }
     g->result.generate_s = (double)(rg_clock_ns() - middle) * 1e-9;
     if (status == RG_E_CANCELLED) {
@@ -248,6 +281,7 @@ raga_status raga_generate(raga_session *session, const int32_t *ids, size_t n,
     rg_buf_init(&g.ready, rg_mem_heap(), 0);
     RG_TRY(rg_stop_init(&g.stop, rg_mem_heap(), o.stop, o.n_stop, &err));
     RG_TRY(new_sampler(&g, &err));
+    api_speculation_begin(&g.speculation, session->model, &o, g.sampler);
     if (o.grammar != NULL) {
         api_grammar_begin(o.grammar);
     }
@@ -259,6 +293,7 @@ raga_status raga_generate(raga_session *session, const int32_t *ids, size_t n,
 
 done:
     api_thought_end(&g.thought);
+    api_speculation_end(&g.speculation);
     rg_sampler_free(g.sampler);
     if (g.stop.mem != NULL) {
         rg_stop_clear(&g.stop);

@@ -9,6 +9,7 @@
 #include "chat/answer.h"
 #include "chat/chat_format.h"
 #include "chat/template_line.h"
+#include "engine/draft.h"
 #include "engine/engine.h"
 #include "format/gguf.h"
 #include "format/hf_dir.h"
@@ -57,6 +58,7 @@ struct raga_model {
     rg_lora *loras;  // of all adapters
     rg_steer *steer; // NULL: nothing is added to the residual
     rg_engine_options options;
+    rg_draft_fn *draft;              // NULL: one token after another
     struct raga_tokenizer tokenizer; // tokenizer NULL: the model has none
     struct raga_template tpl;        // tpl NULL: the model has none
     rg_chat_format *chat;            // NULL: the model has no tokenizer

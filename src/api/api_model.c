@@ -1,4 +1,5 @@
 #include "api/api_internal.h"
+#include "api/api_speculate.h"
 
 #include "base/file.h"
 #include "model/faults.h"
@@ -212,11 +213,16 @@ static rg_status open_tower(raga_model *m, rg_error *err) {
 static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error *err) {
     rg_status status = RG_OK;
     RG_TRY(read_options(o, &m->options, err));
+    if (o->speculate != NULL) {
+        RG_TRY(api_speculation_read(o->speculate, &m->draft, &m->options.n_guesses, err));
+    }
     RG_TRY(api_source_open(o->path, &m->source, err));
     if (o->quant != NULL) {
         RG_TRY(quantize(m, o, err));
     }
-    RG_TRY(rg_model_load(rg_mem_heap(), m->source, &m->model, err));
+    RG_TRY(m->draft == rg_draft_mtp
+               ? rg_model_load_with_mtp(rg_mem_heap(), m->source, &m->model, err)
+               : rg_model_load(rg_mem_heap(), m->source, &m->model, err));
     if (rg_source_gguf(m->source) != NULL) {
         note(m, rg_gguf_warnings(rg_source_gguf(m->source)));
     }

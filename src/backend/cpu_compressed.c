@@ -69,15 +69,15 @@ static void features_at(const compressor *c, const rg_kv_row *row, size_t pos, c
     *scores = *values + c->width;
 }
 
-// the last features of the session, for rows to come
-static void keep_features(const compressor *c, const rg_kv_row *row) {
+// the last features of the session after n tokens of the step, for rows to come
+static void keep_features(const compressor *c, const rg_kv_row *row, size_t n, uint8_t *next) {
     const size_t ring = c->place.ring, slot = 2 * c->width;
-    float *to = (float *)(void *)row->recurrent_next + c->features;
-    if (row->n_tok < ring) {
+    float *to = (float *)(void *)next + c->features;
+    if (n < ring) {
         memcpy(to, (const float *)(const void *)row->recurrent + c->features,
                ring * slot * sizeof *to);
     }
-    for (size_t t = row->n_tok > ring ? row->n_tok - ring : 0; t < row->n_tok; t++) {
+    for (size_t t = n > ring ? n - ring : 0; t < n; t++) {
         float *at = to + (row->pos + t) % ring * slot;
         memcpy(at, c->c + (row->first + t) * c->width, c->width * sizeof *at);
         memcpy(at + c->width, c->s + (row->first + t) * c->width, c->width * sizeof *at);
@@ -130,7 +130,13 @@ void rg_cpu_compress(const rg_task *task, const rg_node *node, size_t chunk, voi
     const compressor c = compressor_of(task, node);
     _Static_assert(sizeof(columns) <= RG_SCRATCH_BYTES, "fits the scratch of a thread");
     if (chunk < kv->n_rows) {
-        keep_features(&c, &kv->rows[chunk]);
+        const rg_kv_row *row = &kv->rows[chunk];
+        for (size_t t = 0; row->recurrent_each != NULL && t < row->n_tok; t++) {
+            keep_features(&c, row, t + 1, row->recurrent_each[t]);
+        }
+        if (row->recurrent_each == NULL) {
+            keep_features(&c, row, row->n_tok, row->recurrent_next);
+        }
         return;
     }
     chunk -= kv->n_rows;
@@ -161,17 +167,19 @@ size_t rg_cpu_compressed_attention_chunks(rg_task *task, const rg_node *node) {
     return rg_task_value(task, node->in[0])->shape[0] + (has_state ? task->b->kv->n_rows : 0);
 }
 
-static void keep_window(const rg_task *task, const rg_node *node, const rg_kv_row *row) {
+// the last rows of the session after n tokens of the step
+static void keep_window(const rg_task *task, const rg_node *node, const rg_kv_row *row, size_t n,
+                        uint8_t *next) {
     const rg_op_params *p = &node->p;
     const size_t dim = p->head_dim, window = p->window;
     const size_t at =
         rg_kv_compressed(task->b->kv->layout, rg_task_value(task, node->in[3])->slot).window;
     const float *kv = (const float *)rg_task_data(task, node->in[1]) + row->first * dim;
-    float *to = (float *)(void *)row->recurrent_next + at;
-    if (row->n_tok < window) {
+    float *to = (float *)(void *)next + at;
+    if (n < window) {
         memcpy(to, (const float *)(const void *)row->recurrent + at, window * dim * sizeof *to);
     }
-    for (size_t t = row->n_tok > window ? row->n_tok - window : 0; t < row->n_tok; t++) {
+    for (size_t t = n > window ? n - window : 0; t < n; t++) {
         memcpy(to + (row->pos + t) % window * dim, kv + t * dim, dim * sizeof *to);
     }
 }
@@ -209,7 +217,13 @@ void rg_cpu_compressed_attention(const rg_task *task, const rg_node *node, size_
     const size_t n_rows = has_state ? task->b->kv->n_rows : 0;
     workspace *space = scratch;
     if (chunk < n_rows) {
-        keep_window(task, node, &task->b->kv->rows[chunk]);
+        const rg_kv_row *row = &task->b->kv->rows[chunk];
+        for (size_t t = 0; row->recurrent_each != NULL && t < row->n_tok; t++) {
+            keep_window(task, node, row, t + 1, row->recurrent_each[t]);
+        }
+        if (row->recurrent_each == NULL) {
+            keep_window(task, node, row, row->n_tok, row->recurrent_next);
+        }
         return;
     }
     const size_t t = chunk - n_rows;

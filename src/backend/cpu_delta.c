@@ -73,9 +73,9 @@ static const float *state_of(const rg_task *task, rg_val beside, const rg_kv_row
     return (const float *)(const void *)(row->recurrent + layer + at);
 }
 
-static float *next_state_of(const rg_task *task, rg_val beside, const rg_kv_row *row, size_t at) {
+static float *next_state_of(const rg_task *task, rg_val beside, uint8_t *next, size_t at) {
     const size_t layer = rg_task_value(task, beside)->slot * task->b->kv->layout->recurrent_bytes;
-    return (float *)(void *)(row->recurrent_next + layer + at);
+    return (float *)(void *)(next + layer + at);
 }
 
 // ---- convolution ----
@@ -116,6 +116,20 @@ static void keep_tail(const rg_conv_columns *c, float *tail, size_t stride) {
     }
 }
 
+// the same after the last token, or after each of them
+static void keep_tails(const rg_task *task, rg_val beside, const rg_kv_row *row,
+                       const rg_conv_columns *c, size_t at) {
+    rg_conv_columns part = *c;
+    if (row->recurrent_each == NULL) {
+        keep_tail(c, next_state_of(task, beside, row->recurrent_next, at), c->before_stride);
+        return;
+    }
+    for (size_t t = 0; t < row->n_tok; t++) {
+        part.n_tok = t + 1;
+        keep_tail(&part, next_state_of(task, beside, row->recurrent_each[t], at), c->before_stride);
+    }
+}
+
 void rg_cpu_conv(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     (void)scratch;
     const rg_val beside = node->in[2];
@@ -130,7 +144,7 @@ void rg_cpu_conv(const rg_task *task, const rg_node *node, size_t chunk, void *s
         const size_t at = node->p.from + block * CHUNK_COLUMNS;
         c.before_stride = node->p.width == 0 ? n : node->p.width;
         c.before = state_of(task, beside, &row, 0) + at;
-        keep_tail(&c, next_state_of(task, beside, &row, 0) + at, c.before_stride);
+        keep_tails(task, beside, &row, &c, at * sizeof *y);
     }
     rg_conv_run(&c, y);
 }
@@ -175,6 +189,32 @@ size_t rg_cpu_delta_chunks(rg_task *task, const rg_node *node) {
     return n_rows(task, node->in[5]) * node->p.n_head;
 }
 
+// all tokens of a session: the state goes along, and stays behind after each where that is wanted
+static void run_head(const rg_task *task, rg_val beside, const rg_kv_row *row, rg_delta_head h,
+                     size_t at, float *y) {
+    const size_t bytes = h.k_dim * h.v_dim * sizeof *y;
+    const float *before = state_of(task, beside, row, at);
+    if (row->recurrent_each == NULL) {
+        float *s = next_state_of(task, beside, row->recurrent_next, at);
+        memcpy(s, before, bytes);
+        rg_delta_run(&h, s, y);
+        return;
+    }
+    h.n_tok = 1;
+    for (size_t t = 0; t < row->n_tok; t++) {
+        float *s = next_state_of(task, beside, row->recurrent_each[t], at);
+        memcpy(s, before, bytes);
+        rg_delta_run(&h, s, y);
+        before = s;
+        h.q += h.k_stride;
+        h.k += h.k_stride;
+        h.v += h.v_stride;
+        h.decay += h.decay_stride;
+        h.beta += h.gate_stride;
+        y += h.v_stride;
+    }
+}
+
 void rg_cpu_delta(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     _Static_assert((size_t)RG_DELTA_DIM_MAX * RG_DELTA_DIM_MAX * sizeof(float) <= RG_SCRATCH_BYTES,
                    "the largest S fits the scratch");
@@ -186,21 +226,19 @@ void rg_cpu_delta(const rg_task *task, const rg_node *node, size_t chunk, void *
     const rg_kv_row row = row_at(task, beside, chunk / p->n_head, h.n_tok);
     float *s = scratch;
     float *y = (float *)rg_task_data(task, node->out[0]) + head * p->v_dim + row.first * h.v_stride;
-    if (has_state(task, beside)) {
-        const size_t at = task->b->kv->layout->conv_bytes + head * n * sizeof *s;
-        s = next_state_of(task, beside, &row, at);
-        memcpy(s, state_of(task, beside, &row, at), n * sizeof *s);
-    } else {
-        memset(s, 0, n * sizeof *s);
-        h.positions = rg_task_data(task, beside);
-    }
     h.n_tok = row.n_tok;
     h.q += row.first * h.k_stride;
     h.k += row.first * h.k_stride;
     h.v += row.first * h.v_stride;
     h.decay += row.first * h.decay_stride;
     h.beta += row.first * h.gate_stride;
-    rg_delta_run(&h, s, y);
+    if (has_state(task, beside)) {
+        run_head(task, beside, &row, h, task->b->kv->layout->conv_bytes + head * n * sizeof *s, y);
+    } else {
+        memset(s, 0, n * sizeof *s);
+        h.positions = rg_task_data(task, beside);
+        rg_delta_run(&h, s, y);
+    }
 }
 
 // one chunk a key head: the value heads that share it add to the same gradients

@@ -247,6 +247,7 @@ static void cmd_stats(loop *l, const char *rest) {
            r->n_prompt, r->prompt_s, r->n_generated,
            r->generate_s > 0 ? (double)r->n_generated / r->generate_s : 0,
            (unsigned long long)r->seed, r->stop);
+    cli_print_guesses(stdout, r);
     printf("%zu of %zu tokens of context used\n", raga_session_count(l->chat->session),
            raga_model_ctx(l->chat->model));
 }

@@ -174,3 +174,11 @@ raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_
     free(answer);
     return status;
 }
+
+void cli_print_guesses(FILE *out, const raga_result *result) {
+    if (result->n_guessed != 0) {
+        fprintf(out, "%zu tokens guessed ahead, %zu of them right; %zu steps, %.2f tokens a step\n",
+                result->n_guessed, result->n_accepted, result->n_steps,
+                (double)(result->n_generated - 1) / (double)result->n_steps);
+    }
+}

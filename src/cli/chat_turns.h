@@ -49,3 +49,6 @@ size_t cli_chat_mark(const cli_chat *chat);
  * @param step  as of raga_generate
  */
 raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_error *err);
+
+/** Tokens guessed ahead and what came of them, one line; nothing where nothing was guessed. */
+void cli_print_guesses(FILE *out, const raga_result *result);

@@ -90,6 +90,10 @@ static void print_json(const raga_result *res, const char *ids, const char *text
     printf(",\"prompt_tokens\":%zu,\"stop\":\"%s\",\"seed\":%llu,\"prompt_s\":%.4f,\"generate_s\":%"
            ".4f",
            res->n_prompt, res->stop, (unsigned long long)res->seed, res->prompt_s, res->generate_s);
+    if (res->n_guessed != 0) {
+        printf(",\"steps\":%zu,\"guessed\":%zu,\"accepted\":%zu", res->n_steps, res->n_guessed,
+               res->n_accepted);
+    }
     if (has_logprobs) {
         printf(",\"logprobs\":[%s]", logprobs);
     }
@@ -104,6 +108,7 @@ static void print_stats(const raga_model *model, const raga_result *res) {
             cli_dim(), res->n_prompt, res->prompt_s, res->n_generated,
             res->generate_s > 0 ? (double)res->n_generated / res->generate_s : 0,
             (unsigned long long)res->seed, raga_model_ctx(model), res->stop, cli_plain());
+    cli_print_guesses(stderr, res);
 }
 
 // what a reader of the answer may want to know, and a program that reads it not
@@ -330,6 +335,7 @@ int cmd_run(int argc, char **argv) {
         {"--regex", CLI_TEXT, &r.regex, "TEXT", "hold it to a regular expression, all of it", 0, 0, NULL},
         {"--jsonl", CLI_FLAG, &r.is_jsonl, NULL, "{id, messages, tools} a line to {id, calls, reply}", 0, 0, NULL},
         {"--no-grammar", CLI_FLAG, &r.is_unheld, NULL, "with --jsonl: calls may be malformed", 0, 0, NULL},
+        {"--speculate", CLI_TEXT, &r.m.speculate, "HOW[:N]", "guess N tokens ahead by the model's head (mtp) or the text so far (ngram)", 0, 0, NULL},
         {"--stats", CLI_FLAG, &r.has_stats, NULL, "tokens, speed and seed on stderr", 0, 0, NULL},
         CLI_MODEL_OPTIONS(r.m),
     };
@@ -352,7 +358,8 @@ int cmd_run(int argc, char **argv) {
                     "  raga run model.gguf --schema person.json \"Ada, born 1815\"\n"
                     "  raga run model.gguf --regex \"yes|no\" \"Is water wet?\"\n"
                     "  raga run Qwen3-VL-2B-Instruct --image photo.jpg \"What is this?\"\n"
-                    "  raga run model.gguf --jsonl < conversations.jsonl\n"};
+                    "  raga run model.gguf --jsonl < conversations.jsonl\n"
+                    "  raga run Qwen3.5-4B --speculate mtp:2 --stats \"Why is the sky blue?\"\n"};
     const int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;

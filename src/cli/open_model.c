@@ -26,6 +26,7 @@ raga_model *cli_open_model(const cli_model *m) {
                                         .is_exact = m->is_exact,
                                         .kv_type = m->kv_type,
                                         .quant = m->quant,
+                                        .speculate = m->speculate,
                                         .progress = show_progress,
                                         .adapters = m->adapters.items,
                                         .n_adapters = m->adapters.n,

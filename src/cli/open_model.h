@@ -15,7 +15,8 @@ typedef struct cli_model {
     cli_list adapters;
     cli_list steers;
     cli_layers steer_layers;
-    bool is_facts_only; // no engine is made
+    const char *speculate; // how tokens are guessed ahead; NULL: they are not
+    bool is_facts_only;    // no engine is made
 } cli_model;
 
 // rows for a command's table; m is the command's cli_model

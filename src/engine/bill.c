@@ -18,7 +18,7 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
         n_recurrent += h->is_recurrent[i];
     }
     *layout = (rg_kv_layout){.dtype = options->kv_dtype,
-                             .n_layer = h->n_layer - n_recurrent,
+                             .n_layer = rg_model_blocks(model) - n_recurrent,
                              .n_recurrent = n_recurrent,
                              .page_len = RG_PAGE_LEN,
                              .n_kv_head = p.n_kv_head,
@@ -45,6 +45,22 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
     return rg_kv_layout_init(layout, err);
 }
 
+// what a plan of the prediction head takes, with logits or without
+static rg_status mtp_bytes(const rg_model *model, const rg_exec_options *how, size_t n_tok,
+                           bool wants_logits, size_t *bytes, rg_error *err) {
+    rg_graph g;
+    rg_exec *exec = NULL;
+    rg_graph_init(&g, model->mem);
+    rg_model_mtp_graph(model, &g, n_tok, wants_logits);
+    const rg_status status = rg_exec_new(model->mem, &g, how, &exec, err);
+    if (status == RG_OK) {
+        *bytes = rg_exec_arena_bytes(exec) > *bytes ? rg_exec_arena_bytes(exec) : *bytes;
+    }
+    rg_exec_free(exec);
+    rg_graph_clear(&g);
+    return status;
+}
+
 // The arena of the largest step: a full chunk, and beside it the rows that go through the head, as
 // many as a step may ask for. Smaller steps lay the same values out with less between them.
 static rg_status activation_bytes(const rg_model *model, const rg_engine_options *options,
@@ -64,6 +80,7 @@ static rg_status activation_bytes(const rg_model *model, const rg_engine_options
     rg_graph_init(&g, model->mem);
     extras.picture_levels = picture_levels;
     extras.taps = NULL;
+    extras.keeps_hidden = model->has_mtp;
     if (options->taps != NULL) {
         extras.taps = rg_new_array(model->mem, model->h.n_layer, RG_TAPS * sizeof *extras.taps);
         if (extras.taps == NULL) {
@@ -79,6 +96,10 @@ static rg_status activation_bytes(const rg_model *model, const rg_engine_options
                                  .n_rows_max = 1};
     RG_TRY(rg_exec_new(model->mem, &g, &how, &exec, err));
     *bytes = rg_exec_arena_bytes(exec) + n_out * row_bytes + ROW_SLACK_BYTES;
+    if (model->has_mtp) {
+        RG_TRY(mtp_bytes(model, &how, n_tok, false, bytes, err));
+        RG_TRY(mtp_bytes(model, &how, RG_MTP_ROWS_MAX, true, bytes, err));
+    }
 
 done:
     rg_exec_free(exec);
@@ -131,8 +152,14 @@ rg_status rg_engine_bill(const rg_model *model, const rg_engine_options *options
     }
 
     // what is left after the fixed part goes to the context, in whole pages
-    // a session has its recurrent state twice, and the marks that it can go back to
-    const size_t recurrent = rg_recurrent_bytes(&layout) * (2 + RG_SESSION_MARKS) * o.n_slots;
+    // a session has its recurrent state twice, the marks that it can go back to, and one for each
+    // token of a step that tries guesses; a prediction head has hidden values and logits beside
+    const size_t n_states = 2 + RG_SESSION_MARKS + (o.n_guesses == 0 ? 0 : 1 + o.n_guesses);
+    const size_t n_rows = o.n_guesses + model->has_mtp; // of logits
+    const size_t recurrent = (rg_recurrent_bytes(&layout) * n_states +
+                              rg_hidden_bytes(model) * (o.chunk_tokens + 2 + RG_SESSION_MARKS) +
+                              model->h.n_vocab * sizeof(float) * n_rows) *
+                             o.n_slots;
     const size_t fixed = bill.weights_owned + bill.weights_mapped + bill.scratch +
                          bill.activations + bill.pictures + recurrent;
     const size_t left = bill.budget > fixed ? bill.budget - fixed : 0;

@@ -43,6 +43,10 @@ static rg_status alloc_buffers(rg_engine *engine, rg_error *err) {
 rg_status rg_engine_new(const rg_mem *mem, const rg_model *model, const rg_source *source,
                         const rg_engine_options *options, rg_engine **out, rg_error *err) {
     rg_bill bill;
+    if (options->n_guesses > RG_GUESSES_MAX) {
+        return rg_fail(err, RG_E_ARG, "%zu guesses in one step, at most %d are possible",
+                       options->n_guesses, RG_GUESSES_MAX);
+    }
     rg_status status = rg_engine_bill(model, options, &bill, err);
     rg_engine *engine = status == RG_OK ? rg_new(mem, sizeof *engine) : NULL;
     if (engine == NULL) {
@@ -66,7 +70,7 @@ void rg_engine_free(rg_engine *engine) {
     if (engine == NULL) {
         return;
     }
-    for (size_t i = 0; i < RG_EXEC_CACHE; i++) {
+    for (size_t i = 0; i < sizeof engine->execs / sizeof *engine->execs; i++) {
         rg_exec_free(engine->execs[i].exec);
         rg_free(engine->mem, engine->execs[i].taps);
     }
@@ -97,14 +101,13 @@ const rg_kernels *rg_engine_kernels(const rg_engine *engine) {
     return &engine->kernels;
 }
 
-rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, bool has_pictures,
+rg_status rg_engine_exec(rg_engine *engine, rg_exec_kind kind, size_t n_tok, size_t n_out,
                          rg_exec_slot **out, rg_error *err) {
     // found, or the slot that was used longest ago
     rg_exec_slot *slot = &engine->execs[0];
-    for (size_t i = 0; i < RG_EXEC_CACHE; i++) {
+    for (size_t i = 0; i < RG_EXEC_CACHE + 2 * engine->options.n_guesses; i++) {
         rg_exec_slot *s = &engine->execs[i];
-        if (s->exec != NULL && s->n_tok == n_tok && s->n_out == n_out &&
-            s->has_pictures == has_pictures) {
+        if (s->exec != NULL && s->kind == kind && s->n_tok == n_tok && s->n_out == n_out) {
             s->last_use = ++engine->n_steps;
             *out = s;
             return RG_OK;
@@ -115,9 +118,11 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, bool has
     rg_graph g;
     rg_exec *exec = NULL;
     rg_graph_extras extras = engine->options.extras;
-    extras.picture_levels = has_pictures ? rg_tower_levels(engine->options.tower) : 0;
+    const bool is_mtp = kind == RG_EXEC_MTP;
+    extras.picture_levels = kind == RG_EXEC_PICTURES ? rg_tower_levels(engine->options.tower) : 0;
     extras.taps = NULL;
-    if (engine->options.taps != NULL) {
+    extras.keeps_hidden = engine->model->has_mtp;
+    if (engine->options.taps != NULL && !is_mtp) {
         extras.taps =
             rg_new_array(engine->mem, engine->model->h.n_layer, RG_TAPS * sizeof *extras.taps);
         if (extras.taps == NULL) {
@@ -126,8 +131,10 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, bool has
     }
     rg_graph_init(&g, engine->mem);
     const rg_outputs outputs =
-        rg_model_graph(engine->model, &g, n_tok == 1 ? RG_PURPOSE_DECODE : RG_PURPOSE_PREFILL,
-                       &extras, n_tok, n_out);
+        is_mtp
+            ? rg_model_mtp_graph(engine->model, &g, n_tok, n_out != 0)
+            : rg_model_graph(engine->model, &g, n_tok == 1 ? RG_PURPOSE_DECODE : RG_PURPOSE_PREFILL,
+                             &extras, n_tok, n_out);
     const rg_exec_options how = {.kernels = &engine->kernels,
                                  .is_exact = engine->options.is_exact,
                                  .n_threads = engine->options.n_threads,
@@ -152,7 +159,7 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, bool has
                            .taps = extras.taps,
                            .n_tok = n_tok,
                            .n_out = n_out,
-                           .has_pictures = has_pictures,
+                           .kind = kind,
                            .last_use = ++engine->n_steps};
     *out = slot;
     return RG_OK;
@@ -179,7 +186,8 @@ static bool place(rg_engine *engine, const rg_session *s, size_t pos, size_t at)
 
 // ids and positions of all tokens of a step, and the rows of its batch
 static rg_status gather(rg_engine *engine, const rg_batch_item *items, size_t n_items,
-                        rg_kv_row *rows, size_t *n_tok, bool *has_pictures, rg_error *err) {
+                        bool is_guess, rg_kv_row *rows, size_t *n_tok, bool *has_pictures,
+                        rg_error *err) {
     const int32_t n_vocab = (int32_t)engine->model->h.n_vocab;
     size_t at = 0;
     for (size_t i = 0; i < n_items; i++) {
@@ -206,7 +214,8 @@ static rg_status gather(rg_engine *engine, const rg_batch_item *items, size_t n_
                               .pos = s->n,
                               .pages = s->pages,
                               .recurrent = s->recurrent,
-                              .recurrent_next = s->recurrent_next};
+                              .recurrent_next = s->recurrent_next,
+                              .recurrent_each = is_guess ? s->after : NULL};
         at += items[i].n;
     }
     *n_tok = at;
@@ -227,9 +236,9 @@ static rg_status show_taps(rg_engine *engine, const rg_exec_slot *slot, size_t p
     return status;
 }
 
-rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_items,
-                        const int32_t *out_rows, size_t n_out, const float **logits,
-                        rg_error *err) {
+rg_status rg_engine_compute(rg_engine *engine, const rg_batch_item *items, size_t n_items,
+                            const int32_t *out_rows, size_t n_out, bool is_guess,
+                            rg_exec_slot **out, rg_error *err) {
     rg_kv_row rows[RG_BATCH_ROWS_MAX];
     size_t n_tok = 0;
     rg_exec_slot *slot = NULL;
@@ -242,9 +251,13 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
         return rg_fail(err, RG_E_LIMIT, "a step of %zu sessions, 1 to %d are possible", n_items,
                        RG_BATCH_ROWS_MAX);
     }
+    for (size_t i = 0; i < n_items; i++) {
+        RG_TRY(rg_mtp_make_room(items[i].session, items[i].n, err));
+    }
     bool has_pictures = false;
-    RG_TRY(gather(engine, items, n_items, rows, &n_tok, &has_pictures, err));
-    RG_TRY(rg_engine_exec(engine, n_tok, n_out, has_pictures, &slot, err));
+    RG_TRY(gather(engine, items, n_items, is_guess, rows, &n_tok, &has_pictures, err));
+    RG_TRY(rg_engine_exec(engine, has_pictures ? RG_EXEC_PICTURES : RG_EXEC_WORDS, n_tok, n_out,
+                          &slot, err));
     const rg_kv_batch batch = {
         .layout = rg_kv_pool_layout(engine->kv), .n_rows = n_items, .rows = rows};
     const void *inputs[RG_MODEL_INPUTS] = {
@@ -266,8 +279,34 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
     if (slot->taps != NULL) {
         RG_TRY(show_taps(engine, slot, items[0].session->n, err));
     }
+    *out = slot;
+
+done:
+    if (status != RG_OK) {
+        // pages taken for tokens that did not come about go back
+        for (size_t i = 0; i < n_items; i++) {
+            rg_session_forget_guesses(items[i].session);
+        }
+    }
+    return status;
+}
+
+rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_items,
+                        const int32_t *out_rows, size_t n_out, const float **logits,
+                        rg_error *err) {
+    rg_exec_slot *slot = NULL;
+    const rg_status status =
+        rg_engine_compute(engine, items, n_items, out_rows, n_out, false, &slot, err);
+    if (status != RG_OK) {
+        return status;
+    }
+    const float *hidden = rg_exec_value(slot->exec, engine->arena, slot->outputs.hidden);
+    const size_t width = engine->model->has_mtp ? engine->model->h.n_embd : 0;
     for (size_t i = 0; i < n_items; i++) {
         rg_session *s = items[i].session;
+        rg_mtp_take(s, items[i].ids, hidden, items[i].n);
+        hidden += items[i].n * width;
+        s->n_guessed = 0;
         memmove(s->ids + s->n, items[i].ids, items[i].n * sizeof *s->ids); // the same, catching up
         s->n += items[i].n;
         s->n_held = s->n > s->n_held ? s->n : s->n_held;
@@ -278,15 +317,7 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
         rg_session_mark_state(s, items[i].n);
     }
     *logits = rg_exec_value(slot->exec, engine->arena, slot->outputs.logits);
-
-done:
-    if (status != RG_OK) {
-        // pages taken for tokens that did not come about go back
-        for (size_t i = 0; i < n_items; i++) {
-            rg_session_drop_pages(items[i].session, rg_pages_of(items[i].session->n));
-        }
-    }
-    return status;
+    return RG_OK;
 }
 
 rg_status rg_engine_step(rg_engine *engine, const rg_batch_item *items, size_t n_items,
@@ -310,8 +341,7 @@ rg_status rg_engine_step(rg_engine *engine, const rg_batch_item *items, size_t n
     }
     RG_TRY(rg_engine_run(engine, items, n_items, engine->out_rows, n_items, &logits, err));
     for (size_t i = 0; i < n_items; i++) {
-        memcpy(items[i].session->logits, logits + i * n_vocab, n_vocab * sizeof *logits);
-        items[i].session->has_logits = true;
+        rg_session_set_logits(items[i].session, logits + i * n_vocab);
     }
 
 done:

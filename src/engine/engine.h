@@ -14,6 +14,7 @@
 #define RG_CHUNK_TOKENS   512 // of a prompt, in one step
 #define RG_OUT_ROWS_MAX   64  // rows of logits in one step
 #define RG_BATCH_ROWS_MAX 64  // sessions in one step
+#define RG_GUESSES_MAX    15  // tokens ahead that one step may try
 
 typedef struct rg_engine rg_engine;
 typedef struct rg_session rg_session;
@@ -36,6 +37,7 @@ typedef struct rg_engine_options {
     size_t chunk_tokens;    // 0: RG_CHUNK_TOKENS
     bool is_exact;          // f32 activations and cache: the oracle
     rg_dtype kv_dtype;      // F16 or F32; with is_exact always F32
+    size_t n_guesses;       // most guesses in one step of a session, see rg_session_guess; 0: none
     rg_graph_extras extras; // what is added to the model; its tensors live as long as the engine
     const rg_model *tower;  // the part that sees, living as long as the engine; NULL: there is none
     rg_taps_fn *taps;       // NULL: nobody looks, and nothing is kept. Steps of one session only
@@ -108,6 +110,30 @@ rg_status rg_session_eval(rg_session *session, const int32_t *ids, size_t n, rg_
 /** Logits [n_vocab] after the last token; NULL before the first. Valid until the session is
  * evaluated again. */
 const float *rg_session_logits(const rg_session *session);
+
+/**
+ * Append ids[0] and try n - 1 guesses of what follows it, in the same step. The session then stands
+ * after ids[0]. Each rg_session_accept takes one guess more; whatever else is done to the session
+ * forgets those left, at no cost.
+ * Errors: those of rg_session_eval; RG_E_LIMIT: more guesses than options.n_guesses.
+ */
+rg_status rg_session_guess(rg_session *session, const int32_t *ids, size_t n,
+                           rg_error *err) RG_MUST_CHECK;
+/** The next guess was right: the session grows by it, and its logits are those after it. False:
+ * there is none left. */
+bool rg_session_accept(rg_session *session);
+
+/**
+ * What the model's prediction head expects. The first call (i 0) says which token comes next, and
+ * what follows that one is expected; call i, that the head's last expectation came true as `id`.
+ * The session stays as it is. Its model was loaded with the head. Errors: RG_E_UNSUPPORTED (no head
+ * is loaded), RG_E_ARG (an id out of the vocabulary, a call out of order, an empty session),
+ * RG_E_LIMIT (the context ends), those of a step.
+ */
+rg_status rg_session_predict(rg_session *session, size_t i, int32_t id,
+                             rg_error *err) RG_MUST_CHECK;
+/** Logits [n_vocab] of the last rg_session_predict, borrowed until the next. */
+const float *rg_session_prediction(const rg_session *session);
 
 /** One session's part of a batch. */
 typedef struct rg_batch_item {

@@ -5,9 +5,13 @@
 
 #include <pthread.h>
 
-#define RG_EXEC_CACHE    8   // plans kept, by shape
-#define RG_SESSION_MARKS 4   // recurrent states that a session can go back to
-#define RG_MARK_TOKENS   512 // between two of them while tokens come one by one
+#define RG_EXEC_CACHE    8 // plans kept, by shape; two more for each guess of a step
+#define RG_MTP_ROWS_MAX  (RG_GUESSES_MAX + 1) // rows of the prediction head that end in logits
+#define RG_SESSION_MARKS 4                    // recurrent states that a session can go back to
+#define RG_MARK_TOKENS   512                  // between two of them while tokens come one by one
+
+/** What a plan is of: the model on words, or with pictures among them; its prediction head. */
+typedef enum rg_exec_kind { RG_EXEC_WORDS, RG_EXEC_PICTURES, RG_EXEC_MTP } rg_exec_kind;
 
 typedef struct rg_exec_slot {
     rg_exec *exec;
@@ -15,7 +19,7 @@ typedef struct rg_exec_slot {
     rg_val *taps; // [n_layer][RG_TAPS]; NULL: nobody looks
     size_t n_tok;
     size_t n_out;
-    bool has_pictures;
+    rg_exec_kind kind;
     uint64_t last_use;
 } rg_exec_slot;
 
@@ -38,14 +42,15 @@ struct rg_engine {
     float *pictures;    // [chunk][levels][n_embd]; NULL without a tower, as the next two
     float *words;       // [chunk]: 1 for a word, 0 for a token of a picture
     int32_t *axes;      // [chunk][3]
-    rg_exec_slot execs[RG_EXEC_CACHE];
+    rg_exec_slot execs[RG_EXEC_CACHE + 2 * RG_GUESSES_MAX];
     uint64_t n_steps;
 };
 
 /** The recurrent state as it was after some tokens, to go back to. */
 typedef struct rg_session_mark {
     size_t n;
-    uint8_t *state; // NULL: not in use yet
+    uint8_t *state; // NULL: not in use yet. With a prediction head the hidden values of token n - 1
+                    // follow it
 } rg_session_mark;
 
 /** A picture that was looked at. Its engine's lock guards the count. */
@@ -74,12 +79,26 @@ struct rg_session {
     rg_session_mark marks[RG_SESSION_MARKS];
     uint8_t **pages; // n_pages of them hold the tokens
     size_t n_pages;
-    float *logits; // of the last token
+    float *logits; // [1 + n_guesses][n_vocab] after the last token: row logits_row
+    size_t logits_row;
     bool has_logits;
     rg_shown *shown; // pictures, in order
     size_t n_shown;
     size_t shown_cap;
     rg_atomic_bool cancel;
+
+    // guesses that wait: their state is in the pages and in `after`, their logits follow
+    size_t n_guessed;
+    uint8_t *after[RG_GUESSES_MAX + 1]; // recurrent state after each token of such a step
+
+    // of a prediction head: its keys and values of position t come from the hidden values of
+    // position t and token t + 1, so that it is behind by one
+    float *hidden;      // [chunk + 1][n_embd] of positions n_mtp .. n - 1; NULL: there is no head
+    size_t n_mtp;       // positions that it has seen: their keys and values are in the pages
+    int32_t mtp_id;     // token that it has been told to expect, beyond n_mtp; -1: none
+    size_t n_mtp_ahead; // predictions made since
+    float *mtp_hidden;  // [n_embd] of the last one
+    float *mtp_logits;  // [n_vocab]
 };
 
 /** Pages that n tokens need. */
@@ -95,7 +114,7 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
                            rg_kv_layout *layout, rg_error *err) RG_MUST_CHECK;
 
 /** The plan for a shape, made or found. Call with the lock held. */
-rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, bool has_pictures,
+rg_status rg_engine_exec(rg_engine *engine, rg_exec_kind kind, size_t n_tok, size_t n_out,
                          rg_exec_slot **out, rg_error *err) RG_MUST_CHECK;
 
 /** A sight without values yet. Call with the lock held, as what follows. */
@@ -114,6 +133,15 @@ void rg_session_clip_sights(rg_session *session, size_t n);
 const float *rg_session_axes(const rg_session *session, size_t pos, int32_t axes[3]);
 
 /**
+ * Compute one step, and leave the sessions as they are but for room and what lies beyond their
+ * tokens. Call with the lock held.
+ * @param is_guess  the recurrent state after each token is wanted, in session->after
+ */
+rg_status rg_engine_compute(rg_engine *engine, const rg_batch_item *items, size_t n_items,
+                            const int32_t *out_rows, size_t n_out, bool is_guess,
+                            rg_exec_slot **slot, rg_error *err) RG_MUST_CHECK;
+
+/**
  * Run one step: the items' tokens at the end of their sessions. Call with the lock held.
  * out_rows: n_out token numbers of the step whose logits are wanted. On success sessions have
  * grown, on failure not.
@@ -124,11 +152,39 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
 
 /** Give the session pages for n more tokens, its last page to itself. Call with the lock held. */
 rg_status rg_session_grow(rg_session *session, size_t n, rg_error *err) RG_MUST_CHECK;
+/** Make page i the session's alone: it is about to be written. Call with the lock held. */
+rg_status rg_session_own_page(rg_session *session, size_t i, rg_error *err) RG_MUST_CHECK;
+/** Forget guesses that wait, and pages beyond the tokens. Call with the lock held. */
+void rg_session_forget_guesses(rg_session *session);
+/** Logits [n_vocab] after the session's last token. */
+void rg_session_set_logits(rg_session *session, const float *logits);
 /** Evaluate what was held but lost its state. Call with the lock held. */
 rg_status rg_session_catch_up(rg_session *session, rg_error *err) RG_MUST_CHECK;
 /** Remember the recurrent state after a step of n tokens, where that is due. Call with the lock
  * held. */
 void rg_session_mark_state(rg_session *session, size_t n);
+/** Room for what a prediction head knows of a session; nothing where the model has none. */
+rg_status rg_mtp_alloc(rg_session *session, rg_error *err) RG_MUST_CHECK;
+void rg_mtp_free(rg_session *session);
+/** Before a step of n tokens: make room for their hidden values. Call with the lock held. */
+rg_status rg_mtp_make_room(rg_session *session, size_t n, rg_error *err) RG_MUST_CHECK;
+/** Let the head see all positions whose next token is known. Call with the lock held. */
+rg_status rg_mtp_flush(rg_session *session, rg_error *err) RG_MUST_CHECK;
+/** After a step on ids [n], before the session has grown: hidden values [n, n_embd] of its tokens.
+ */
+void rg_mtp_take(rg_session *session, const int32_t *ids, const float *hidden, size_t n);
+/** Hidden values [n_embd] of the session's last token; NULL: they are not known. */
+const float *rg_mtp_last(const rg_session *session);
+/**
+ * The session goes back to n tokens.
+ * @param last  hidden values of token n - 1 where they are known otherwise; NULL
+ * @return      tokens after which the head can go on: n, or n - 1
+ */
+size_t rg_mtp_cut(rg_session *session, size_t n, const float *last);
+/** Bytes of the hidden values of one token; 0: the model has no prediction head. */
+static inline size_t rg_hidden_bytes(const rg_model *model) {
+    return model->has_mtp ? model->h.n_embd * sizeof(float) : 0;
+}
 /** Bytes of the recurrent state of one session. */
 static inline size_t rg_recurrent_bytes(const rg_kv_layout *layout) {
     return rg_kv_state_bytes(layout);

@@ -9,17 +9,31 @@ static rg_status session_alloc(rg_engine *engine, rg_session **out, rg_error *er
         s->engine = engine;
         s->ids = rg_new_array(engine->mem, n_ctx, sizeof *s->ids);
         s->pages = rg_new_array(engine->mem, rg_pages_of(n_ctx), sizeof *s->pages);
-        s->logits = rg_new_array(engine->mem, engine->model->h.n_vocab, sizeof *s->logits);
+        s->logits = rg_new_array(engine->mem, 1 + engine->options.n_guesses,
+                                 engine->model->h.n_vocab * sizeof *s->logits);
+        s->mtp_id = -1;
     }
     const size_t n_state = rg_recurrent_bytes(rg_kv_pool_layout(engine->kv));
     if (s != NULL && n_state != 0) {
         s->recurrent = rg_new(engine->mem, n_state);
         s->recurrent_next = rg_new(engine->mem, n_state);
     }
-    if (s == NULL || s->ids == NULL || s->pages == NULL || s->logits == NULL ||
+    bool has_after = true;
+    for (size_t i = 0; s != NULL && n_state != 0 && engine->options.n_guesses != 0 &&
+                       i <= engine->options.n_guesses;
+         i++) {
+        s->after[i] = rg_alloc(engine->mem, n_state);
+        has_after = has_after && s->after[i] != NULL;
+    }
+    if (s == NULL || !has_after || s->ids == NULL || s->pages == NULL || s->logits == NULL ||
         (n_state != 0 && (s->recurrent == NULL || s->recurrent_next == NULL))) {
         rg_session_free(s);
         return rg_fail(err, RG_E_MEMORY, "no memory for a session of %zu tokens", n_ctx);
+    }
+    const rg_status status = rg_mtp_alloc(s, err);
+    if (status != RG_OK) {
+        rg_session_free(s);
+        return status;
     }
     *out = s;
     return RG_OK;
@@ -42,6 +56,10 @@ void rg_session_free(rg_session *session) {
     for (size_t i = 0; i < RG_SESSION_MARKS; i++) {
         rg_free(engine->mem, session->marks[i].state);
     }
+    for (size_t i = 0; i <= RG_GUESSES_MAX; i++) {
+        rg_free(engine->mem, session->after[i]);
+    }
+    rg_mtp_free(session);
     rg_free(engine->mem, session->recurrent);
     rg_free(engine->mem, session->recurrent_next);
     rg_free(engine->mem, session->ids);
@@ -58,17 +76,12 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
         return status;
     }
     pthread_mutex_lock(&engine->lock);
-    for (size_t i = 0; i < session->n_shown && status == RG_OK; i++) {
+    rg_session_forget_guesses(session);
+    RG_TRY(rg_mtp_flush(session, err)); // once, in pages that both share
+    for (size_t i = 0; i < session->n_shown; i++) {
         const rg_shown *shown = &session->shown[i];
-        status = rg_session_add_sight(copy, shown->sight, shown->at, err);
-        if (status == RG_OK) {
-            copy->shown[i].n = shown->n;
-        }
-    }
-    if (status != RG_OK) {
-        pthread_mutex_unlock(&engine->lock);
-        rg_session_free(copy);
-        return status;
+        RG_TRY(rg_session_add_sight(copy, shown->sight, shown->at, err));
+        copy->shown[i].n = shown->n;
     }
     memcpy(copy->ids, session->ids, session->n_held * sizeof *copy->ids);
     if (copy->recurrent != NULL) {
@@ -77,7 +90,11 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
     }
     copy->n_held = session->n_held;
     memcpy(copy->pages, session->pages, session->n_pages * sizeof *copy->pages);
-    memcpy(copy->logits, session->logits, engine->model->h.n_vocab * sizeof *copy->logits);
+    rg_session_set_logits(copy, session->logits + session->logits_row * engine->model->h.n_vocab);
+    copy->n_mtp = session->n_mtp;
+    if (rg_mtp_last(session) != NULL) {
+        memcpy(copy->hidden, rg_mtp_last(session), rg_hidden_bytes(engine->model));
+    }
     copy->n = session->n;
     copy->n_pages = session->n_pages;
     copy->has_logits = session->has_logits;
@@ -87,7 +104,13 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
     for (size_t i = 0; i < copy->n_pages; i++) {
         rg_kv_page_retain(engine->kv, copy->pages[i]);
     }
+
+done:
     pthread_mutex_unlock(&engine->lock);
+    if (status != RG_OK) {
+        rg_session_free(copy);
+        return status;
+    }
     *out = copy;
     return RG_OK;
 }
@@ -114,10 +137,10 @@ static size_t go_back(rg_session *s, size_t n) {
     }
     if (best == NULL) {
         memset(s->recurrent, 0, bytes);
-        return 0;
+        return rg_mtp_cut(s, 0, NULL);
     }
     memcpy(s->recurrent, best->state, bytes);
-    return best->n;
+    return rg_mtp_cut(s, best->n, (const float *)(const void *)(best->state + bytes));
 }
 
 void rg_session_mark_state(rg_session *session, size_t n) {
@@ -132,26 +155,33 @@ void rg_session_mark_state(rg_session *session, size_t n) {
         return;
     }
     const size_t bytes = rg_recurrent_bytes(rg_kv_pool_layout(engine->kv));
+    const size_t n_hidden = rg_hidden_bytes(engine->model);
     if (oldest->state == NULL) {
-        oldest->state = rg_alloc(engine->mem, bytes);
+        oldest->state = rg_alloc(engine->mem, bytes + n_hidden);
     }
     if (oldest->state != NULL) { // without memory for it there is one mark less
         memcpy(oldest->state, session->recurrent, bytes);
+        if (rg_mtp_last(session) != NULL) {
+            memcpy(oldest->state + bytes, rg_mtp_last(session), n_hidden);
+        }
         oldest->n = session->n;
     }
 }
 
 void rg_session_truncate(rg_session *session, size_t n) {
     pthread_mutex_lock(&session->engine->lock);
+    rg_session_forget_guesses(session);
     if (n < session->n_held) {
         session->n_held = n;
         session->has_logits = false;
-    }
-    rg_session_clip_sights(session, n);
-    if (n < session->n) {
-        session->n = session->recurrent == NULL ? n : go_back(session, n);
+        if (session->recurrent == NULL && n <= session->n) {
+            session->n = rg_mtp_cut(session, n, NULL);
+        } else if (n < session->n) {
+            session->n = go_back(session, n);
+        }
         rg_session_drop_pages(session, rg_pages_of(session->n));
     }
+    rg_session_clip_sights(session, n);
     pthread_mutex_unlock(&session->engine->lock);
 }
 
@@ -160,13 +190,37 @@ void rg_session_cancel(rg_session *session) {
 }
 
 const float *rg_session_logits(const rg_session *session) {
-    return session->has_logits ? session->logits : NULL;
+    return session->has_logits
+               ? session->logits + session->logits_row * session->engine->model->h.n_vocab
+               : NULL;
+}
+
+void rg_session_set_logits(rg_session *session, const float *logits) {
+    memcpy(session->logits, logits, session->engine->model->h.n_vocab * sizeof *logits);
+    session->logits_row = 0;
+    session->has_logits = true;
 }
 
 void rg_session_drop_pages(rg_session *session, size_t n_pages) {
     while (session->n_pages > n_pages) {
         rg_kv_page_release(session->engine->kv, session->pages[--session->n_pages]);
     }
+}
+
+rg_status rg_session_own_page(rg_session *session, size_t i, rg_error *err) {
+    rg_engine *engine = session->engine;
+    if (i >= session->n_pages || !rg_kv_page_is_shared(engine->kv, session->pages[i])) {
+        return RG_OK;
+    }
+    uint8_t *own = rg_kv_page_take(engine->kv);
+    if (own == NULL) {
+        return rg_fail(err, RG_E_LIMIT, "all %zu pages of key-value state are in use",
+                       rg_kv_pool_pages(engine->kv));
+    }
+    memcpy(own, session->pages[i], rg_kv_pool_layout(engine->kv)->page_bytes);
+    rg_kv_page_release(engine->kv, session->pages[i]);
+    session->pages[i] = own;
+    return RG_OK;
 }
 
 rg_status rg_session_grow(rg_session *session, size_t n, rg_error *err) {
@@ -179,16 +233,9 @@ rg_status rg_session_grow(rg_session *session, size_t n, rg_error *err) {
     }
 
     // the page that will be written first must be ours alone
-    const size_t first = session->n / RG_PAGE_LEN;
-    if (first < session->n_pages && rg_kv_page_is_shared(engine->kv, session->pages[first])) {
-        uint8_t *own = rg_kv_page_take(engine->kv);
-        if (own == NULL) {
-            return rg_fail(err, RG_E_LIMIT, "all %zu pages of key-value state are in use",
-                           rg_kv_pool_pages(engine->kv));
-        }
-        memcpy(own, session->pages[first], rg_kv_pool_layout(engine->kv)->page_bytes);
-        rg_kv_page_release(engine->kv, session->pages[first]);
-        session->pages[first] = own;
+    const rg_status status = rg_session_own_page(session, session->n / RG_PAGE_LEN, err);
+    if (status != RG_OK) {
+        return status;
     }
     const size_t had = session->n_pages;
     while (session->n_pages < rg_pages_of(session->n + n)) {
@@ -220,8 +267,7 @@ static rg_status eval_chunk(rg_session *s, const int32_t *ids, size_t n, rg_logi
         return status;
     }
     if (is_last) {
-        memcpy(s->logits, logits + (n_out - 1) * n_vocab, n_vocab * sizeof *logits);
-        s->has_logits = true;
+        rg_session_set_logits(s, logits + (n_out - 1) * n_vocab);
     }
     for (size_t i = 0; every != NULL && i < n && status == RG_OK; i++) {
         status = every(arg, pos + i, logits + i * n_vocab, n_vocab, err);

@@ -7,7 +7,8 @@
  *   u64 x 4      tokens, bytes of a page, bytes of the recurrent state, pictures
  *   i32 x n      token ids
  *   pages        whole, by position
- *   state        of recurrent layers, u64 bytes of it in the head
+ *   state        of recurrent layers, then hidden values of the last token where there is a
+ *                prediction head; u64 bytes of it in the head
  *   pictures     each: u64 u64 where it begins, tokens left of it; u32 u32 u32 u32 its cells,
  *                values of a token; f32 its values
  *   u64          hash of all before
@@ -80,7 +81,7 @@ static head make_head(const rg_session *s) {
               .page_len = layout->page_len,
               .n = s->n,
               .page_bytes = layout->page_bytes,
-              .state_bytes = rg_recurrent_bytes(layout),
+              .state_bytes = rg_recurrent_bytes(layout) + rg_hidden_bytes(s->engine->model),
               .n_shown = s->n_shown};
     memcpy(h.magic, MAGIC, sizeof h.magic);
     return h;
@@ -101,13 +102,19 @@ rg_status rg_session_save(rg_session *session, const char *path, rg_error *err) 
     pthread_mutex_lock(&session->engine->lock);
     uint64_t hash = HASH_SEED;
     RG_TRY(rg_session_catch_up(session, err));
+    rg_session_forget_guesses(session);
+    RG_TRY(rg_mtp_flush(session, err));
+    const size_t n_hidden = rg_hidden_bytes(session->engine->model);
     const head h = make_head(session);
     RG_TRY(put(&w, &h, sizeof h, &hash, err));
     RG_TRY(put(&w, session->ids, session->n * sizeof *session->ids, &hash, err));
     for (size_t i = 0; i < session->n_pages; i++) {
         RG_TRY(put(&w, session->pages[i], h.page_bytes, &hash, err));
     }
-    RG_TRY(put(&w, session->recurrent, h.state_bytes, &hash, err));
+    RG_TRY(put(&w, session->recurrent, h.state_bytes - n_hidden, &hash, err));
+    if (n_hidden != 0) {
+        RG_TRY(put(&w, session->hidden, n_hidden, &hash, err));
+    }
     for (size_t i = 0; i < session->n_shown; i++) {
         const rg_shown *shown = &session->shown[i];
         picture p = {.at = shown->at,
@@ -185,8 +192,11 @@ static rg_status check(const rg_session *s, rg_bytes file, const char *path, hea
     for (size_t i = 0; i < rg_pages_of(h->n); i++, p += h->page_bytes) {
         hash = rg_hash(p, h->page_bytes, hash);
     }
-    hash = rg_hash(p, h->state_bytes, hash);
-    p += h->state_bytes;
+    const size_t n_hidden = rg_hidden_bytes(s->engine->model);
+    hash = rg_hash(p, h->state_bytes - n_hidden, hash);
+    p += h->state_bytes - n_hidden;
+    hash = n_hidden == 0 ? hash : rg_hash(p, n_hidden, hash);
+    p += n_hidden;
     rg_bytes rest = {p, file.size - body - sizeof hash};
     uint64_t before = 0;
     for (uint64_t i = 0; i < h->n_shown; i++) {
@@ -236,7 +246,7 @@ static rg_status restore_pictures(rg_session *s, rg_bytes rest, uint64_t n, rg_e
 }
 
 static void forget_all(rg_session *s, size_t state_bytes) {
-    s->n = s->n_held = 0;
+    s->n = s->n_held = s->n_mtp = 0;
     rg_session_drop_pages(s, 0);
     rg_session_clip_sights(s, 0);
     if (state_bytes != 0) {
@@ -264,8 +274,14 @@ rg_status rg_session_restore(rg_session *session, const char *path, rg_error *er
     for (size_t i = 0; i < session->n_pages; i++, p += h.page_bytes) {
         memcpy(session->pages[i], p, h.page_bytes);
     }
-    if (h.state_bytes != 0) {
-        memcpy(session->recurrent, p, h.state_bytes);
+    const size_t n_hidden = rg_hidden_bytes(session->engine->model);
+    const size_t n_state = h.state_bytes - n_hidden;
+    if (n_state != 0) {
+        memcpy(session->recurrent, p, n_state);
+    }
+    if (n_hidden != 0) {
+        memcpy(session->hidden, p + n_state, n_hidden);
+        session->n_mtp = h.n == 0 ? 0 : h.n - 1;
     }
     p += h.state_bytes;
     status = restore_pictures(
@@ -274,11 +290,11 @@ rg_status rg_session_restore(rg_session *session, const char *path, rg_error *er
     session->n = session->n_held = h.n;
     session->has_logits = false;
     if (status != RG_OK) {
-        forget_all(session, h.state_bytes);
+        forget_all(session, n_state);
         goto done;
     }
     if (!rg_file_is_intact(&map)) {
-        forget_all(session, h.state_bytes);
+        forget_all(session, n_state);
         status = rg_fail(err, RG_E_IO, "%s was cut short while being read", path);
         goto done;
     }

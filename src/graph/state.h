@@ -65,6 +65,7 @@ typedef struct rg_kv_row {
     uint8_t *const *pages;    // by position / page_len; all that positions below pos + n_tok need
     const uint8_t *recurrent; // before the first token: a run that fails leaves it as it was
     uint8_t *recurrent_next;  // after the last one
+    uint8_t *const *recurrent_each; // after each, [n_tok], in place of recurrent_next; NULL: no
 } rg_kv_row;
 
 /** What a run is given for its states. Rows are ascending in `first` and cover all tokens. */

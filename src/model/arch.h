@@ -37,6 +37,14 @@ typedef enum rg_role {
     RG_ROLE_HYPER_HEAD_BASE,
     RG_ROLE_HYPER_HEAD_SCALE,
 
+    // of the head that predicts a token further
+    RG_ROLE_MTP_EMBED_NORM,
+    RG_ROLE_MTP_HIDDEN_NORM,
+    RG_ROLE_MTP_PROJ,   // both, side by side, to the input of its block
+    RG_ROLE_MTP_EMBED,  // absent: EMBED
+    RG_ROLE_MTP_NORM,   // absent: OUTPUT_NORM
+    RG_ROLE_MTP_OUTPUT, // absent: as that of the model
+
     RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_NORM = RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_NORM_BIAS,
@@ -321,6 +329,10 @@ typedef struct rg_arch {
     size_t n_keys;
     const rg_weight_rule *weights;
     size_t n_weights;
+    const rg_weight_rule *mtp; // beside its block, of the head that predicts a token further:
+                               // [RG_MTP_WEIGHTS]; NULL: none is known
+    const char *mtp_layer;     // in place of "model.layers.%u." in names of its block; NULL: the
+                               // same, with the number after the last layer's
 } rg_arch;
 
 extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen2_moe, rg_arch_qwen3,
@@ -351,3 +363,7 @@ extern const rg_fused_rule rg_fused_experts[RG_FUSED_EXPERTS];
 #define RG_HYBRID_KEYS        (RG_DENSE_KEYS + 6)
 #define RG_HYBRID_SPARSE_KEYS (RG_SPARSE_KEYS + 6)
 extern const rg_key_rule rg_hybrid_keys[RG_HYBRID_SPARSE_KEYS];
+// heads that predict a token further, in family/mtp_weights.c: DeepSeek's and Qwen's
+#define RG_MTP_WEIGHTS 6
+extern const rg_weight_rule rg_mtp_deepseek[RG_MTP_WEIGHTS];
+extern const rg_weight_rule rg_mtp_qwen[RG_MTP_WEIGHTS];

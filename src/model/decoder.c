@@ -88,6 +88,9 @@ bool rg_model_is_from_one(const rg_model *model, uint32_t slot) {
     case RG_ROLE_ATTN_Q_NORM:
     case RG_ROLE_ATTN_K_NORM:
     case RG_ROLE_FFN_NORM:
+    case RG_ROLE_MTP_EMBED_NORM:
+    case RG_ROLE_MTP_HIDDEN_NORM:
+    case RG_ROLE_MTP_NORM:
         return model->arch->norms_from_one;
     default:
         return false;
@@ -144,7 +147,7 @@ rg_status rg_model_table(const rg_model *model, const rg_graph_extras *extras, r
     return RG_OK;
 }
 
-static rg_val normalize(rg_build *b, rg_role role, uint32_t layer, rg_val x) {
+rg_val rg_build_norm(rg_build *b, rg_role role, uint32_t layer, rg_val x) {
     return rg_rmsnorm(b->g, x, rg_build_weight(b, role, layer), b->model->h.norm_eps);
 }
 
@@ -180,11 +183,14 @@ static rg_val add_steer(rg_build *b, uint32_t layer, rg_val x) {
     return rg_add(b->g, x, rg_graph_weight(b->g, (uint32_t)slot, &b->extras.steers[layer]));
 }
 
-static rg_outputs add_head(rg_build *b, rg_val embed, rg_val x) {
+// rows: those that have logits; RG_VAL_NONE: all
+static rg_outputs add_head(rg_build *b, rg_val embed, rg_val x, rg_val rows) {
     rg_outputs out;
     const rg_val head = rg_build_weight(b, RG_ROLE_OUTPUT, 0);
-    out.hidden = normalize(b, RG_ROLE_OUTPUT_NORM, 0, x);
-    out.logits = rg_linear(b->g, out.hidden, head == RG_VAL_NONE ? embed : head, RG_VAL_NONE);
+    out.hidden = rg_build_norm(b, RG_ROLE_OUTPUT_NORM, 0, x);
+    out.logits =
+        rg_linear(b->g, rows == RG_VAL_NONE ? out.hidden : rg_select_rows(b->g, out.hidden, rows),
+                  head == RG_VAL_NONE ? embed : head, RG_VAL_NONE);
     rg_graph_keep(b->g, out.hidden);
     rg_graph_keep(b->g, out.logits);
     return out;
@@ -193,11 +199,10 @@ static rg_outputs add_head(rg_build *b, rg_val embed, rg_val x) {
 rg_outputs rg_model_head_graph(const rg_model *model, rg_graph *g, size_t n_rows) {
     rg_build b = {.model = model, .g = g, .seed = RG_VAL_NONE};
     return add_head(&b, rg_build_weight(&b, RG_ROLE_EMBED, 0),
-                    rg_graph_input(g, 0, RG_DTYPE_F32, n_rows, model->h.n_embd));
+                    rg_graph_input(g, 0, RG_DTYPE_F32, n_rows, model->h.n_embd), RG_VAL_NONE);
 }
 
-// what lets tokens see each other: attention, or a recurrence
-static rg_val mix(rg_build *b, uint32_t layer, rg_val x) {
+rg_val rg_build_mix(rg_build *b, uint32_t layer, rg_val x) {
     const rg_model *m = b->model;
     if (m->h.is_recurrent[layer]) {
         const bool is_kda = m->weights[rg_model_slot(RG_ROLE_KDA_Q, layer)].data != NULL;
@@ -231,6 +236,26 @@ static rg_val rope_table(rg_build *b, rg_val pictures) {
     const rg_val axes = rg_graph_input(b->g, RG_INPUT_AXES, RG_DTYPE_I32, n_tok, 3);
     return rg_rope_axes_table(b->g, axes, freqs, rg_rope_attn_factor(r), r->sections,
                               r->is_interleaved);
+}
+
+rg_val rg_build_layer(rg_build *b, uint32_t layer, rg_val x, rg_val beside) {
+    rg_val w; // how streams are mixed, where there are several
+    const rg_val to_attn = rg_build_streams_in(b, layer, x, RG_ROLE_HYPER_ATTN_FN, &w);
+    const rg_val a = rg_build_norm(b, RG_ROLE_ATTN_NORM, layer, to_attn);
+    const rg_val attn = rg_build_mix(b, layer, a);
+    x = rg_build_streams_out(b, x, attn, w);
+    const rg_val to_ffn = rg_build_streams_in(b, layer, x, RG_ROLE_HYPER_FFN_FN, &w);
+    const rg_val f = rg_build_norm(b, RG_ROLE_FFN_NORM, layer, to_ffn);
+    const rg_val ffn =
+        b->model->h.is_sparse[layer] ? rg_block_experts(b, layer, f) : rg_block_swiglu(b, layer, f);
+    x = add_steer(b, layer, rg_build_streams_out(b, x, ffn, w));
+    x = beside == RG_VAL_NONE ? x : rg_add(b->g, x, beside);
+    rg_build_tap(b, layer, RG_TAP_ATTN_IN, a);
+    rg_build_tap(b, layer, RG_TAP_FFN_IN, f);
+    rg_build_tap(b, layer, RG_TAP_ATTN, attn);
+    rg_build_tap(b, layer, RG_TAP_FFN, ffn);
+    tap_residual(b, layer, x);
+    return x;
 }
 
 rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
@@ -269,28 +294,17 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     rg_val x = rg_build_streams(&b, embed_all(&b, ids, embed, pictures));
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {
         rg_graph_mark(g);
-        rg_val w; // how streams are mixed, where there are several
-        const rg_val to_attn = rg_build_streams_in(&b, layer, x, RG_ROLE_HYPER_ATTN_FN, &w);
-        const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, to_attn);
-        const rg_val attn = mix(&b, layer, a);
-        x = rg_build_streams_out(&b, x, attn, w);
-        const rg_val to_ffn = rg_build_streams_in(&b, layer, x, RG_ROLE_HYPER_FFN_FN, &w);
-        const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, to_ffn);
-        const rg_val ffn = model->h.is_sparse[layer] ? rg_block_experts(&b, layer, f)
-                                                     : rg_block_swiglu(&b, layer, f);
-        x = add_steer(&b, layer, rg_build_streams_out(&b, x, ffn, w));
-        if (layer + 1 < levels) {
-            x = rg_add(g, x, rg_columns(g, pictures, 1, (layer + 1) * n_embd, n_embd));
-        }
-        rg_build_tap(&b, layer, RG_TAP_ATTN_IN, a);
-        rg_build_tap(&b, layer, RG_TAP_FFN_IN, f);
-        rg_build_tap(&b, layer, RG_TAP_ATTN, attn);
-        rg_build_tap(&b, layer, RG_TAP_FFN, ffn);
-        tap_residual(&b, layer, x);
+        const rg_val beside = layer + 1 < levels
+                                  ? rg_columns(g, pictures, 1, (layer + 1) * n_embd, n_embd)
+                                  : RG_VAL_NONE;
+        x = rg_build_layer(&b, layer, x, beside);
     }
 
     rg_graph_mark(g);
 
     // only the rows that are asked for go through the head
-    return add_head(&b, embed, rg_build_streams_head(&b, rg_select_rows(g, x, out_rows)));
+    return b.extras.keeps_hidden
+               ? add_head(&b, embed, rg_build_streams_head(&b, x), out_rows)
+               : add_head(&b, embed, rg_build_streams_head(&b, rg_select_rows(g, x, out_rows)),
+                          RG_VAL_NONE);
 }

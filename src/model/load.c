@@ -217,14 +217,28 @@ static rg_status take(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
     return status;
 }
 
+// the block of a head that predicts a token further may have names of its own
+static void name_tensor(const rg_loader *l, const char *pattern, uint32_t layer, uint32_t expert,
+                        char name[RG_WEIGHT_NAME_MAX]) {
+    static const char layers[] = "model.layers.%u.";
+    const char *own = l->model->arch->mtp_layer;
+    char text[RG_WEIGHT_NAME_MAX];
+    if (layer == l->model->h.n_layer && own != NULL &&
+        strncmp(pattern, layers, strlen(layers)) == 0) {
+        snprintf(text, sizeof text, "%s%s", own, pattern + strlen(layers));
+        pattern = text;
+    }
+    rg_weight_name(pattern, layer, expert, name);
+}
+
 // a tensor by the name that a rule gives it; models that see as well have their language in a part
 static const rg_tensor *find_tensor(const rg_loader *l, const char *pattern, uint32_t layer,
                                     uint32_t expert) {
     char name[RG_WEIGHT_NAME_MAX];
-    rg_weight_name(pattern, layer, expert, name);
+    name_tensor(l, pattern, layer, expert, name);
     const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
     for (rg_part part = RG_PART_INSIDE; t == NULL && part <= RG_PART_BARE; part++) {
-        rg_weight_name(pattern, layer, expert, name);
+        name_tensor(l, pattern, layer, expert, name);
         t = rg_weight_name_of_part(part, name) ? rg_source_find(l->source, rg_str_of(name)) : NULL;
         l->model->part = t != NULL ? part : l->model->part;
     }
@@ -263,7 +277,7 @@ static rg_status take_experts(rg_loader *l, const rg_weight_rule *rule, uint32_t
         const rg_tensor *t = find_tensor(l, pattern, layer, e);
         if (t == NULL) {
             char name[RG_WEIGHT_NAME_MAX];
-            rg_weight_name(pattern, layer, e, name);
+            name_tensor(l, pattern, layer, e, name);
             return rg_fail(l->err, RG_E_FORMAT, "tensor %s is missing", name);
         }
         rg_tensor shaped = *t;
@@ -328,7 +342,7 @@ static rg_status take_packed(rg_loader *l, const rg_weight_rule *rule, uint32_t 
         (void)find_beside(l, pattern, "_shape", layer, e); // what the rule says
         if (p.words == NULL || p.scales == NULL) {
             char name[RG_WEIGHT_NAME_MAX];
-            rg_weight_name(pattern, layer, e, name);
+            name_tensor(l, pattern, layer, e, name);
             status = rg_fail(l->err, RG_E_FORMAT, "tensor %s_%s is missing", name,
                              p.words == NULL ? "packed" : "scale");
         } else if (find_beside(l, pattern, "_zero_point", layer, e) != NULL) {
@@ -517,7 +531,7 @@ static rg_status load_weight(rg_loader *l, const rg_weight_rule *rule, uint32_t 
     char name[RG_WEIGHT_NAME_MAX];
     char needs[96];
     size_t want[RG_DIMS_MAX] = {0};
-    rg_weight_name(pattern, layer, 0, name);
+    name_tensor(l, pattern, layer, 0, name);
     print_shape(needs, sizeof needs, want, rg_weight_shape(&l->model->h, rule->shape, want));
     return rg_fail(l->err, RG_E_FORMAT, "tensor %s (%s) is missing", name, needs);
 }
@@ -527,7 +541,7 @@ static void find_layers(const rg_loader *l, rg_role role, bool *has) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     for (size_t i = 0; i < l->model->arch->n_weights; i++) {
         const rg_weight_rule *rule = &l->model->arch->weights[i];
-        for (uint32_t layer = 0; rule->role == role && layer < l->model->h.n_layer; layer++) {
+        for (uint32_t layer = 0; rule->role == role && layer < rg_model_blocks(l->model); layer++) {
             has[layer] = find_tensor(l, is_gguf ? rule->gguf : rule->hf, layer, 0) != NULL;
         }
     }
@@ -538,7 +552,7 @@ static rg_status find_kinds(rg_loader *l) {
     find_layers(l, RG_ROLE_ROUTER, h->is_sparse);
     find_layers(l, RG_ROLE_DELTA_CONV, h->is_recurrent);
     bool sees_back = false;
-    bool has_experts = false;
+    bool has_experts = l->model->has_mtp && h->is_sparse[h->n_layer];
     for (uint32_t i = 0; i < h->n_layer; i++) {
         sees_back = sees_back || !h->is_recurrent[i];
         has_experts = has_experts || h->is_sparse[i];
@@ -547,6 +561,10 @@ static rg_status find_kinds(rg_loader *l) {
         return rg_fail(l->err, RG_E_UNSUPPORTED,
                        "none of the %u layers has attention: such models are not supported",
                        h->n_layer);
+    }
+    if (l->model->has_mtp && h->is_recurrent[h->n_layer]) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "a recurrence in the head that predicts further tokens is not supported");
     }
     if (has_experts && (h->n_expert == 0 || h->n_expert_used == 0)) {
         return rg_fail(l->err, RG_E_FORMAT,
@@ -563,13 +581,39 @@ rg_status rg_load_weights(rg_loader *l) {
     const rg_arch *arch = l->model->arch;
     for (size_t i = 0; i < arch->n_weights; i++) {
         const rg_weight_rule *rule = &arch->weights[i];
-        const uint32_t n = rule->role < RG_ROLE_FIRST_LAYER ? 1 : l->model->h.n_layer;
+        const uint32_t n = rule->role < RG_ROLE_FIRST_LAYER ? 1 : rg_model_blocks(l->model);
         for (uint32_t layer = 0; layer < n; layer++) {
             const rg_status status = load_weight(l, rule, layer);
             if (status != RG_OK) {
                 return status;
             }
         }
+    }
+    for (size_t i = 0; l->model->has_mtp && i < RG_MTP_WEIGHTS; i++) {
+        const rg_status status = load_weight(l, &arch->mtp[i], l->model->h.n_layer);
+        if (status != RG_OK) {
+            return status;
+        }
+    }
+    return RG_OK;
+}
+
+// the first of the heads that predict further tokens: it must be there, with attention
+static rg_status find_mtp(rg_loader *l) {
+    const rg_model *m = l->model;
+    const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
+    bool is_there = false;
+    for (size_t i = 0; m->arch->mtp != NULL && i < RG_MTP_WEIGHTS; i++) {
+        const rg_weight_rule *rule = &m->arch->mtp[i];
+        is_there =
+            is_there || (rule->role == RG_ROLE_MTP_PROJ &&
+                         find_tensor(l, is_gguf ? rule->gguf : rule->hf, m->h.n_layer, 0) != NULL);
+    }
+    if (!is_there || m->h.n_layer >= RG_LAYERS_MAX) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "there is no head that predicts further tokens (multi-token prediction)%s",
+                       m->arch->mtp == NULL ? ", or none is known in this family"
+                                            : " in this file");
     }
     return RG_OK;
 }
@@ -639,7 +683,7 @@ static void note_unused(rg_loader *l) {
 
 rg_status rg_load_begin(rg_loader *l) {
     rg_model *m = l->model;
-    m->n_weights = RG_ROLE_FIRST_LAYER + (size_t)m->h.n_layer * RG_LAYER_ROLES;
+    m->n_weights = RG_ROLE_FIRST_LAYER + (size_t)rg_model_blocks(m) * RG_LAYER_ROLES;
     m->weights = rg_new_array(m->mem, m->n_weights, sizeof *m->weights);
     m->owned = rg_new_array(m->mem, 2 * m->n_weights, sizeof *m->owned);
     l->is_used = rg_new_array(m->mem, l->n_tensors + 1, sizeof *l->is_used);
@@ -649,7 +693,8 @@ rg_status rg_load_begin(rg_loader *l) {
                          m->n_weights);
 }
 
-rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out, rg_error *err) {
+static rg_status load(const rg_mem *mem, const rg_source *source, bool has_mtp, rg_model **out,
+                      rg_error *err) {
     rg_status status = RG_OK;
     rg_model *m = rg_new(mem, sizeof *m);
     rg_loader l = {.model = m, .source = source, .n_tensors = rg_source_count(source), .err = err};
@@ -660,6 +705,10 @@ rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **o
     rg_buf_init(&m->warnings, mem, 1 << 16);
     RG_TRY(rg_settings_read(source, &m->arch, &m->h, err));
     RG_TRY(size_vocab(&l));
+    if (has_mtp) {
+        RG_TRY(find_mtp(&l));
+        m->has_mtp = true;
+    }
     RG_TRY(rg_load_begin(&l));
     RG_TRY(find_kinds(&l));
     RG_TRY(rg_load_weights(&l));
@@ -679,6 +728,15 @@ done:
     rg_free(mem, l.is_used);
     rg_model_free(m);
     return status;
+}
+
+rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out, rg_error *err) {
+    return load(mem, source, false, out, err);
+}
+
+rg_status rg_model_load_with_mtp(const rg_mem *mem, const rg_source *source, rg_model **out,
+                                 rg_error *err) {
+    return load(mem, source, true, out, err);
 }
 
 void rg_model_free(rg_model *model) {

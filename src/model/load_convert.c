@@ -330,8 +330,8 @@ static rg_status split_latent(rg_loader *l, uint32_t layer) {
 static rg_status make_latent(rg_loader *l) {
     rg_model *m = l->model;
     rg_status status = RG_OK;
-    for (uint32_t layer = 0; m->h.n_latent != 0 && layer < m->h.n_layer && status == RG_OK;
-         layer++) {
+    const uint32_t n = rg_model_blocks(m);
+    for (uint32_t layer = 0; m->h.n_latent != 0 && layer < n && status == RG_OK; layer++) {
         if (m->h.is_recurrent[layer]) {
             continue;
         }

@@ -28,6 +28,7 @@ typedef struct rg_model {
     size_t n_owned;
     rg_part part; // names in its checkpoint say where
     bool has_fused_experts;
+    bool has_mtp; // the head that predicts a token further is loaded: its block is one more layer
     rg_buf warnings; // one line each: tensors without use, odd settings
 } rg_model;
 
@@ -44,6 +45,7 @@ enum {
     RG_INPUT_PICTURES, // f32 [n_tok, levels * n_embd]: zero in rows of words
     RG_INPUT_WORDS,    // f32 [n_tok, 1]: 1 in rows of words, 0 in those of pictures
     RG_INPUT_AXES,     // i32 [n_tok, 3]: positions by which a token turns
+    RG_INPUT_HIDDEN,   // f32 [n_tok, n_embd] of the head that predicts a token further
     RG_MODEL_INPUTS
 };
 
@@ -96,12 +98,13 @@ typedef struct rg_graph_extras {
     unsigned tap_set;        // those that are; the others are RG_VAL_NONE. 0: RG_TAPS_SHOWN
     uint32_t picture_levels; // there are tokens of pictures, of so many hidden values each: one for
                              // the embedding, the others for the first layers; 0: there are none
+    bool keeps_hidden;       // of all tokens, not only of those that have logits
 } rg_graph_extras;
 
 /** What a graph gives. */
 typedef struct rg_outputs {
     rg_val logits; // [n_out, n_vocab] f32
-    rg_val hidden; // [n_out, n_embd] f32: after the last norm
+    rg_val hidden; // [n_out, n_embd] f32: after the last norm; with keeps_hidden [n_tok, n_embd]
 } rg_outputs;
 
 /**
@@ -113,7 +116,18 @@ typedef struct rg_outputs {
  */
 rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out,
                         rg_error *err) RG_MUST_CHECK;
+/**
+ * The same, with the head that predicts a token further (multi-token prediction).
+ * Errors: RG_E_UNSUPPORTED beside those above: the family, or this file, has none.
+ */
+rg_status rg_model_load_with_mtp(const rg_mem *mem, const rg_source *source, rg_model **out,
+                                 rg_error *err) RG_MUST_CHECK;
 void rg_model_free(rg_model *model);
+
+/** Layers, the block of a loaded head included. */
+static inline uint32_t rg_model_blocks(const rg_model *model) {
+    return model->h.n_layer + model->has_mtp;
+}
 
 /** Slot of a weight; `layer` is ignored for roles that exist once. */
 static inline uint32_t rg_model_slot(rg_role role, uint32_t layer) {
@@ -176,6 +190,17 @@ uint32_t rg_model_state(const rg_model *model, uint32_t layer);
 
 /** Attention of a layer in numbers: heads, sizes, scale of q.k, window (0: all tokens before). */
 rg_op_params rg_model_attention(const rg_model *model, uint32_t layer);
+
+/**
+ * The graph of the head that predicts a token further, for n_tok positions in order: from the
+ * hidden values of position t (after the last norm, or the head's own) and token t + 1 to the
+ * logits of token t + 2. Inputs: ids i32 [n_tok] (tokens t + 1), positions i32 [n_tok] (t), hidden
+ * f32 [n_tok, n_embd], and with logits out rows i32 [1]. Its keys and values are a layer of the
+ * state.
+ * @param wants_logits  false: the state alone; else both outputs are of the row asked for
+ * Source: DeepSeek-V3 2024, arXiv 2412.19437, section 2.2.
+ */
+rg_outputs rg_model_mtp_graph(const rg_model *model, rg_graph *g, size_t n_tok, bool wants_logits);
 
 /** The graph of the last norm and the head alone, on residuals [n_rows, n_embd] f32 (input 0). */
 rg_outputs rg_model_head_graph(const rg_model *model, rg_graph *g, size_t n_rows);

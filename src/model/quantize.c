@@ -66,8 +66,16 @@ static bool is_named(rg_str name, const char *pattern) {
 
 // weights that a model needs as they are: small ones that decide, and those that lie turned
 static bool stays(const rg_arch *arch, rg_str name) {
+    char like[RG_WEIGHT_NAME_MAX];
     if (rg_weight_is_of_tower(name)) {
         return true; // a small part, to which pictures owe their details
+    }
+    if (arch != NULL && arch->mtp_layer != NULL &&
+        rg_str_starts(name, rg_str_of(arch->mtp_layer))) {
+        // the block of a head that predicts a token further is a layer like the others
+        const size_t n = strlen(arch->mtp_layer);
+        snprintf(like, sizeof like, "model.layers.0.%.*s", (int)(name.size - n), name.data + n);
+        name = rg_str_of(like);
     }
     for (size_t i = 0; arch != NULL && i < arch->n_weights; i++) {
         if (rg_load_is_widened(arch->weights[i].role) && is_named(name, arch->weights[i].hf)) {

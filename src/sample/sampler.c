@@ -281,8 +281,8 @@ static size_t keep_min_p(const candidate *c, size_t n, float min_p) {
     return kept;
 }
 
-static int32_t draw(rg_sampler *s, candidate *c, size_t n) {
-    softmax(c, n, s->params.temperature);
+// by probabilities that add up to one
+static int32_t draw(rg_sampler *s, const candidate *c, size_t n) {
     const double at = rg_random_unit(&s->random);
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -331,8 +331,10 @@ static void adjust(rg_sampler *s, const float *logits, const uint64_t *allowed) 
     }
 }
 
-rg_status rg_sampler_draw(rg_sampler *s, const float *logits, const uint64_t *allowed, int32_t *id,
-                          rg_error *err) {
+// The chain up to the draw: candidates and their probabilities, or none when the largest logit is
+// taken, which is in *id then.
+static rg_status narrow(rg_sampler *s, const float *logits, const uint64_t *allowed, size_t *n_left,
+                        int32_t *id, rg_error *err) {
     const rg_sampler_params *p = &s->params;
     float top = 0;
     rg_status status = find_top(logits, s->n_vocab, &top, err);
@@ -350,6 +352,7 @@ rg_status rg_sampler_draw(rg_sampler *s, const float *logits, const uint64_t *al
     }
     if (p->temperature == 0) {
         *id = rg_argmax(logits, s->n_vocab);
+        *n_left = 0;
         return RG_OK;
     }
 
@@ -370,7 +373,79 @@ rg_status rg_sampler_draw(rg_sampler *s, const float *logits, const uint64_t *al
     n = p->typical_p < 1 ? keep_typical(c, n, p->typical_p) : n;
     n = p->top_p < 1 ? keep_top_p(c, n, p->top_p) : n;
     n = p->min_p > 0 ? keep_min_p(c, n, p->min_p) : n;
-    *id = draw(s, c, n);
+    softmax(c, n, p->temperature);
+    *n_left = n;
+    return RG_OK;
+}
+
+rg_status rg_sampler_draw(rg_sampler *s, const float *logits, const uint64_t *allowed, int32_t *id,
+                          rg_error *err) {
+    size_t n = 0;
+    const rg_status status = narrow(s, logits, allowed, &n, id, err);
+    if (status == RG_OK && n != 0) {
+        *id = draw(s, s->candidates, n);
+    }
+    return status;
+}
+
+rg_status rg_sampler_guess(rg_sampler *s, const float *logits, rg_odds *odds, size_t *n,
+                           int32_t *id, rg_error *err) {
+    size_t n_left = 0;
+    const rg_status status = narrow(s, logits, NULL, &n_left, id, err);
+    if (status != RG_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < n_left; i++) {
+        odds[i] = (rg_odds){s->candidates[i].id, s->candidates[i].p};
+    }
+    *n = n_left;
+    *id = n_left != 0 ? draw(s, s->candidates, n_left) : *id;
+    return RG_OK;
+}
+
+// the probabilities become those of max(0, p - q) of the candidates; false: nothing is left of them
+static bool take_away(rg_sampler *s, size_t n_left, const rg_odds *odds, size_t n) {
+    candidate *c = s->candidates;
+    float *q = s->logits; // by token, of the candidates alone
+    double sum = 0;
+    for (size_t i = 0; i < n_left; i++) {
+        q[c[i].id] = 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        q[odds[i].id] = odds[i].p;
+    }
+    for (size_t i = 0; i < n_left; i++) {
+        sum += fmaxf(0, c[i].p - q[c[i].id]);
+    }
+    for (size_t i = 0; sum > 0 && i < n_left; i++) {
+        c[i].p = (float)(fmaxf(0, c[i].p - q[c[i].id]) / sum);
+    }
+    return sum > 0;
+}
+
+rg_status rg_sampler_judge(rg_sampler *s, const float *logits, int32_t guess, const rg_odds *odds,
+                           size_t n, int32_t *id, rg_error *err) {
+    size_t n_left = 0;
+    double p = 0, q = 1;
+    const rg_status status = narrow(s, logits, NULL, &n_left, id, err);
+    if (status != RG_OK || n_left == 0) {
+        return status;
+    }
+    for (size_t i = 0; i < n_left; i++) {
+        p = s->candidates[i].id == guess ? s->candidates[i].p : p;
+    }
+    for (size_t i = 0; i < n; i++) {
+        q = odds[i].id == guess ? odds[i].p : q;
+    }
+    if (n != 0 && rg_random_unit(&s->random) * q < p) {
+        *id = guess;
+        return RG_OK;
+    }
+    // where rounding leaves nothing of p - q, the two are the same
+    if (n != 0) {
+        (void)take_away(s, n_left, odds, n);
+    }
+    *id = draw(s, s->candidates, n_left);
     return RG_OK;
 }
 

@@ -52,6 +52,33 @@ void rg_sampler_free(rg_sampler *sampler);
  */
 rg_status rg_sampler_draw(rg_sampler *sampler, const float *logits, const uint64_t *allowed,
                           int32_t *id, rg_error *err) RG_MUST_CHECK;
+/** A token and its probability. */
+typedef struct rg_odds {
+    int32_t id;
+    float p;
+} rg_odds;
+
+/**
+ * Draw a token, and tell what it was drawn from: for guesses that are judged later.
+ * @param odds  [n_vocab] receives the tokens that could come and their probabilities
+ * @param n       how many; 0: nothing was left to chance (greedy)
+ * Errors, threads: those of rg_sampler_draw.
+ */
+rg_status rg_sampler_guess(rg_sampler *sampler, const float *logits, rg_odds *odds, size_t *n,
+                           int32_t *id, rg_error *err) RG_MUST_CHECK;
+
+/**
+ * Draw a token of which there is a guess, so that the guess is kept as often as can be: the result
+ * has the distribution that rg_sampler_draw draws from, whatever the guess was drawn from. With
+ * probabilities p here and q there, guess x is kept with min(1, p(x) / q(x)), else a token is drawn
+ * by max(0, p - q).
+ * @param odds  [n] what the guess was drawn from; n 0: it was certain, and a plain draw is the
+ *                same as this rule
+ * Source: Leviathan et al. 2023, arXiv 2211.17192, algorithm 1.
+ */
+rg_status rg_sampler_judge(rg_sampler *sampler, const float *logits, int32_t guess,
+                           const rg_odds *odds, size_t n, int32_t *id, rg_error *err) RG_MUST_CHECK;
+
 /** Whether it always takes the largest logit. */
 bool rg_sampler_is_greedy(const rg_sampler *sampler);
 /** Tell the sampler a token that became part of the text, drawn or given, so that penalties see it.

@@ -192,6 +192,85 @@ class Settings(Case):
         self.refused("whose inputs are weighed", self.model("llama4", lambda c: c.update(num_experts_per_tok=2)))
 
 
+class Heads(Case):
+    """A head that predicts a token further, of values of the last layer."""
+
+    def with_head(self, case):
+        like = "model.language_model.layers.3." if case != "qwen3-next" else "model.layers.3."
+
+        def weights(tensors):
+            for name, tensor in list(tensors.items()):
+                if name.startswith(like):
+                    tensors["mtp.layers.0." + name[len(like):]] = tensor
+            n = tensors["lm_head.weight"][1][1]
+            for name in ("mtp.pre_fc_norm_embedding.weight", "mtp.pre_fc_norm_hidden.weight", "mtp.norm.weight"):
+                tensors[name] = ("F32", [n], struct.pack("<%df" % n, *([0.5] * n)))
+            tensors["mtp.fc.weight"] = ("F32", [n, 2 * n], struct.pack(
+                "<%df" % (2 * n * n), *[math.sin(i * i) / 6 for i in range(2 * n * n)]))
+        return self.model(case, lambda c: c.update(mtp_num_hidden_layers=1), weights)
+
+    def answer(self, model, *more):
+        r = self.good("run", model, "--ids", "5,6,7,8,5,6", "-n", "24", "--temp", "0", "--json", *more)
+        return json.loads(r.stdout), r.stderr
+
+    def test_they_are_asked_for_and_change_no_token(self):
+        for case in ("qwen3.5", "qwen3.5-moe", "qwen3-next"):
+            model = self.with_head(case)
+            plain, _ = self.answer(model, "--exact")
+            told, said = self.answer(model, "--exact", "--speculate", "mtp:2", "--stats")
+            self.assertEqual(told["ids"], plain["ids"], case)
+            self.assertNotIn("guessed", plain)
+            self.assertGreater(told["guessed"], 20)
+            self.assertEqual(told["steps"] + told["accepted"], len(told["ids"]) - 1)
+            self.assertIn("%d tokens guessed ahead" % told["guessed"], said)
+            told, _ = self.answer(model, "--exact", "--speculate", "ngram")
+            self.assertEqual(told["ids"], plain["ids"], case)
+
+    def test_a_head_that_is_incomplete_is_refused_by_name(self):
+        model = self.with_head("qwen3.5")
+        path = os.path.join(model, "model.safetensors")
+        whole = read_safetensors(path)
+        cut = ("F32", [64, 64], bytes(4 * 64 * 64))
+        for name, tensor, said in (("mtp.layers.0.mlp.up_proj.weight", None, "mtp.layers.0.mlp.up_proj.weight (112 x 64) is missing"),
+                                   ("mtp.pre_fc_norm_hidden.weight", None, "mtp.pre_fc_norm_hidden.weight (64) is missing"),
+                                   ("mtp.fc.weight", None, "there is no head"),
+                                   ("mtp.fc.weight", cut, "mtp.fc.weight is 64 x 64, the settings need 64 x 128")):
+            tensors = dict(whole)
+            tensors.pop(name)
+            if tensor is not None:
+                tensors[name] = tensor
+            os.unlink(path)
+            write_safetensors(path, tensors)
+            r = raga("run", model, "--ids", "1", "--speculate", "mtp")
+            self.assertEqual(r.returncode, 1, r.stderr)
+            self.assertIn(said, r.stderr)
+            self.good("run", model, "--ids", "1", "-n", "1")  # nobody asks for it
+
+    def test_a_recurrence_in_a_head_is_refused(self):
+        def weights(tensors):
+            for name, tensor in list(tensors.items()):
+                if name.startswith("model.language_model.layers.2."):
+                    tensors["mtp.layers.0." + name[len("model.language_model.layers.2."):]] = tensor
+            tensors["mtp.fc.weight"] = ("F32", [64, 128], bytes(4 * 64 * 128))
+        r = raga("run", self.model("qwen3.5", lambda c: None, weights), "--ids", "1", "--speculate", "mtp")
+        self.assertEqual(r.returncode, 1, r.stderr)
+        self.assertIn("a recurrence in the head", r.stderr)
+
+    def test_they_are_quantized_and_what_decides_is_not(self):
+        cache = self.path("cache")
+        os.environ["RAGA_CACHE_DIR"] = cache
+        self.addCleanup(os.environ.pop, "RAGA_CACHE_DIR")
+        model = self.with_head("qwen3.5-moe")
+        plain, _ = self.answer(model, "--exact", "--quant", "q8_0")
+        told, _ = self.answer(model, "--exact", "--quant", "q8_0", "--speculate", "mtp")
+        self.assertEqual(told["ids"], plain["ids"])
+        made, = os.listdir(os.path.join(cache, "quant"))
+        shown = json.loads(self.good("show", os.path.join(cache, "quant", made), "--tensors", "--json").stdout)
+        names = [t["name"] for t in shown["tensors"]]
+        self.assertIn("mtp.fc.weight", names)
+        self.assertIn("mtp.layers.0.self_attn.o_proj.weight", names)
+        self.assertNotIn("mtp.layers.0.mlp.gate.weight", names)
+        self.assertNotIn("mtp.layers.0.mlp.shared_expert_gate.weight", names)
 class Compressed(Case):
     """DeepSeek V4: settings and tensors that cannot be."""
 

@@ -302,6 +302,98 @@ static void refuses_bad_stop_strings(void **state) {
     rg_stop_clear(&stop);
 }
 
+// a guess drawn from other logits, judged: the distribution stays, and the guess as often as can be
+static void check_judged(const rg_sampler_params *p, const double *want, const float *others) {
+    rg_sampler *s = sampler_of(p, N);
+    rg_error err = {0};
+    rg_odds odds[N];
+    size_t counts[N] = {0}, n = 0, n_kept = 0;
+    double chi = 0, overlap = 0;
+    for (int i = 0; i < DRAWS; i++) {
+        int32_t guess = -1, id = -1;
+        assert_int_equal(rg_sampler_guess(s, others, odds, &n, &guess, &err), RG_OK);
+        assert_int_equal(rg_sampler_judge(s, logits, guess, odds, n, &id, &err), RG_OK);
+        counts[id]++;
+        n_kept += id == guess;
+    }
+    for (size_t i = 0; i < N; i++) {
+        double q = 0;
+        for (size_t k = 0; k < n; k++) {
+            q = odds[k].id == (int32_t)i ? (double)odds[k].p : q;
+        }
+        overlap += fmin(q, want[i]);
+        if (want[i] < 1e-9) {
+            assert_int_equal(counts[i], 0);
+            continue;
+        }
+        const double expected = want[i] * DRAWS;
+        chi += ((double)counts[i] - expected) * ((double)counts[i] - expected) / expected;
+    }
+    assert_true(chi < 32);
+    // more than five standard deviations off would be another rule; drawn again, a guess may come
+    // only where it is likelier here than there, and then it was kept at once
+    assert_true(fabs((double)n_kept / DRAWS - overlap) < 5 * 0.5 / sqrt(DRAWS));
+    rg_sampler_free(s);
+}
+
+static void guesses_leave_the_distribution_as_it_is(void **state) {
+    (void)state;
+    static const float others[][N] = {
+        {2.0f, 1.5f, 1.5f, 0.5f, 0.0f, -1.0f, -2.0f, -30.0f}, // the same
+        {1.0f, 2.0f, 1.0f, 0.0f, 1.0f, -1.0f, -1.0f, -3.0f},  // near
+        {-2.0f, -1.0f, 0.0f, 0.5f, 1.0f, 2.0f, 3.0f, 3.0f},   // far
+        {-30.0f, -30.0f, -30.0f, -30.0f, 5.0f, 2.0f, 3.0f, 3.0f},
+    };
+    const bool three[N] = {true, true, true};
+    const bool four[N] = {true, true, true, true};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        double want[N];
+        rg_sampler_params p = rg_sampler_params_off();
+        exact(want, 1, all);
+        check_judged(&p, want, others[i]);
+        p.temperature = 2;
+        exact(want, 2, all);
+        check_judged(&p, want, others[i]);
+        p.top_k = 3;
+        exact(want, 2, three);
+        check_judged(&p, want, others[i]);
+        p = rg_sampler_params_off();
+        p.min_p = 0.2f;
+        exact(want, 1, four);
+        check_judged(&p, want, others[i]);
+    }
+}
+
+// what comes next does not depend on a guess that left nothing to chance, nor on whether there is
+// one
+static void certain_guesses_change_no_draw(void **state) {
+    (void)state;
+    rg_error err = {0};
+    rg_sampler_params p = rg_sampler_params_off();
+    p.seed = 3;
+    rg_sampler *a = sampler_of(&p, N);
+    rg_sampler *b = sampler_of(&p, N);
+    for (int i = 0; i < 200; i++) {
+        int32_t want = -1, got = -1;
+        assert_int_equal(rg_sampler_draw(a, logits, NULL, &want, &err), RG_OK);
+        assert_int_equal(rg_sampler_judge(b, logits, i % N, NULL, 0, &got, &err), RG_OK);
+        assert_int_equal(got, want);
+    }
+    rg_sampler_free(a);
+    rg_sampler_free(b);
+    p.temperature = 0;
+    a = sampler_of(&p, N);
+    rg_odds odds[N];
+    size_t n = 9;
+    int32_t id = -1;
+    assert_int_equal(rg_sampler_guess(a, logits, odds, &n, &id, &err), RG_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(id, 0);
+    assert_int_equal(rg_sampler_judge(a, logits, 5, odds, 0, &id, &err), RG_OK);
+    assert_int_equal(id, 0);
+    rg_sampler_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(temperature_shapes_the_distribution),
@@ -315,6 +407,8 @@ int main(void) {
         cmocka_unit_test(log_probabilities_are_exact),
         cmocka_unit_test(stop_strings_span_pieces_and_never_leak),
         cmocka_unit_test(refuses_bad_stop_strings),
+        cmocka_unit_test(guesses_leave_the_distribution_as_it_is),
+        cmocka_unit_test(certain_guesses_change_no_draw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,14 @@ rg_val rg_build_weight(rg_build *b, rg_role role, uint32_t layer);
 /** x W^T + bias, with what the extras add to W. `bias` may be a role that the model lacks. */
 rg_val rg_build_linear(rg_build *b, uint32_t layer, rg_val x, rg_role weight, rg_role bias);
 
+/** Row normalization by the weight of a role. */
+rg_val rg_build_norm(rg_build *b, rg_role role, uint32_t layer, rg_val x);
+/** What lets tokens see each other in a layer: attention, or a recurrence. x is normalized. */
+rg_val rg_build_mix(rg_build *b, uint32_t layer, rg_val x);
+/** One layer on the residual stream x [n_tok, n_embd], or several of them side by side. `beside` is
+ * added to it after the layer; RG_VAL_NONE: nothing is. */
+rg_val rg_build_layer(rg_build *b, uint32_t layer, rg_val x, rg_val beside);
+
 /** Keep a value of a layer where somebody looks at it. */
 void rg_build_tap(rg_build *b, uint32_t layer, rg_tap tap, rg_val v);
 

@@ -89,6 +89,7 @@ const rg_arch rg_arch_deepseek2 = {
     .n_keys = RG_N(keys),
     .weights = weights,
     .n_weights = RG_N(weights),
+    .mtp = rg_mtp_deepseek,
 };
 
 const rg_arch rg_arch_deepseek32 = {
@@ -99,4 +100,5 @@ const rg_arch rg_arch_deepseek32 = {
     .n_keys = RG_N(index_keys),
     .weights = index_weights,
     .n_weights = RG_N(index_weights),
+    .mtp = rg_mtp_deepseek,
 };

@@ -20,4 +20,6 @@ const rg_arch rg_arch_qwen35 = {
     .n_keys = RG_HYBRID_KEYS,
     .weights = weights,
     .n_weights = RG_N(weights),
+    .mtp = rg_mtp_qwen,
+    .mtp_layer = "mtp.layers.0.",
 };

@@ -22,4 +22,6 @@ const rg_arch rg_arch_qwen3_next = {
     .n_keys = RG_HYBRID_SPARSE_KEYS,
     .weights = weights,
     .n_weights = RG_N(weights),
+    .mtp = rg_mtp_qwen,
+    .mtp_layer = "mtp.layers.0.",
 };
