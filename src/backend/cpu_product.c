@@ -16,19 +16,27 @@ size_t rg_cpu_one_chunk(rg_task *task, const rg_node *node) {
     return 1;
 }
 
+size_t rg_cpu_cut_rows(const rg_task *task, size_t rows, size_t n_matrices, bool is_prompt,
+                       size_t *n_chunks) {
+    const size_t all = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
+    const size_t each = n_matrices == 0 ? 1 : (all + n_matrices - 1) / n_matrices;
+    size_t size = rg_round_up((rows + each - 1) / each, RG_PANEL_ROWS);
+    if (is_prompt && size > CHUNK_ROWS_MAX) {
+        size = CHUNK_ROWS_MAX;
+    }
+    *n_chunks = (rows + size - 1) / size;
+    return size;
+}
+
 size_t rg_cpu_linear_chunks(rg_task *task, const rg_node *node) {
     if (task->exec->options.is_training) {
         return rg_cpu_gemm_chunks(task, node);
     }
     const size_t rows = rg_task_value(task, node->in[1])->shape[0];
-    const size_t n_chunks = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
-    size_t size = rg_round_up((rows + n_chunks - 1) / n_chunks, RG_PANEL_ROWS);
     const bool is_prompt = rg_task_value(task, node->in[0])->shape[0] > RG_PANEL_ROWS;
-    if (is_prompt && size > CHUNK_ROWS_MAX) {
-        size = CHUNK_ROWS_MAX;
-    }
-    task->chunk_size = size;
-    return (rows + size - 1) / size;
+    size_t n_chunks = 0;
+    task->chunk_size = rg_cpu_cut_rows(task, rows, 1, is_prompt, &n_chunks);
+    return n_chunks;
 }
 
 void rg_cpu_linear(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {

@@ -76,6 +76,15 @@ rg_prepare_fn rg_cpu_attend_prepare;
  */
 rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) RG_MUST_CHECK;
 
+/**
+ * How the products of n_matrices, `rows` rows each, are cut into chunks for all threads.
+ * @param is_prompt  many tokens: chunks are no larger than what shares them in a cache
+ * @param n_chunks   receives the chunks of one matrix
+ * @return           rows of a chunk
+ */
+size_t rg_cpu_cut_rows(const rg_task *task, size_t rows, size_t n_matrices, bool is_prompt,
+                       size_t *n_chunks);
+
 /** The product row that a weight goes through. */
 static inline const rg_matmul_row *rg_exec_matmul(const rg_exec *exec, rg_dtype dtype) {
     const rg_kernels *k = exec->options.kernels;
