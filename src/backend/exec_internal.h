@@ -28,9 +28,8 @@ typedef struct rg_task {
     rg_exec *exec;
     const rg_bindings *b;
     const rg_section *section;
-    size_t n_tok; // row-wise sections: tokens
-    size_t
-        chunk_size; // row-wise: tokens a chunk; products: rows a chunk; attention: tokens a chunk
+    size_t n_tok;      // row-wise sections: tokens
+    size_t chunk_size; // row-wise: tokens of a chunk; products: rows; attention over a state: heads
 } rg_task;
 
 /** Compute tokens [from, to) of a row-wise node. */
