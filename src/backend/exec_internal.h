@@ -58,16 +58,16 @@ rg_rowwise_fn rg_cpu_embed, rg_cpu_rope_table, rg_cpu_rmsnorm, rg_cpu_rope, rg_c
     rg_cpu_route_dx, rg_cpu_gate, rg_cpu_gate_back, rg_cpu_columns, rg_cpu_columns_dx, rg_cpu_join,
     rg_cpu_decay, rg_cpu_part_sum, rg_cpu_scale_rows, rg_cpu_layernorm, rg_cpu_index_store,
     rg_cpu_scale_rows_back, rg_cpu_temperature;
-rg_chunks_fn rg_cpu_index_chunks, rg_cpu_linear_chunks, rg_cpu_attend_chunks,
-    rg_cpu_attention_chunks, rg_cpu_one_chunk, rg_cpu_gemm_chunks, rg_cpu_select_chunks,
-    rg_cpu_scatter_chunks, rg_cpu_experts_chunks, rg_cpu_experts_dx_chunks,
+rg_chunks_fn rg_cpu_candidates_chunks, rg_cpu_positions_chunks, rg_cpu_linear_chunks,
+    rg_cpu_attend_chunks, rg_cpu_attention_chunks, rg_cpu_one_chunk, rg_cpu_gemm_chunks,
+    rg_cpu_select_chunks, rg_cpu_scatter_chunks, rg_cpu_experts_chunks, rg_cpu_experts_dx_chunks,
     rg_cpu_experts_dw_chunks, rg_cpu_combine_chunks, rg_cpu_conv_chunks, rg_cpu_heads_chunks,
     rg_cpu_delta_chunks, rg_cpu_delta_back_chunks;
-rg_chunk_fn rg_cpu_index, rg_cpu_layernorm_back, rg_cpu_linear, rg_cpu_attend, rg_cpu_attention,
-    rg_cpu_select_rows, rg_cpu_scatter, rg_cpu_rmsnorm_dw, rg_cpu_gemm, rg_cpu_column_sum,
-    rg_cpu_attention_back, rg_cpu_dispatch, rg_cpu_experts, rg_cpu_experts_dx, rg_cpu_experts_dw,
-    rg_cpu_combine, rg_cpu_combine_back, rg_cpu_decay_back, rg_cpu_heads, rg_cpu_heads_dw,
-    rg_cpu_conv, rg_cpu_conv_back, rg_cpu_delta, rg_cpu_delta_back;
+rg_chunk_fn rg_cpu_candidates, rg_cpu_positions, rg_cpu_layernorm_back, rg_cpu_linear,
+    rg_cpu_attend, rg_cpu_attention, rg_cpu_select_rows, rg_cpu_scatter, rg_cpu_rmsnorm_dw,
+    rg_cpu_gemm, rg_cpu_column_sum, rg_cpu_attention_back, rg_cpu_dispatch, rg_cpu_experts,
+    rg_cpu_experts_dx, rg_cpu_experts_dw, rg_cpu_combine, rg_cpu_combine_back, rg_cpu_decay_back,
+    rg_cpu_heads, rg_cpu_heads_dw, rg_cpu_conv, rg_cpu_conv_back, rg_cpu_delta, rg_cpu_delta_back;
 
 rg_prepare_fn rg_cpu_attend_prepare;
 

@@ -78,6 +78,23 @@ static void lower_attention(lowering *l, const rg_node *node, const rg_val *in) 
     rg_graph_node(g, RG_OP_ATTENTION, in, node->n_in, &node->p);
 }
 
+enum { PARTS_PER_THREAD = 4 }; // of the positions of few tokens
+
+// where tokens are too few for all threads, each goes through its positions in parts
+static void lower_index(lowering *l, const rg_node *node, const rg_val *in) {
+    rg_graph *g = &l->exec->g;
+    const size_t wanted = (size_t)l->exec->options.n_threads * PARTS_PER_THREAD;
+    const size_t n_tok = g->values[in[0]].shape[0];
+    rg_op_params p = node->p;
+    rg_val with[] = {in[0], in[2], in[3], RG_VAL_NONE};
+    p.n_part = n_tok == 0 || l->exec->options.n_threads < 2 ? 1 : (uint32_t)(wanted / n_tok);
+    rg_graph_node(g, RG_OP_INDEX_STORE, (rg_val[]){in[1], in[3]}, 2, &node->p);
+    if (p.n_part > 1) {
+        with[3] = rg_graph_node(g, RG_OP_CANDIDATES, with, 3, &p);
+    }
+    rg_graph_node(g, RG_OP_CHOOSE, with, p.n_part > 1 ? 4 : 3, &p);
+}
+
 // sources (weights, inputs, states) come along when first used, outputs of nodes as they are made
 static rg_val bring(lowering *l, rg_val v) {
     rg_val *to = &l->exec->value_of[v];
@@ -120,8 +137,7 @@ rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) {
         } else if (node->op == RG_OP_ATTENTION) {
             lower_attention(&l, node, in);
         } else if (node->op == RG_OP_INDEX) {
-            rg_graph_node(&exec->g, RG_OP_INDEX_STORE, (rg_val[]){in[1], in[3]}, 2, &node->p);
-            rg_graph_node(&exec->g, RG_OP_CHOOSE, (rg_val[]){in[0], in[2], in[3]}, 3, &node->p);
+            lower_index(&l, node, in);
         } else {
             rg_graph_node(&exec->g, node->op, in, node->n_in, &node->p);
         }

@@ -104,7 +104,8 @@ typedef struct rg_value {
     X(ACT_PREP,        "act_prep",        1, 1, 1, true)      \
     X(KV_STORE,        "kv_store",        3, 3, 0, true)      \
     X(INDEX_STORE,     "index_store",     2, 2, 0, true)      \
-    X(CHOOSE,          "choose",          3, 3, 1, false)     \
+    X(CANDIDATES,      "candidates",      3, 3, 1, false)     \
+    X(CHOOSE,          "choose",          3, 4, 1, false)     \
     X(ATTEND,          "attend",          2, 3, 1, false)
 // clang-format on
 
@@ -131,7 +132,8 @@ typedef struct rg_op_params {
     uint32_t v_dim;    // ATTENTION*, DELTA*
     bool is_tiled;     // DELTA*: value head j goes with key head j % n_kv_head, else in shares
     bool is_log;       // DECAY*: the factor is -exp(a)
-    uint32_t n_part;   // COLUMNS*, JOIN, PART_SUM, ACT_PREP: equal parts that a row has; 0 is 1
+    uint32_t n_part;   // COLUMNS*, JOIN, PART_SUM, ACT_PREP: equal parts that a row has; 0 is 1;
+                       // CANDIDATES, CHOOSE: stretches of positions
     uint32_t from;     // COLUMNS*, PART_SUM: first column of each part; CONV: of the state
     uint32_t width;    // COLUMNS*, PART_SUM: columns of each part; CONV: of the state, 0: as x
     bool is_shared;    // JOIN: the last input is one part that goes to all
