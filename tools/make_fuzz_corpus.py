@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Write the seeds of the fuzz corpora: tests/fuzz/corpus/fuzz_{gguf,json,safetensors,tokenizer,robot}. usage: from the root."""
+"""Write the seeds of the fuzz corpora: tests/fuzz/corpus/fuzz_{gguf,json,safetensors,tokenizer,robot,image}. usage: from the root."""
 import json
 import os
 import struct
+import zlib
 
 ROOT = "tests/fuzz/corpus"
 
@@ -86,8 +87,79 @@ def tokenizer():
     save("fuzz_tokenizer", "sentencepiece", b"\x02" + proto + b"\x12\x02\x18\x02")
 
 
+def exif(orientation):
+    return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
+
+
+def png(width, height, depth, color, interlaced=0, extra=()):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
+    steps = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
+    rows = b""
+    for y0, dy, x0, dx in steps if interlaced else ((0, 1, 0, 1),):
+        n = (len(range(x0, width, dx)) * bits + 7) // 8
+        for y in range(y0, height, dy) if n else ():
+            rows += bytes([y % 5]) + bytes(i * 7 + y & 255 for i in range(n))  # each of the five filters
+    data = zlib.compress(rows)
+    palette = [(b"PLTE", bytes(i * 5 & 255 for i in range(3 << depth)))] if color == 3 else []
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)), *palette, *extra,
+              (b"IDAT", data[:9]), (b"IDAT", data[9:]), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*c) for c in chunks)
+
+
+def jpeg(width, height, colors, progressive=False, adobe=None, orientation=None):
+    """Blocks of one shade each: DC differences of 5 at first and 0 after, no AC."""
+    def segment(kind, data):
+        return bytes([255, kind]) + struct.pack(">H", len(data) + 2) + data
+
+    def scan(components, first, last, bits):
+        bits += "1" * (-len(bits) % 8)
+        data = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+        names = b"".join(bytes([c, 0]) for c in components)
+        return segment(0xda, bytes([len(components)]) + names + bytes([first, last, 0])) + data
+
+    names = range(1, colors + 1)
+    blocks = ((width + 7) // 8) * ((height + 7) // 8)
+    out = b"\xff\xd8"
+    if orientation is not None:
+        out += segment(0xe1, b"Exif\0\0" + exif(orientation))
+    if adobe is not None:
+        out += segment(0xee, b"Adobe" + struct.pack(">HHHB", 100, 0, 0, adobe))
+    out += segment(0xdb, b"\0" + bytes([16] * 64))
+    out += segment(0xc2 if progressive else 0xc0, struct.pack(">BHHB", 8, height, width, colors)
+                   + b"".join(bytes([c, 0x11, 0]) for c in names))
+    out += segment(0xc4, bytes([0, 1, 1] + [0] * 14 + [0, 3]))  # DC: 0 is a difference of 0, 10 one of three bits
+    out += segment(0xc4, bytes([16, 1] + [0] * 15 + [0]))  # AC: 0 ends the block
+    ac = "" if progressive else "0"
+    dc = "".join(("10101" if block == 0 else "0") + ac for block in range(blocks) for _ in names)
+    out += scan(names, 0, 0 if progressive else 63, dc)
+    if progressive:
+        out += b"".join(scan([c], 1, 63, "0" * blocks) for c in names)
+    return out + b"\xff\xd9"
+
+
+def pictures():
+    for color, depths in ((0, (1, 2, 4, 8, 16)), (2, (8, 16)), (3, (1, 2, 4, 8)), (4, (8, 16)), (6, (8, 16))):
+        for depth in depths:
+            save("fuzz_image", f"png_{color}_{depth}", png(9, 6, depth, color, interlaced=depth > 4))
+    extras = [(b"eXIf", exif(6)), (b"iCCP", b"x\0\0" + zlib.compress(bytes(5000))), (b"tRNS", bytes(6)),
+              (b"zTXt", b"k\0\0" + zlib.compress(bytes(5000))), (b"gAMA", struct.pack(">I", 45455)),
+              (b"acTL", struct.pack(">II", 2, 0))]
+    save("fuzz_image", "png_extras", png(7, 5, 8, 2, extra=extras))
+    save("fuzz_image", "png_wide", png(200, 1, 8, 0))
+    save("fuzz_image", "png_too_wide", png(201, 1, 8, 0))
+    for colors, adobe in ((1, None), (3, None), (3, 0), (4, 0), (4, 2)):
+        for progressive in (False, True):
+            name = f"jpeg_{colors}_{'none' if adobe is None else adobe}_{'progressive' if progressive else 'baseline'}"
+            save("fuzz_image", name, jpeg(17, 10, colors, progressive, adobe, orientation=5 if colors == 3 else None))
+    save("fuzz_image", "gif", b"GIF89a\1\0\1\0\0\0\0;")
+
+
 gguf()
 safetensors()
 json_seeds()
 tokenizer()
 robot()
+pictures()

@@ -75,6 +75,8 @@ typedef struct raga_model_facts {
     bool has_chat_template;
     const char *warnings; // one a line: unused tensors, odd settings; ""
     const char *untested; // what of this model no test of ours covers; ""
+    bool sees;            // pictures (picture.h)
+    const char *faults;   // what converters are known to leave wrong, one a line; ""
 } raga_model_facts;
 
 RAGA_API void raga_model_get_facts(const raga_model *model, raga_model_facts *facts);
@@ -90,6 +92,7 @@ typedef struct raga_bill {
     uint64_t scratch;
     uint64_t total;
     uint64_t budget;
+    uint64_t pictures; // to see: the part of the model that does, and pictures on their way
 } raga_bill;
 
 /** The bill for a context of n_ctx tokens (0: the default), whether or not the model was opened

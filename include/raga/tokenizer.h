@@ -54,6 +54,9 @@ RAGA_API raga_status raga_tokenize_json_line(const raga_tokenizer *tokenizer, co
                                              size_t size, unsigned flags, char **out,
                                              size_t *out_size, raga_error *err) RAGA_MUST_CHECK;
 RAGA_API size_t raga_tokenizer_vocab(const raga_tokenizer *tokenizer);
+/** True for a token at which answers of the model end: its tokenizer's, and those that its settings
+ * add. */
+RAGA_API bool raga_model_is_end(const raga_model *model, int32_t id);
 /** True for a token that ends an answer. */
 RAGA_API bool raga_tokenizer_is_end(const raga_tokenizer *tokenizer, int32_t id);
 

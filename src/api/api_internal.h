@@ -50,6 +50,7 @@ typedef struct api_defaults {
 struct raga_model {
     rg_source *source;
     rg_model *model;
+    rg_model *tower;   // NULL: it does not see
     rg_engine *engine; // NULL: opened for its facts
     rg_adapter **adapters;
     size_t n_adapters;
@@ -67,6 +68,7 @@ struct raga_model {
     char name[256];
     char tokenizer_kind[128];
     char untested[512];
+    char faults[2048]; // whole lines of them
     char notes[4096]; // warnings of container, model and tokenizer
 };
 

@@ -1,6 +1,7 @@
 #include "api/api_internal.h"
 
 #include "base/file.h"
+#include "model/faults.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -131,7 +132,24 @@ static void find_untested(raga_model *m) {
                           : h->rope.scaling == RG_ROPE_LINEAR
                               ? "linear rope scaling in a whole model"
                               : "";
-    snprintf(m->untested, sizeof m->untested, "%s", scaling);
+    const bool has_blind_spot = m->tower != NULL && m->tower->arch->is_unproven;
+    snprintf(m->untested, sizeof m->untested, "%s%s%s", scaling,
+             scaling[0] != '\0' && has_blind_spot ? "; " : "",
+             has_blind_spot ? "pictures of this family" : "");
+}
+
+static rg_status find_faults(raga_model *m, rg_error *err) {
+    rg_buf lines;
+    rg_buf_init(&lines, rg_mem_heap(), 1 << 20);
+    rg_model_faults(m->model, m->source, &lines);
+    const char *text = rg_buf_cstr(&lines);
+    const bool is_over = lines.is_failed && !lines.is_over;
+    // the first ones, when there are more than anybody reads
+    const size_t room = strlen(text) < sizeof m->faults ? strlen(text) : sizeof m->faults - 1;
+    const char *end = room < strlen(text) ? memrchr(text, '\n', room) : text + room;
+    memcpy(m->faults, text, end == NULL ? 0 : (size_t)(end - text));
+    rg_buf_clear(&lines);
+    return is_over ? rg_fail(err, RG_E_MEMORY, "no memory to look for faults") : RG_OK;
 }
 
 static void find_name(raga_model *m) {
@@ -173,6 +191,24 @@ done:
     return status;
 }
 
+// A part that sees and cannot be used is no reason not to read words.
+static rg_status open_tower(raga_model *m, rg_error *err) {
+    const rg_status status = rg_tower_load(rg_mem_heap(), m->source, m->model, &m->tower, err);
+    if (status == RG_E_MEMORY) {
+        return status;
+    }
+    if (status != RG_OK) {
+        note_failure(m, "no pictures", err);
+    } else if (m->tower != NULL) {
+        note(m, rg_buf_cstr(&m->tower->warnings));
+    } else if (rg_tower_is_there(m->source)) {
+        note(m, "this model can see, in a way that is not supported yet: words are, pictures are "
+                "not\n");
+    }
+    m->options.tower = m->tower;
+    return RG_OK;
+}
+
 static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error *err) {
     rg_status status = RG_OK;
     RG_TRY(read_options(o, &m->options, err));
@@ -185,10 +221,12 @@ static rg_status open_model(raga_model *m, const raga_model_options *o, rg_error
         note(m, rg_gguf_warnings(rg_source_gguf(m->source)));
     }
     note(m, rg_buf_cstr(&m->model->warnings));
+    RG_TRY(open_tower(m, err));
     RG_TRY(open_tokenizer(m, err));
     RG_TRY(open_chat(m, o->chat_template, err));
     find_name(m);
     find_untested(m);
+    RG_TRY(find_faults(m, err));
     api_read_defaults(m);
     if (o->n_adapters > 0) {
         rg_graph_extras *extras = &m->options.extras;
@@ -246,6 +284,7 @@ void raga_model_close(raga_model *m) {
     rg_chat_format_free(m->chat);
     rg_template_free(m->tpl.tpl);
     rg_tokenizer_free(m->tokenizer.tokenizer);
+    rg_model_free(m->tower);
     rg_model_free(m->model);
     rg_source_close(m->source);
     rg_free(rg_mem_heap(), m);
@@ -276,6 +315,8 @@ void raga_model_get_facts(const raga_model *m, raga_model_facts *facts) {
         .n_vocab = h->n_vocab,
         .n_ctx_train = h->n_ctx_train,
         .has_chat_template = m->tpl.tpl != NULL,
+        .sees = m->tower != NULL,
+        .faults = m->faults,
         .warnings = m->notes,
         .untested = m->untested};
     memcpy(facts, &all, facts->size < sizeof all ? facts->size : sizeof all);
@@ -297,6 +338,7 @@ raga_status raga_model_bill(const raga_model *m, size_t n_ctx, raga_bill *bill, 
                            .kv = b.kv,
                            .activations = b.activations,
                            .scratch = b.scratch,
+                           .pictures = b.pictures,
                            .total = b.total,
                            .budget = b.budget};
     memcpy(bill, &all, bill->size < sizeof all ? bill->size : sizeof all);

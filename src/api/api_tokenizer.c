@@ -44,6 +44,10 @@ void raga_tokenizer_close(raga_tokenizer *t) {
     }
 }
 
+bool raga_model_is_end(const raga_model *m, int32_t id) {
+    return api_is_end(m, id);
+}
+
 const raga_tokenizer *raga_model_tokenizer(const raga_model *m) {
     return m->tokenizer.tokenizer == NULL ? NULL : &m->tokenizer;
 }

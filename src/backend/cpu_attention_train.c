@@ -1,9 +1,11 @@
 /*
- * Causal attention without a state and its gradients, block by block: never more than QUERIES x
- * KEYS scores at a time. The way back computes them again. Source: Dao et al. 2022, arXiv
+ * Attention without a state and its gradients, block by block: never more than QUERIES x KEYS
+ * scores at a time. The way back computes them again. Source: Dao et al. 2022, arXiv
  * 2205.14135, appendix B.
  */
 #include "backend/exec_internal.h"
+
+#include "kernel/exp.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,9 +35,10 @@ typedef struct heads {
     size_t k_stride;
     size_t v_stride;
     size_t y_stride;
-    void *scratch; // of the products
-    float *s;      // [QUERIES][KEYS]: scores, then probabilities
-    float *dp;     // [QUERIES][KEYS]: gradients of probabilities, then of scores
+    void *scratch;        // of the products
+    float *s;             // [QUERIES][KEYS]: scores, then probabilities
+    float *dp;            // [QUERIES][KEYS]: gradients of probabilities, then of scores
+    size_t ends[QUERIES]; // of the queries at work: behind the last key that each sees
     rg_softmax_row rows[QUERIES];
 } heads;
 
@@ -65,11 +68,23 @@ static size_t first_key(const heads *h, size_t t) {
     return from;
 }
 
-// keys that query t sees within the block: [*lo, *hi)
-static void visible(const heads *h, const block *b, size_t t, size_t *lo, size_t *hi) {
-    const size_t from = first_key(h, t);
+// where the keys of queries [q, q + n) end: at themselves, or with their sequence
+static void find_ends(heads *h, size_t q, size_t n) {
+    size_t end = q + n;
+    while (h->p->sees_ahead && end < h->n_tok && (h->positions == NULL || h->positions[end] != 0)) {
+        end++;
+    }
+    for (size_t i = n; i-- > 0;) {
+        h->ends[i] = h->p->sees_ahead ? end : q + i + 1;
+        end = h->positions != NULL && h->positions[q + i] == 0 ? q + i : end;
+    }
+}
+
+// keys that query i of the block sees within it: [*lo, *hi)
+static void visible(const heads *h, const block *b, size_t i, size_t *lo, size_t *hi) {
+    const size_t from = first_key(h, b->q + i);
     *lo = from > b->k ? from - b->k : 0;
-    *hi = t + 1 > b->k ? t + 1 - b->k : 0;
+    *hi = h->ends[i] > b->k ? h->ends[i] - b->k : 0;
     *hi = *hi < b->n_k ? *hi : b->n_k;
     *lo = *lo < *hi ? *lo : *hi;
 }
@@ -101,7 +116,7 @@ static void take_block(heads *h, const block *b) {
 static void take_rows(heads *h, const block *b) {
     for (size_t i = 0; i < b->n_q; i++) {
         size_t lo, hi;
-        visible(h, b, b->q + i, &lo, &hi);
+        visible(h, b, i, &lo, &hi);
         h->kernels->softmax_take(&h->rows[i], h->s + i * KEYS + lo,
                                  h->dy == NULL ? NULL : h->dp + i * KEYS + lo, hi - lo,
                                  h->p->scale);
@@ -114,7 +129,7 @@ static void finish_rows(heads *h, const block *b) {
         size_t lo, hi;
         float *s = h->s + i * KEYS;
         float *dp = h->dp + i * KEYS;
-        visible(h, b, b->q + i, &lo, &hi);
+        visible(h, b, i, &lo, &hi);
         h->kernels->softmax_back(&h->rows[i], s + lo, h->dy == NULL ? NULL : dp + lo, hi - lo,
                                  h->p->scale);
         memset(s, 0, lo * sizeof *s);
@@ -176,29 +191,70 @@ static void add_gradients(const heads *h, const block *b, bool is_first) {
     add_turned(h, b, h->s, h->dy, h->y_stride, h->p->v_dim, h->dv, h->v_stride);
 }
 
-static block block_at(const heads *h, size_t q, size_t k) {
-    const size_t n_q = h->n_tok - q < QUERIES ? h->n_tok - q : QUERIES;
-    const size_t end = q + n_q; // the last query of the block sees no further
+// of keys that end at `end`
+static block block_at(size_t q, size_t n_q, size_t k, size_t end) {
     return (block){q, n_q, k, end - k < KEYS ? end - k : KEYS};
 }
 
-// with more than one block of keys every score is computed twice: for its row, then for good
+// Forward over several blocks of keys: what was gathered counts less when a larger score comes.
+// Source: Milakov, Gimelshein 2018, arXiv 1805.02867.
+static void gather_values(heads *h, size_t q, size_t n_q, size_t first, size_t end) {
+    for (size_t k = first; k < end; k += KEYS) {
+        const block b = block_at(q, n_q, k, end);
+        take_block(h, &b);
+        for (size_t i = 0; i < n_q; i++) {
+            size_t lo, hi;
+            rg_softmax_row *row = &h->rows[i];
+            float *s = h->s + i * KEYS;
+            float *y = h->y + (q + i) * h->y_stride;
+            const float top = row->top;
+            visible(h, &b, i, &lo, &hi);
+            h->kernels->softmax_take(row, s + lo, NULL, hi - lo, h->p->scale);
+            if (row->top > top && k != first) {
+                const float factor = rg_exp(top - row->top);
+                for (size_t v = 0; v < h->p->v_dim; v++) {
+                    y[v] *= factor;
+                }
+            }
+            const rg_softmax_row so_far = {.top = row->top, .sum = 1};
+            h->kernels->softmax_back(&so_far, s + lo, NULL, hi - lo, h->p->scale);
+            memset(s, 0, lo * sizeof *s);
+            memset(s + hi, 0, (b.n_k - hi) * sizeof *s);
+        }
+        add_values(h, &b, k == first);
+    }
+    for (size_t i = 0; i < n_q; i++) {
+        float *y = h->y + (q + i) * h->y_stride;
+        const float share = (float)(1 / h->rows[i].sum);
+        for (size_t v = 0; v < h->p->v_dim; v++) {
+            y[v] *= share;
+        }
+    }
+}
+
+// on the way back over several blocks of keys every score is computed twice: for its row, then for
+// good
 static void run_queries(heads *h, size_t q) {
-    const size_t n_q = block_at(h, q, 0).n_q;
-    const size_t end = q + n_q;
+    const size_t n_q = h->n_tok - q < QUERIES ? h->n_tok - q : QUERIES;
     size_t first = q;
+    find_ends(h, q, n_q);
+    const size_t end = h->ends[n_q - 1]; // no query of the block sees further than its last
     for (size_t i = 0; i < n_q; i++) {
         h->rows[i] = (rg_softmax_row){.top = -INFINITY};
         const size_t from = first_key(h, q + i);
         first = from < first ? from : first;
     }
+    if (h->dy == NULL && end - first > KEYS) {
+        gather_values(h, q, n_q, first, end);
+        return;
+    }
     for (size_t k = first; k < end; k += KEYS) {
-        const block b = block_at(h, q, k);
+        const block b = block_at(q, n_q, k, end);
         take_block(h, &b);
         take_rows(h, &b);
     }
     for (size_t k = first; k < end; k += KEYS) {
-        const block b = block_at(h, q, k);
+        const block b = block_at(q, n_q, k, end);
         if (end - first > KEYS) {
             take_block(h, &b);
         }

@@ -23,6 +23,15 @@ void rg_cpu_columns(const rg_task *task, const rg_node *node, size_t from, size_
     }
 }
 
+void rg_cpu_fold(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    (void)chunk;
+    (void)scratch;
+    size_t n;
+    const float *x = matrix(task, node->in[0], &n);
+    memcpy(rg_task_data(task, node->out[0]), x,
+           rg_task_value(task, node->in[0])->shape[0] * n * sizeof *x);
+}
+
 void rg_cpu_columns_dx(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     const rg_op_params *p = &node->p;
     size_t n_in, n_out;

@@ -12,13 +12,25 @@ enum {
 
 // ---- choosing ----
 
+static rg_route_score score_of(rg_router_score score) {
+    switch (score) {
+    case RG_ROUTER_SIGMOID:
+        return RG_ROUTE_SIGMOID;
+    case RG_ROUTER_SQRT_SOFTPLUS:
+        return RG_ROUTE_SQRT_SOFTPLUS;
+    case RG_ROUTER_SOFTMAX:
+        break;
+    }
+    return RG_ROUTE_SOFTMAX;
+}
+
 static rg_router router_of(const rg_node *node, size_t n_expert) {
     const rg_op_params *p = &node->p;
     return (rg_router){.n_expert = n_expert,
                        .n_top = p->n_top,
                        .n_group = p->n_group == 0 ? 1 : p->n_group,
                        .n_group_used = p->n_group == 0 ? 1 : p->n_group_used,
-                       .is_sigmoid = p->score == RG_ROUTER_SIGMOID,
+                       .score = score_of(p->score),
                        .is_group_by_two = p->is_group_by_two,
                        .is_renormed = p->is_renormed,
                        .scale = p->scale};
@@ -35,6 +47,23 @@ void rg_cpu_route(const rg_task *task, const rg_node *node, size_t from, size_t 
     for (size_t t = from; t < to; t++) {
         rg_route_choose(&r, logits + t * n, bias, scores, weights + t * r.n_top,
                         chosen + t * r.n_top);
+    }
+}
+
+// the list of a token's id, which exec.c has checked, names experts that whoever loaded it has
+void rg_cpu_route_listed(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const size_t n = rg_task_value(task, node->in[0])->shape[1];
+    const rg_router r = router_of(node, n);
+    const float *logits = rg_task_data(task, node->in[0]);
+    const int32_t *table = rg_task_data(task, node->in[1]);
+    const int32_t *ids = rg_task_data(task, node->in[2]);
+    float *weights = rg_task_data(task, node->out[0]);
+    int32_t *chosen = rg_task_data(task, node->out[1]);
+    float scores[RG_EXPERTS_MAX];
+    for (size_t t = from; t < to; t++) {
+        int32_t *list = chosen + t * r.n_top;
+        memcpy(list, table + (size_t)ids[t] * r.n_top, r.n_top * sizeof *list);
+        rg_route_weigh(&r, logits + t * n, list, scores, weights + t * r.n_top);
     }
 }
 

@@ -73,6 +73,19 @@ static void keep_best(candidates *c, size_t n) {
     c->n = to;
 }
 
+/** Where a layer's keys are. */
+typedef struct keys_at {
+    size_t offset;  // in a page
+    uint32_t ratio; // positions that have one key
+} keys_at;
+
+static keys_at find_keys(const rg_kv_layout *layout, uint32_t layer, const rg_op_params *p) {
+    if (p->ratio != 0) {
+        return (keys_at){rg_kv_compressed(layout, layer).keys, p->ratio};
+    }
+    return (keys_at){rg_kv_offset(layout, layer) + layout->k_bytes + layout->v_bytes, 1};
+}
+
 static void add(candidates *c, size_t n_top, uint32_t rank, int32_t pos) {
     if (c->n == KEPT) {
         keep_best(c, n_top);
@@ -81,13 +94,14 @@ static void add(candidates *c, size_t n_top, uint32_t rank, int32_t pos) {
     c->pos[c->n++] = pos;
 }
 
-// the session of a token, and the positions that it sees
-static const rg_kv_row *row_of(const rg_task *task, size_t token, size_t *end) {
+// the session of a token, and the keys that it sees: of positions, or of complete groups of them
+static const rg_kv_row *row_of(const rg_task *task, const rg_node *node, size_t token,
+                               size_t *end) {
     const rg_kv_row *row = task->b->kv->rows;
     while (token >= row->first + row->n_tok) {
         row++;
     }
-    *end = row->pos + (token - row->first) + 1;
+    *end = (row->pos + (token - row->first) + 1) / (node->p.ratio == 0 ? 1 : node->p.ratio);
     return row;
 }
 
@@ -98,20 +112,21 @@ static void scan(const rg_task *task, const rg_node *node, size_t token, size_t 
     const rg_kv_layout *layout = task->b->kv->layout;
     const rg_dtype_info *info = rg_dtype_get(layout->dtype);
     const size_t dim = p->head_dim, n_head = p->n_head;
-    const size_t offset = rg_kv_offset(layout, rg_task_value(task, node->in[2])->slot) +
-                          layout->k_bytes + layout->v_bytes;
+    const keys_at keys = find_keys(layout, rg_task_value(task, node->in[2])->slot, p);
     const float *q = (const float *)rg_task_data(task, node->in[0]) + token * n_head * dim;
     const float *w = (const float *)rg_task_data(task, node->in[1]) + token * n_head;
     size_t all = 0;
-    const rg_kv_row *row = row_of(task, token, &all);
+    const rg_kv_row *row = row_of(task, node, token, &all);
     space->best.n = 0;
     for (size_t pos = from; pos < end; pos += BLOCK) {
         const size_t n = end - pos < BLOCK ? end - pos : BLOCK;
         for (size_t i = 0; i < n; i++) {
-            const size_t at = pos + i;
-            const uint8_t *keys = row->pages[at / layout->page_len] + offset;
+            const size_t last = (pos + i + 1) * keys.ratio - 1;
+            const size_t slot = rg_kv_compressed_slot(layout, keys.ratio, last);
             info->to_float(space->rows + i * dim,
-                           keys + at % layout->page_len * dim * info->block_bytes, dim);
+                           row->pages[last / layout->page_len] + keys.offset +
+                               slot * dim * info->block_bytes,
+                           dim);
         }
         const rg_gemm g = {.m = n,
                            .n = n_head,
@@ -152,7 +167,7 @@ void rg_cpu_candidates(const rg_task *task, const rg_node *node, size_t chunk, v
     const size_t token = chunk / p->n_part;
     int32_t *out = part_of(task, node->out[0], p, chunk);
     size_t end = 0;
-    (void)row_of(task, token, &end);
+    (void)row_of(task, node, token, &end);
     const size_t size = rg_round_up((end + p->n_part - 1) / p->n_part, BLOCK);
     const size_t from = chunk % p->n_part * size;
     out[0] = 0;
@@ -174,7 +189,7 @@ void rg_cpu_positions(const rg_task *task, const rg_node *node, size_t chunk, vo
     candidates *best = &((workspace *)scratch)->best;
     int32_t *out = (int32_t *)rg_task_data(task, node->out[0]) + chunk * p->n_top;
     size_t end = 0;
-    (void)row_of(task, chunk, &end);
+    (void)row_of(task, node, chunk, &end);
     memset(out, 0, p->n_top * sizeof *out);
     if (end <= p->n_top) {
         return; // all are looked at

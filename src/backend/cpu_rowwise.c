@@ -26,12 +26,46 @@ void rg_cpu_embed(const rg_task *task, const rg_node *node, size_t from, size_t 
     }
 }
 
+// the axis whose position frequency i takes
+static size_t axis_of(const rg_op_params *p, size_t n_axes, size_t i) {
+    if (p->is_interleaved) {
+        return i < n_axes * p->sections[i % n_axes] ? i % n_axes : 0;
+    }
+    size_t axis = 0;
+    for (size_t end = p->sections[0]; axis + 1 < n_axes && i >= end; end += p->sections[axis]) {
+        axis++;
+    }
+    return axis;
+}
+
+static void rope_axes_table(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const size_t n_axes = rg_task_value(task, node->in[0])->shape[1];
+    const size_t n = rg_task_value(task, node->in[1])->shape[0];
+    const float *inv_freq = rg_task_data(task, node->in[1]);
+    for (size_t t = from; t < to; t++) {
+        const int32_t *positions = (const int32_t *)rg_task_data(task, node->in[0]) + t * n_axes;
+        float *row = row_of(task, node->out[0], t);
+        for (size_t i = 0; i < n; i++) {
+            float angle[2];
+            rg_plain_rope_angles(angle, positions[axis_of(&node->p, n_axes, i)], inv_freq + i, 1,
+                                 node->p.scale);
+            row[i] = angle[0];
+            row[n + i] = angle[1];
+        }
+    }
+}
+
 void rg_cpu_rope_table(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     const int32_t *positions = rg_task_data(task, node->in[0]);
     const float *inv_freq = rg_task_data(task, node->in[1]);
     const size_t n = rg_task_value(task, node->in[1])->shape[0];
+    if (rg_task_value(task, node->in[0])->n_dims == 2) {
+        rope_axes_table(task, node, from, to);
+        return;
+    }
+    const int32_t back = (int32_t)node->p.from;
     for (size_t t = from; t < to; t++) {
-        rg_plain_rope_angles(row_of(task, node->out[0], t), positions[t], inv_freq, n,
+        rg_plain_rope_angles(row_of(task, node->out[0], t), positions[t] - back, inv_freq, n,
                              node->p.scale);
     }
 }
@@ -80,6 +114,23 @@ void rg_cpu_swiglu(const rg_task *task, const rg_node *node, size_t from, size_t
         row_of(task, node->in[1], from), (to - from) * width_of(task, node->in[0]));
 }
 
+void rg_cpu_gelu(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    const size_t n = (to - from) * width_of(task, node->in[0]);
+    float *y = row_of(task, node->out[0], from);
+    const float *x = row_of(task, node->in[0], from);
+    if (node->p.is_tanh) {
+        task->exec->options.kernels->gelu_tanh(y, x, n);
+    } else {
+        rg_plain_gelu(y, x, n);
+    }
+}
+
+void rg_cpu_gelu_back(const rg_task *task, const rg_node *node, size_t from, size_t to) {
+    rg_plain_gelu_back(row_of(task, node->out[0], from), row_of(task, node->in[0], from),
+                       row_of(task, node->in[1], from), (to - from) * width_of(task, node->in[0]),
+                       node->p.is_tanh);
+}
+
 // part by part, all tokens of a part together
 void rg_cpu_act_prep(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     const rg_value *x = rg_task_value(task, node->in[0]);
@@ -92,15 +143,6 @@ void rg_cpu_act_prep(const rg_task *task, const rg_node *node, size_t from, size
         rg_act act;
         rg_act_init(&act, form, x->shape[0], k, room + i * rg_act_bytes(form, x->shape[0], k));
         task->exec->options.kernels->act_fill[form](&act, values + i * k, x->shape[1], from, to);
-    }
-}
-
-// values of one token and head into a page
-static void store(const rg_task *task, uint8_t *to, const float *from, size_t n) {
-    if (task->b->kv->layout->dtype == RG_DTYPE_F16) {
-        task->exec->options.kernels->f32_to_f16((uint16_t *)(void *)to, from, n);
-    } else {
-        memcpy(to, from, n * sizeof *from);
     }
 }
 
@@ -122,10 +164,11 @@ void rg_cpu_kv_store(const rg_task *task, const rg_node *node, size_t from, size
         const float *v = row_of(task, node->in[1], t);
         for (size_t h = 0; h < layout->n_kv_head; h++) {
             const size_t slot = h * layout->page_len + at;
-            store(task, page + slot * layout->k_dim * size, k + h * layout->k_dim, layout->k_dim);
+            rg_task_store(task, page + slot * layout->k_dim * size, k + h * layout->k_dim,
+                          layout->k_dim);
             if (layout->has_values) {
-                store(task, page + layout->k_bytes + slot * layout->v_dim * size,
-                      v + h * layout->v_dim, layout->v_dim);
+                rg_task_store(task, page + layout->k_bytes + slot * layout->v_dim * size,
+                              v + h * layout->v_dim, layout->v_dim);
             }
         }
     }
@@ -144,8 +187,9 @@ void rg_cpu_index_store(const rg_task *task, const rg_node *node, size_t from, s
         }
         const size_t pos = kv->rows[r].pos + (t - kv->rows[r].first);
         uint8_t *keys = kv->rows[r].pages[pos / layout->page_len] + offset;
-        store(task, keys + pos % layout->page_len * dim * rg_dtype_get(layout->dtype)->block_bytes,
-              row_of(task, node->in[0], t), dim);
+        rg_task_store(
+            task, keys + pos % layout->page_len * dim * rg_dtype_get(layout->dtype)->block_bytes,
+            row_of(task, node->in[0], t), dim);
     }
 }
 

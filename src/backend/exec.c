@@ -169,6 +169,10 @@ static rg_status check_ids(const rg_graph *g, const rg_bindings *b, const rg_nod
         ids = 0;
         n_rows = g->values[node->in[1]].shape[0];
         break;
+    case RG_OP_ROUTE_LISTED:
+        ids = 2;
+        n_rows = g->values[node->in[1]].shape[0];
+        break;
     case RG_OP_SELECT_ROWS:
         n_rows = g->values[node->in[0]].shape[0];
         break;
@@ -191,7 +195,9 @@ static rg_status check_ids(const rg_graph *g, const rg_bindings *b, const rg_nod
     for (size_t i = 0; i < v->shape[0]; i++) {
         if (list[i] < least || (list[i] >= 0 && (size_t)list[i] >= n_rows)) {
             return rg_fail(err, RG_E_ARG, "%s %zu is %d, valid are 0 to %zu",
-                           node->op == RG_OP_EMBED ? "token id" : "row", i, list[i], n_rows - 1);
+                           node->op == RG_OP_EMBED || node->op == RG_OP_ROUTE_LISTED ? "token id"
+                                                                                     : "row",
+                           i, list[i], n_rows - 1);
         }
     }
     return RG_OK;
@@ -320,6 +326,9 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_ATTENTION]      = {.chunks = rg_cpu_attention_chunks, .chunk = rg_cpu_attention},
     [RG_OP_ADD]            = {.rowwise = rg_cpu_add},
     [RG_OP_SWIGLU]         = {.rowwise = rg_cpu_swiglu},
+    [RG_OP_GELU]           = {.rowwise = rg_cpu_gelu},
+    [RG_OP_GELU_BACK]      = {.rowwise = rg_cpu_gelu_back},
+    [RG_OP_FOLD]           = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_fold},
     [RG_OP_GATE]           = {.rowwise = rg_cpu_gate},
     [RG_OP_GATE_BACK]      = {.rowwise = rg_cpu_gate_back},
     [RG_OP_COLUMNS]        = {.rowwise = rg_cpu_columns},
@@ -347,6 +356,23 @@ const rg_cpu_op rg_cpu_ops[RG_OP_COUNT] = {
     [RG_OP_SCALE]          = {.rowwise = rg_cpu_scale},
     [RG_OP_DROPOUT]        = {.rowwise = rg_cpu_dropout},
     [RG_OP_CROSS_ENTROPY]  = {.rowwise = rg_cpu_cross_entropy},
+    [RG_OP_HYPER]          = {.rowwise = rg_cpu_hyper},
+    [RG_OP_HYPER_IN]       = {.rowwise = rg_cpu_hyper_in},
+    [RG_OP_HYPER_OUT]      = {.rowwise = rg_cpu_hyper_out},
+    [RG_OP_HYPER_BACK]     = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_hyper_back},
+    [RG_OP_HYPER_IN_BACK]  = {.rowwise = rg_cpu_hyper_in_back},
+    [RG_OP_HYPER_OUT_BACK] = {.rowwise = rg_cpu_hyper_out_back},
+    [RG_OP_CLAMP]          = {.rowwise = rg_cpu_clamp},
+    [RG_OP_CLAMP_DX]       = {.rowwise = rg_cpu_clamp_dx},
+    [RG_OP_COMPRESS]       = {.chunks = rg_cpu_compress_chunks, .chunk = rg_cpu_compress},
+    [RG_OP_COMPRESSED_ATTENTION] = {.chunks = rg_cpu_compressed_attention_chunks,
+                                    .chunk = rg_cpu_compressed_attention},
+    [RG_OP_COMPRESS_MIX]   = {.chunks = rg_cpu_compress_mix_chunks, .chunk = rg_cpu_compress_mix},
+    [RG_OP_COMPRESS_MIX_BACK] = {.chunks = rg_cpu_compress_mix_chunks,
+                                 .chunk = rg_cpu_compress_mix_back},
+    [RG_OP_COMPRESSED_ATTENTION_BACK] = {.chunks = rg_cpu_compressed_back_chunks,
+                                         .chunk = rg_cpu_compressed_back},
+    [RG_OP_ROUTE_LISTED]   = {.rowwise = rg_cpu_route_listed},
     [RG_OP_ROUTE]          = {.rowwise = rg_cpu_route},
     [RG_OP_DISPATCH]       = {.chunks = rg_cpu_one_chunk, .chunk = rg_cpu_dispatch},
     [RG_OP_EXPERTS]        = {.chunks = rg_cpu_experts_chunks, .chunk = rg_cpu_experts},

@@ -4,6 +4,8 @@
 #include "backend/exec.h"
 #include "graph/plan.h"
 
+#include <string.h>
+
 /** One parallel section: nodes [first, last) that run chunk by chunk without a barrier between
  * them. */
 typedef struct rg_section {
@@ -57,17 +59,22 @@ rg_rowwise_fn rg_cpu_embed, rg_cpu_rope_table, rg_cpu_rmsnorm, rg_cpu_rope, rg_c
     rg_cpu_scale, rg_cpu_dropout, rg_cpu_cross_entropy, rg_cpu_cross_entropy_dx, rg_cpu_route,
     rg_cpu_route_dx, rg_cpu_gate, rg_cpu_gate_back, rg_cpu_columns, rg_cpu_columns_dx, rg_cpu_join,
     rg_cpu_decay, rg_cpu_part_sum, rg_cpu_scale_rows, rg_cpu_layernorm, rg_cpu_index_store,
-    rg_cpu_scale_rows_back, rg_cpu_temperature;
+    rg_cpu_scale_rows_back, rg_cpu_temperature, rg_cpu_gelu, rg_cpu_gelu_back, rg_cpu_hyper,
+    rg_cpu_hyper_in, rg_cpu_hyper_out, rg_cpu_hyper_in_back, rg_cpu_hyper_out_back, rg_cpu_clamp,
+    rg_cpu_clamp_dx, rg_cpu_route_listed;
 rg_chunks_fn rg_cpu_candidates_chunks, rg_cpu_positions_chunks, rg_cpu_linear_chunks,
     rg_cpu_attend_chunks, rg_cpu_attention_chunks, rg_cpu_one_chunk, rg_cpu_gemm_chunks,
     rg_cpu_select_chunks, rg_cpu_scatter_chunks, rg_cpu_experts_chunks, rg_cpu_experts_dx_chunks,
     rg_cpu_experts_dw_chunks, rg_cpu_combine_chunks, rg_cpu_conv_chunks, rg_cpu_heads_chunks,
-    rg_cpu_delta_chunks, rg_cpu_delta_back_chunks;
+    rg_cpu_delta_chunks, rg_cpu_delta_back_chunks, rg_cpu_compress_chunks,
+    rg_cpu_compressed_attention_chunks, rg_cpu_compress_mix_chunks, rg_cpu_compressed_back_chunks;
 rg_chunk_fn rg_cpu_candidates, rg_cpu_positions, rg_cpu_layernorm_back, rg_cpu_linear,
     rg_cpu_attend, rg_cpu_attention, rg_cpu_select_rows, rg_cpu_scatter, rg_cpu_rmsnorm_dw,
     rg_cpu_gemm, rg_cpu_column_sum, rg_cpu_attention_back, rg_cpu_dispatch, rg_cpu_experts,
     rg_cpu_experts_dx, rg_cpu_experts_dw, rg_cpu_combine, rg_cpu_combine_back, rg_cpu_decay_back,
-    rg_cpu_heads, rg_cpu_heads_dw, rg_cpu_conv, rg_cpu_conv_back, rg_cpu_delta, rg_cpu_delta_back;
+    rg_cpu_heads, rg_cpu_heads_dw, rg_cpu_conv, rg_cpu_conv_back, rg_cpu_delta, rg_cpu_delta_back,
+    rg_cpu_fold, rg_cpu_hyper_back, rg_cpu_compress, rg_cpu_compressed_attention,
+    rg_cpu_compress_mix, rg_cpu_compress_mix_back, rg_cpu_compressed_back;
 
 rg_prepare_fn rg_cpu_attend_prepare;
 
@@ -98,6 +105,15 @@ static inline rg_gemm_fn *rg_exec_gemm(const rg_exec *exec) {
 
 static inline const rg_value *rg_task_value(const rg_task *task, rg_val v) {
     return &task->exec->g.values[v];
+}
+
+/** Values of one token and head into a page. */
+static inline void rg_task_store(const rg_task *task, uint8_t *to, const float *from, size_t n) {
+    if (task->b->kv->layout->dtype == RG_DTYPE_F16) {
+        task->exec->options.kernels->f32_to_f16((uint16_t *)(void *)to, from, n);
+    } else {
+        memcpy(to, from, n * sizeof *from);
+    }
 }
 
 /** Tokens of one sequence of an attention without a state. */

@@ -80,15 +80,14 @@ static void lower_attention(lowering *l, const rg_node *node, const rg_val *in) 
 
 enum { PARTS_PER_THREAD = 4 }; // of the positions of few tokens
 
-// where tokens are too few for all threads, each goes through its positions in parts
-static void lower_index(lowering *l, const rg_node *node, const rg_val *in) {
+// in: q, w, state. Where tokens are too few for all threads, each goes through its keys in parts.
+static void lower_choose(lowering *l, const rg_node *node, const rg_val *in) {
     rg_graph *g = &l->exec->g;
     const size_t wanted = (size_t)l->exec->options.n_threads * PARTS_PER_THREAD;
     const size_t n_tok = g->values[in[0]].shape[0];
     rg_op_params p = node->p;
-    rg_val with[] = {in[0], in[2], in[3], RG_VAL_NONE};
+    rg_val with[] = {in[0], in[1], in[2], RG_VAL_NONE};
     p.n_part = n_tok == 0 || l->exec->options.n_threads < 2 ? 1 : (uint32_t)(wanted / n_tok);
-    rg_graph_node(g, RG_OP_INDEX_STORE, (rg_val[]){in[1], in[3]}, 2, &node->p);
     if (p.n_part > 1) {
         with[3] = rg_graph_node(g, RG_OP_CANDIDATES, with, 3, &p);
     }
@@ -137,7 +136,10 @@ rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) {
         } else if (node->op == RG_OP_ATTENTION) {
             lower_attention(&l, node, in);
         } else if (node->op == RG_OP_INDEX) {
-            lower_index(&l, node, in);
+            rg_graph_node(&exec->g, RG_OP_INDEX_STORE, (rg_val[]){in[1], in[3]}, 2, &node->p);
+            lower_choose(&l, node, (rg_val[]){in[0], in[2], in[3]});
+        } else if (node->op == RG_OP_CHOOSE) {
+            lower_choose(&l, node, in);
         } else {
             rg_graph_node(&exec->g, node->op, in, node->n_in, &node->p);
         }

@@ -175,6 +175,7 @@ static void cmd_help_text(loop *l, const char *rest) {
     (void)l;
     (void)rest;
     printf("/help           show this\n/reset          forget the conversation\n"
+           "/image FILE     a JPEG or PNG for the next question\n"
            "/system TEXT    set the system message and start anew\n"
            "/save FILE      write the conversation as JSON\n/stats          speed and seed of the "
            "last answer\n"
@@ -183,9 +184,17 @@ static void cmd_help_text(loop *l, const char *rest) {
            "stops an answer.\n");
 }
 
+static void start_anew(cli_chat *chat) {
+    cli_chat_reset(chat);
+    if (chat->pictures != NULL) {
+        cli_pictures_close(chat->pictures);
+        chat->n_waiting = 0;
+    }
+}
+
 static void cmd_reset(loop *l, const char *rest) {
     (void)rest;
-    cli_chat_reset(l->chat);
+    start_anew(l->chat);
 }
 
 static void cmd_system(loop *l, const char *rest) {
@@ -199,7 +208,19 @@ static void cmd_system(loop *l, const char *rest) {
     free(l->system_text);
     l->system_text = text;
     l->chat->system = size == 0 ? NULL : text;
-    cli_chat_reset(l->chat);
+    start_anew(l->chat);
+}
+
+static void cmd_image(loop *l, const char *rest) {
+    if (l->chat->pictures == NULL || !raga_model_sees(l->chat->model)) {
+        cli_error("this model does not see pictures");
+    } else if (rest[0] == '\0') {
+        cli_error("which picture? /image FILE");
+    } else if (cli_pictures_add(l->chat->pictures, l->chat->model, rest)) {
+        const raga_picture *last = l->chat->pictures->items[l->chat->pictures->n - 1];
+        l->chat->n_waiting++;
+        printf("seen, as %zu tokens: now ask\n", raga_picture_tokens(last));
+    }
 }
 
 static void cmd_save(loop *l, const char *rest) {
@@ -239,8 +260,9 @@ static void run_command(loop *l, const char *entry) {
     static const struct {
         const char *name;
         void (*fn)(loop *l, const char *rest);
-    } table[] = {{"/help", cmd_help_text}, {"/reset", cmd_reset}, {"/system", cmd_system},
-                 {"/save", cmd_save},      {"/stats", cmd_stats}, {"/quit", cmd_quit}};
+    } table[] = {{"/help", cmd_help_text}, {"/reset", cmd_reset}, {"/image", cmd_image},
+                 {"/system", cmd_system},  {"/save", cmd_save},   {"/stats", cmd_stats},
+                 {"/quit", cmd_quit}};
     const size_t n = strcspn(entry, " \t\n");
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strlen(table[i].name) == n && memcmp(entry, table[i].name, n) == 0) {
@@ -331,9 +353,14 @@ void cli_chat_entries(cli_chat *chat, cli_say_fn *say, void *arg) {
 }
 
 int cli_chat_loop(raga_model *model, const raga_generate_options *options, const char *system,
-                  const char *kwargs) {
+                  const char *kwargs, cli_pictures *pictures) {
     raga_error err = {0};
-    cli_chat chat = {.model = model, .generate = *options, .system = system, .kwargs = kwargs};
+    cli_chat chat = {.model = model,
+                     .generate = *options,
+                     .system = system,
+                     .kwargs = kwargs,
+                     .pictures = pictures,
+                     .n_waiting = pictures->n};
     if (raga_session_new(model, &chat.session, &err) != RAGA_OK) {
         return cli_failed(&err);
     }

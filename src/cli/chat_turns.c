@@ -5,6 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+// what a picture is in a message; quotes within texts are escaped, so no text holds it
+static const char picture[] = "{\"type\":\"image\"}";
+
+static size_t count_pictures(const char *messages, size_t size) {
+    size_t n = 0;
+    for (const char *at = messages;
+         (at = memmem(at, size - (size_t)(at - messages), picture, sizeof picture - 1)) != NULL;
+         at++) {
+        n++;
+    }
+    return n;
+}
+
 void cli_chat_clear(cli_chat *chat) {
     free(chat->messages);
     chat->messages = NULL;
@@ -32,7 +45,14 @@ bool cli_chat_add_calls(cli_chat *chat, const char *role, const char *text, size
     }
     fprintf(out, "%s%s{\"role\":\"%s\",\"content\":", chat->messages == NULL ? "" : chat->messages,
             chat->messages == NULL ? "" : ",\n", role);
+    const size_t n_pictures = strcmp(role, "user") == 0 ? chat->n_waiting : 0;
+    fputs(n_pictures == 0 ? "" : "[", out);
+    for (size_t i = 0; i < n_pictures; i++) {
+        fprintf(out, "%s,", picture);
+    }
+    fputs(n_pictures == 0 ? "" : "{\"type\":\"text\",\"text\":", out);
     cli_json_text(out, text, size);
+    fputs(n_pictures == 0 ? "" : "}]", out);
     if (calls_size != 0) {
         fputs(",\"tool_calls\":[", out);
         fwrite(calls, 1, calls_size, out);
@@ -45,6 +65,7 @@ bool cli_chat_add_calls(cli_chat *chat, const char *role, const char *text, size
     }
     free(chat->messages);
     chat->messages = grown;
+    chat->n_waiting -= n_pictures;
     return true;
 }
 
@@ -53,6 +74,9 @@ size_t cli_chat_mark(const cli_chat *chat) {
 }
 
 void cli_chat_drop(cli_chat *chat, size_t mark) {
+    if (chat->messages != NULL && mark < strlen(chat->messages)) {
+        chat->n_waiting += count_pictures(chat->messages + mark, strlen(chat->messages + mark));
+    }
     if (mark == 0) {
         cli_chat_clear(chat);
     } else if (chat->messages != NULL && mark < strlen(chat->messages)) {
@@ -86,6 +110,10 @@ size_t cli_chat_drop_oldest(cli_chat *chat) {
     }
     next++;
     const size_t n = (size_t)(next - begin);
+    const size_t n_pictures = count_pictures(begin, n);
+    if (n_pictures != 0) {
+        cli_pictures_drop(chat->pictures, n_pictures);
+    }
     memmove(begin, next, strlen(next) + 1);
     return n;
 }
@@ -101,19 +129,6 @@ static bool collect(void *arg, const raga_step *step) {
     const collector *c = arg;
     fwrite(step->text, 1, step->text_size, c->text);
     return c->step(c->arg, step);
-}
-
-// evaluate only what the session does not hold already; the last token is always evaluated anew,
-// for its logits
-static size_t reuse(raga_session *s, const int32_t *ids, size_t n) {
-    const size_t had = raga_session_count(s);
-    const int32_t *old = raga_session_ids(s);
-    size_t same = 0;
-    while (same < had && same + 1 < n && old[same] == ids[same]) {
-        same++;
-    }
-    raga_session_truncate(s, same);
-    return same;
 }
 
 raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_error *err) {
@@ -132,17 +147,24 @@ raga_status cli_chat_answer(cli_chat *chat, raga_step_fn *step, void *arg, raga_
         err->status = RAGA_E_MEMORY;
         return RAGA_E_MEMORY;
     }
+    int32_t *rest = NULL; // what the session does not have already
     raga_status status = raga_chat_ids(chat->model, json, json_size, &ids, &n, err);
     free(json);
+    if (status == RAGA_OK) {
+        raga_picture *const *pictures = chat->pictures == NULL ? NULL : chat->pictures->items;
+        status = raga_session_continue(chat->session, pictures,
+                                       chat->pictures == NULL ? 0 : chat->pictures->n, ids, n,
+                                       &rest, &n, err);
+    }
     collector c = {step, arg, open_memstream(&answer, &answer_size)};
     if (status == RAGA_OK && c.text != NULL) {
-        const size_t same = reuse(chat->session, ids, n);
         chat->last = (raga_result){.size = sizeof chat->last};
-        status = raga_generate(chat->session, ids + same, n - same, &chat->generate, collect, &c,
-                               &chat->last, err);
+        status =
+            raga_generate(chat->session, rest, n, &chat->generate, collect, &c, &chat->last, err);
         chat->has_last = status == RAGA_OK;
     }
     raga_free(ids);
+    raga_free(rest);
     if (c.text != NULL) {
         fclose(c.text);
     }

@@ -1,8 +1,8 @@
 /* A conversation with a model: messages kept as JSON, only what is new evaluated. */
 #pragma once
 
+#include "cli/pictures.h"
 #include "raga/chat.h"
-#include "raga/session.h"
 
 #include <stdio.h>
 
@@ -12,7 +12,9 @@ typedef struct cli_chat {
     raga_generate_options generate;
     char *messages; // JSON objects, a comma and a line break between them, no brackets; free()
     const char *system;
-    const char *kwargs; // more variables of the template, a JSON object; NULL: none
+    const char *kwargs;     // more variables of the template, a JSON object; NULL: none
+    cli_pictures *pictures; // those of the messages, in order, then those of the next; NULL: none
+    size_t n_waiting;       // of the next message
     raga_result last;
     bool has_last;
 } cli_chat;
@@ -21,7 +23,7 @@ typedef struct cli_chat {
 void cli_chat_reset(cli_chat *chat);
 void cli_chat_clear(cli_chat *chat);
 
-/** Add a message; false when memory is short. */
+/** Add a message, a user's with the pictures that wait for it; false when memory is short. */
 bool cli_chat_add(cli_chat *chat, const char *role, const char *text, size_t size);
 
 /** The same with calls of tools: the items of its "tool_calls" as JSON without line breaks, commas

@@ -2,6 +2,7 @@
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
+#include "cli/pictures.h"
 #include "raga/session.h"
 
 #include <errno.h>
@@ -41,8 +42,32 @@ static bool are_cuts_good(const int32_t *cuts, long n_cuts, long n) {
     return true;
 }
 
-static int write_logits(raga_model *model, const int32_t *ids, long n, const int32_t *cuts,
-                        long n_cuts, const char *path) {
+/** What is to be evaluated. */
+typedef struct prompt {
+    const int32_t *ids;
+    long n;
+    const int32_t *cuts;
+    long n_cuts;
+    cli_pictures *pictures;
+} prompt;
+
+// with its pictures, where it has some
+static raga_status evaluate_prompt(raga_session *s, const prompt *p, FILE *out, raga_error *err) {
+    int32_t *ids = NULL;
+    size_t n = 0;
+    if (p->pictures->n == 0) {
+        return evaluate(s, p->ids, (size_t)p->n, p->cuts, (size_t)p->n_cuts, out, err);
+    }
+    raga_status status = raga_session_continue(s, p->pictures->items, p->pictures->n, p->ids,
+                                               (size_t)p->n, &ids, &n, err);
+    if (status == RAGA_OK) {
+        status = evaluate(s, ids, n, p->cuts, (size_t)p->n_cuts, out, err);
+    }
+    raga_free(ids);
+    return status;
+}
+
+static int write_logits(raga_model *model, const prompt *p, const char *path) {
     char temp[4096];
     raga_error err = {0};
     raga_session *session = NULL;
@@ -64,7 +89,7 @@ static int write_logits(raga_model *model, const int32_t *ids, long n, const int
     raga_status status = raga_session_new(model, &session, &err);
     if (status == RAGA_OK) {
         cli_interrupt_cancels(session);
-        status = evaluate(session, ids, (size_t)n, cuts, (size_t)n_cuts, out, &err);
+        status = evaluate_prompt(session, p, out, &err);
     }
     cli_interrupt_cancels(NULL);
     raga_session_free(session);
@@ -86,6 +111,7 @@ static int write_logits(raga_model *model, const int32_t *ids, long n, const int
 
 int cmd_logits(int argc, char **argv) {
     cli_model m = {0};
+    cli_pictures pictures = {0};
     const char *ids_text = NULL;
     const char *cuts_text = "";
     const char *path = NULL;
@@ -94,6 +120,8 @@ int cmd_logits(int argc, char **argv) {
         {"--ids", CLI_TEXT, &ids_text, "LIST", "token ids: 1,2,3 or @FILE", 0, 0, NULL},
         {"--cuts", CLI_TEXT, &cuts_text, "LIST", "positions at which the prompt is cut", 0, 0, NULL},
         {"--output,-o", CLI_TEXT, &path, "FILE", "float32, little-endian, [tokens, vocabulary]", 0, 0, NULL},
+        {"--pixels", CLI_LIST, &pictures.pixels, "FILE", "a picture as patches, float32; may be repeated", 0, 0, NULL},
+        {"--grid", CLI_LIST, &pictures.grids, "T,H,W", "its frames, rows and columns of patches", 0, 0, NULL},
         CLI_MODEL_OPTIONS(m),
     };
     // clang-format on
@@ -120,9 +148,14 @@ int cmd_logits(int argc, char **argv) {
     if (n == 0) {
         cli_error("the list of ids is empty");
     } else if (n > 0 && n_cuts >= 0 && are_cuts_good(cuts, n_cuts, n)) {
-        m.n_ctx = m.n_ctx == 0 ? n : m.n_ctx;
+        // pictures may take more room than the ids that stand for them
+        m.n_ctx = m.n_ctx == 0 && pictures.pixels.n == 0 ? n : m.n_ctx;
+        const prompt p = {ids, n, cuts, n_cuts, &pictures};
         raga_model *model = cli_open_model(&m);
-        status = model == NULL ? CLI_FAILED : write_logits(model, ids, n, cuts, n_cuts, path);
+        status = model == NULL || !cli_pictures_open(&pictures, model)
+                     ? CLI_FAILED
+                     : write_logits(model, &p, path);
+        cli_pictures_close(&pictures);
         raga_model_close(model);
     }
     free(ids);

@@ -4,6 +4,7 @@
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
+#include "cli/pictures.h"
 #include "cli/run_lines.h"
 #include "raga/calls.h"
 
@@ -26,6 +27,7 @@ typedef struct run {
     const char *regex;         // a text: what the answer is held to, one of the three
     raga_grammar *grammar;
     cli_list stop;
+    cli_pictures pictures;
 } run;
 
 /** One answer on its way to standard output, and as ids for --json. */
@@ -144,7 +146,15 @@ static raga_status prompt_ids(const run *r, raga_model *model, const char *promp
         fputs("},", out);
     }
     fputs("{\"role\":\"user\",\"content\":", out);
+    if (r->pictures.n != 0) { // they come before the words
+        fputc('[', out);
+        for (size_t i = 0; i < r->pictures.n; i++) {
+            fputs("{\"type\":\"image\"},", out);
+        }
+        fputs("{\"type\":\"text\",\"text\":", out);
+    }
     cli_json_text(out, prompt, size);
+    fputs(r->pictures.n != 0 ? "}]" : "", out);
     fprintf(out, "}],\"kwargs\":%s}", kwargs_of(r) == NULL ? "{}" : kwargs_of(r));
     raga_status status = RAGA_E_MEMORY;
     if (fclose(out) == 0) {
@@ -169,8 +179,17 @@ static int answer_once(const run *r, raga_model *model, const int32_t *ids, size
                  .text = open_memstream(&texts[1], &sizes[1]),
                  .logprobs = open_memstream(&texts[2], &sizes[2])};
     cli_interrupt_cancels(session);
-    const raga_status status =
-        raga_generate(session, ids, n, &options, print_step, &p, &result, &err);
+    int32_t *with_pictures = NULL;
+    raga_status status = RAGA_OK;
+    if (r->pictures.n != 0) {
+        status = raga_session_continue(session, r->pictures.items, r->pictures.n, ids, n,
+                                   &with_pictures, &n, &err);
+        ids = with_pictures;
+    }
+    if (status == RAGA_OK) {
+        status = raga_generate(session, ids, n, &options, print_step, &p, &result, &err);
+    }
+    raga_free(with_pictures);
     cli_interrupt_cancels(NULL);
     fclose(p.ids);
     fclose(p.text);
@@ -222,7 +241,7 @@ static int answer_ids(const run *r, raga_model *model) {
     return status;
 }
 
-static int answer(const run *r, raga_model *model) {
+static int answer(run *r, raga_model *model) {
     if (r->ids != NULL) {
         return answer_ids(r, model);
     }
@@ -231,7 +250,7 @@ static int answer(const run *r, raga_model *model) {
     }
     if (isatty(STDIN_FILENO) && !r->is_json) {
         const raga_generate_options options = read_generate(r);
-        return cli_chat_loop(model, &options, r->system, kwargs_of(r));
+        return cli_chat_loop(model, &options, r->system, kwargs_of(r), &r->pictures);
     }
     size_t size = 0;
     char *prompt = cli_read_all("-", &size);
@@ -298,6 +317,8 @@ int cmd_run(int argc, char **argv) {
         {"--seed", CLI_INT, &r.seed, "N", "repeat an answer (chosen, and told by --stats)", 0, 9e15, &r.has_seed},
         {"--stop", CLI_LIST, &r.stop, "TEXT", "stop at this text; may be given again", 0, 0, NULL},
         {"--system", CLI_TEXT, &r.system, "TEXT", "the system message", 0, 0, NULL},
+        {"--image", CLI_LIST, &r.pictures.images, "FILE", "a JPEG or PNG to look at; may be repeated", 0, 0, NULL},
+        {"--image-tokens", CLI_INT, &r.pictures.max_tokens, "N", "most of one picture (as the model's files say)", 4, 1 << 20, NULL},
         {"--think", CLI_TEXT, &r.think, "on|off", "reasoning, where the model has a switch for it", 0, 0, NULL},
         {"--think-budget", CLI_INT, &r.think_budget, "N", "tokens of reasoning, then it is ended", 0, 1 << 30, &r.has_think_budget},
         {"--raw", CLI_FLAG, &r.is_raw, NULL, "no chat template: go on from the text", 0, 0, NULL},
@@ -330,6 +351,7 @@ int cmd_run(int argc, char **argv) {
                     "  raga run model.gguf --ids 1,2,3 -n 16 --temp 0 --json\n"
                     "  raga run model.gguf --schema person.json \"Ada, born 1815\"\n"
                     "  raga run model.gguf --regex \"yes|no\" \"Is water wet?\"\n"
+                    "  raga run Qwen3-VL-2B-Instruct --image photo.jpg \"What is this?\"\n"
                     "  raga run model.gguf --jsonl < conversations.jsonl\n"};
     const int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
@@ -342,6 +364,10 @@ int cmd_run(int argc, char **argv) {
         return CLI_USAGE;
     }
     const int n_held = (r.schema != NULL) + (r.gbnf != NULL) + (r.regex != NULL);
+    if (r.is_jsonl && r.pictures.images.n != 0) {
+        cli_error("--jsonl reads conversations of words: no --image beside it");
+        return CLI_USAGE;
+    }
     if (r.is_jsonl && (r.prompt != NULL || r.ids != NULL || n_held != 0 || r.is_raw)) {
         cli_error("--jsonl reads conversations: no prompt, --ids, --raw, --schema, --grammar or "
                   "--regex beside it");
@@ -370,9 +396,10 @@ int cmd_run(int argc, char **argv) {
     if (r.is_jsonl) {
         const bool is_builtin = strcmp(r.m.path, RAGA_BUILTIN) == 0;
         exit_status = cli_run_lines(model, (size_t)r.max_tokens, r.is_unheld, is_builtin);
-    } else if (read_grammar(&r, model)) {
+    } else if (read_grammar(&r, model) && cli_pictures_open(&r.pictures, model)) {
         exit_status = answer(&r, model);
     }
+    cli_pictures_close(&r.pictures);
     raga_grammar_free(r.grammar);
     raga_model_close(model);
     return exit_status;

@@ -64,23 +64,27 @@ static void print_json(const raga_model_facts *f, const raga_bill *b) {
     printf(",\"type\":\"%s\",\"parameters\":%llu,\"file_bytes\":%llu,\"n_layer\":%u,\"n_embd\":%u,"
            "\"n_head\":%u,\"n_kv_head\":%u,\"head_dim\":%u,\"n_ff\":%u,\"n_vocab\":%u,\"n_ctx_"
            "train\":%u,"
-           "\"tokenizer\":\"%s\",\"chat_template\":%s,",
+           "\"tokenizer\":\"%s\",\"chat_template\":%s,\"sees\":%s,",
            f->file_type, (unsigned long long)f->n_params, (unsigned long long)f->file_bytes,
            f->n_layer, f->n_embd, f->n_head, f->n_kv_head, f->head_dim, f->n_ff, f->n_vocab,
            f->n_ctx_train, f->tokenizer == NULL ? "" : f->tokenizer,
-           f->has_chat_template ? "true" : "false");
+           f->has_chat_template ? "true" : "false", f->sees ? "true" : "false");
     if (b != NULL) {
         printf("\"bill\":{\"n_ctx\":%zu,\"weights_mapped\":%llu,\"weights_owned\":%llu,\"kv\":%llu,"
-               "\"activations\":%llu,\"scratch\":%llu,\"total\":%llu,\"budget\":%llu},",
+               "\"activations\":%llu,\"scratch\":%llu,\"pictures\":%llu,\"total\":%llu,\"budget\":%"
+               "llu},",
                b->n_ctx, (unsigned long long)b->weights_mapped,
                (unsigned long long)b->weights_owned, (unsigned long long)b->kv,
                (unsigned long long)b->activations, (unsigned long long)b->scratch,
-               (unsigned long long)b->total, (unsigned long long)b->budget);
+               (unsigned long long)b->pictures, (unsigned long long)b->total,
+               (unsigned long long)b->budget);
     }
     printf("\"untested\":");
     cli_json_text(stdout, f->untested, strlen(f->untested));
     printf(",\"warnings\":");
     cli_json_text(stdout, f->warnings, strlen(f->warnings));
+    printf(",\"faults\":");
+    cli_json_text(stdout, f->faults, strlen(f->faults));
     printf(",");
 }
 
@@ -101,9 +105,25 @@ static void print_text(const raga_model_facts *f, const raga_bill *b) {
                cli_bytes(b->weights_owned));
         printf("            cache %s, activations %s, scratch %s\n", cli_bytes(b->kv),
                cli_bytes(b->activations), cli_bytes(b->scratch));
+        if (f->sees) {
+            printf("            %s to see pictures\n", cli_bytes(b->pictures));
+        }
     }
     if (f->untested[0] != '\0') {
         printf("untested    %s\n", f->untested);
+    }
+}
+
+// lines from a file, under a heading where there are any
+static void print_lines(const char *heading, const char *lines) {
+    if (lines[0] != '\0') {
+        printf("\n%s\n", heading);
+    }
+    for (const char *at = lines; *at != '\0';) {
+        const size_t n = strcspn(at, "\n");
+        cli_print_safe(at, n);
+        puts("");
+        at += n + (at[n] == '\n');
     }
 }
 
@@ -132,8 +152,9 @@ static int print_model(const raga_container *c, const show *s) {
     if (!has_bill) {
         cli_error("%s", err.text);
     }
-    if (!s->is_json && facts.warnings[0] != '\0') {
-        printf("\nnotes\n%s", facts.warnings);
+    if (!s->is_json) {
+        print_lines("faults of the file (raga verify looks for more)", facts.faults);
+        print_lines("notes", facts.warnings);
     }
     raga_model_close(model);
     return has_bill ? CLI_OK : CLI_FAILED;

@@ -51,6 +51,12 @@ static void check_file(report *r, raga_model *m) {
         snprintf(detail, sizeof detail, "%.*s", (int)strcspn(facts.warnings, "\n"), facts.warnings);
         tell(r, VERIFY_SKIPPED, "settings", detail);
     }
+    for (const char *line = facts.faults; *line != '\0';) {
+        const size_t n = strcspn(line, "\n");
+        snprintf(detail, sizeof detail, "%.*s", (int)n, line);
+        tell(r, VERIFY_FAILED, "converter", detail);
+        line += n + (line[n] == '\n');
+    }
     if (!facts.has_chat_template) {
         tell(r, VERIFY_SKIPPED, "chat template",
              "the file brings none: converters lose it when it lies beside the weights");
@@ -153,6 +159,32 @@ static void check_template(report *r, const raga_model *m) {
         }
     }
     tell(r, VERIFY_OK, "chat template", "questions, several turns, tools, calls and results");
+}
+
+// An answer ends with a token of the template at which generation stops: a wrong end token in the
+// file, and answers go on into questions that nobody asked.
+static void check_end(report *r, const raga_model *m) {
+    static const char said[] =
+        "{\"messages\": [" USER ", {\"role\": \"assistant\", \"content\": \"Done.\"}], \"kwargs\": "
+        "{\"add_generation_prompt\": false}}";
+    raga_error err = {0};
+    int32_t *ids = NULL;
+    size_t n = 0;
+    if (raga_model_template(m) == NULL ||
+        raga_chat_ids(m, said, strlen(said), &ids, &n, &err) != RAGA_OK) {
+        return; // said by the check of the template
+    }
+    bool ends = false;
+    enum { LAST = 3 }; // tokens: the end, and white space behind it
+    for (size_t i = n > LAST ? n - LAST : 0; i < n; i++) {
+        ends = ends || raga_model_is_end(m, ids[i]);
+    }
+    tell(r, ends ? VERIFY_OK : VERIFY_FAILED, "end of answers",
+         ends
+             ? "what the template ends an answer with ends its generation"
+             : "the template ends an answer with a token that does not end its generation: answers "
+               "will not stop by themselves");
+    raga_free(ids);
 }
 
 /** What is read back of a call that the template wrote. */
@@ -282,6 +314,7 @@ int cmd_verify(int argc, char **argv) {
     if (t != NULL) {
         check_tokenizer(&r, t);
         check_template(&r, model);
+        check_end(&r, model);
         check_call(&r, model, t);
     } else {
         tell(&r, VERIFY_SKIPPED, "tokenizer", "the model brings none");

@@ -26,6 +26,14 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
                              .v_dim = p.v_dim,
                              .has_values = h->n_latent == 0,
                              .index_dim = h->index_dim};
+    if (model->arch->compresses) {
+        layout->k_dim = layout->v_dim = layout->index_dim = 0; // pages hold what is compressed
+        layout->compressed = (rg_compressed_layout){.n_layer = h->n_layer,
+                                                    .window = h->window,
+                                                    .dim = h->head_dim,
+                                                    .index_dim = h->index_dim,
+                                                    .ratio = h->ratio};
+    }
     if (n_recurrent != 0) {
         const size_t n_v = (size_t)h->n_delta_head * h->delta_v_dim;
         const size_t columns = 2 * (size_t)h->n_delta_key * h->delta_k_dim + n_v;
@@ -40,17 +48,21 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
 // The arena of the largest step: a full chunk, and beside it the rows that go through the head, as
 // many as a step may ask for. Smaller steps lay the same values out with less between them.
 static rg_status activation_bytes(const rg_model *model, const rg_engine_options *options,
-                                  const rg_kernels *kernels, size_t *bytes, rg_error *err) {
+                                  const rg_kernels *kernels, uint32_t picture_levels, size_t *bytes,
+                                  rg_error *err) {
     rg_graph g;
     rg_exec *exec = NULL;
     rg_status status = RG_OK;
     const size_t n_tok = options->chunk_tokens;
     const size_t n_out = n_tok < RG_OUT_ROWS_MAX ? n_tok : RG_OUT_ROWS_MAX;
-    // per row: its logits, and the hidden state selected, normalized and prepared for the product
+    // per row: its logits, and the hidden state selected, normalized and prepared for the product;
+    // of several streams all are selected and normalized before they are one
     const size_t row_bytes =
-        ((size_t)model->h.n_vocab + 4 * (size_t)model->h.n_embd) * sizeof(float);
+        ((size_t)model->h.n_vocab + (4 + 3 * (size_t)model->h.n_stream) * (size_t)model->h.n_embd) *
+        sizeof(float);
     rg_graph_extras extras = options->extras;
     rg_graph_init(&g, model->mem);
+    extras.picture_levels = picture_levels;
     extras.taps = NULL;
     if (options->taps != NULL) {
         extras.taps = rg_new_array(model->mem, model->h.n_layer, RG_TAPS * sizeof *extras.taps);
@@ -95,7 +107,15 @@ rg_status rg_engine_bill(const rg_model *model, const rg_engine_options *options
     rg_bill bill = {0};
     rg_status status = rg_engine_layout(model, &o, &layout, err);
     if (status == RG_OK) {
-        status = activation_bytes(model, &o, &kernels, &bill.activations, err);
+        status = activation_bytes(model, &o, &kernels, 0, &bill.activations, err);
+    }
+    if (status == RG_OK && o.tower != NULL) {
+        const uint32_t levels = rg_tower_levels(o.tower);
+        size_t seeing = 0;
+        status = activation_bytes(model, &o, &kernels, levels, &seeing, err);
+        bill.activations = seeing > bill.activations ? seeing : bill.activations;
+        bill.pictures = o.tower->weight_bytes +
+                        o.chunk_tokens * ((size_t)levels * model->h.n_embd + 4) * sizeof(float);
     }
     if (status != RG_OK) {
         return status;
@@ -113,8 +133,8 @@ rg_status rg_engine_bill(const rg_model *model, const rg_engine_options *options
     // what is left after the fixed part goes to the context, in whole pages
     // a session has its recurrent state twice, and the marks that it can go back to
     const size_t recurrent = rg_recurrent_bytes(&layout) * (2 + RG_SESSION_MARKS) * o.n_slots;
-    const size_t fixed =
-        bill.weights_owned + bill.weights_mapped + bill.scratch + bill.activations + recurrent;
+    const size_t fixed = bill.weights_owned + bill.weights_mapped + bill.scratch +
+                         bill.activations + bill.pictures + recurrent;
     const size_t left = bill.budget > fixed ? bill.budget - fixed : 0;
     const size_t most = left / layout.page_bytes / o.n_slots * RG_PAGE_LEN;
     bill.n_ctx = o.n_ctx != 0 ? o.n_ctx : model->h.n_ctx_train < most ? model->h.n_ctx_train : most;

@@ -22,7 +22,15 @@ static rg_status alloc_buffers(rg_engine *engine, rg_error *err) {
     engine->ids = rg_new_array(engine->mem, o->chunk_tokens, sizeof *engine->ids);
     engine->positions = rg_new_array(engine->mem, o->chunk_tokens, sizeof *engine->positions);
     engine->out_rows = rg_new_array(engine->mem, RG_OUT_ROWS_MAX, sizeof *engine->out_rows);
-    if (engine->arena == NULL || engine->scratch == NULL || engine->ids == NULL ||
+    const size_t width = o->tower == NULL ? 0 : rg_engine_picture_width(engine);
+    if (width != 0) {
+        engine->pictures = rg_new_array(engine->mem, o->chunk_tokens, width * sizeof(float));
+        engine->words = rg_new_array(engine->mem, o->chunk_tokens, sizeof *engine->words);
+        engine->axes = rg_new_array(engine->mem, o->chunk_tokens, 3 * sizeof *engine->axes);
+    }
+    if ((width != 0 &&
+         (engine->pictures == NULL || engine->words == NULL || engine->axes == NULL)) ||
+        engine->arena == NULL || engine->scratch == NULL || engine->ids == NULL ||
         engine->positions == NULL || engine->out_rows == NULL) {
         return rg_fail(err, RG_E_MEMORY, "no memory for %zu bytes of activations",
                        engine->bill.activations);
@@ -70,6 +78,9 @@ void rg_engine_free(rg_engine *engine) {
     rg_free(engine->mem, engine->ids);
     rg_free(engine->mem, engine->positions);
     rg_free(engine->mem, engine->out_rows);
+    rg_free(engine->mem, engine->pictures);
+    rg_free(engine->mem, engine->words);
+    rg_free(engine->mem, engine->axes);
     pthread_mutex_destroy(&engine->lock);
     rg_free(engine->mem, engine);
 }
@@ -86,13 +97,14 @@ const rg_kernels *rg_engine_kernels(const rg_engine *engine) {
     return &engine->kernels;
 }
 
-rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_slot **out,
-                         rg_error *err) {
+rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, bool has_pictures,
+                         rg_exec_slot **out, rg_error *err) {
     // found, or the slot that was used longest ago
     rg_exec_slot *slot = &engine->execs[0];
     for (size_t i = 0; i < RG_EXEC_CACHE; i++) {
         rg_exec_slot *s = &engine->execs[i];
-        if (s->exec != NULL && s->n_tok == n_tok && s->n_out == n_out) {
+        if (s->exec != NULL && s->n_tok == n_tok && s->n_out == n_out &&
+            s->has_pictures == has_pictures) {
             s->last_use = ++engine->n_steps;
             *out = s;
             return RG_OK;
@@ -103,6 +115,7 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_
     rg_graph g;
     rg_exec *exec = NULL;
     rg_graph_extras extras = engine->options.extras;
+    extras.picture_levels = has_pictures ? rg_tower_levels(engine->options.tower) : 0;
     extras.taps = NULL;
     if (engine->options.taps != NULL) {
         extras.taps =
@@ -134,14 +147,39 @@ rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_
     }
     rg_exec_free(slot->exec);
     rg_free(engine->mem, slot->taps);
-    *slot = (rg_exec_slot){exec, outputs, extras.taps, n_tok, n_out, ++engine->n_steps};
+    *slot = (rg_exec_slot){.exec = exec,
+                           .outputs = outputs,
+                           .taps = extras.taps,
+                           .n_tok = n_tok,
+                           .n_out = n_out,
+                           .has_pictures = has_pictures,
+                           .last_use = ++engine->n_steps};
     *out = slot;
     return RG_OK;
 }
 
+// what a token of a step turns by, and sees; true: it is of a picture
+static bool place(rg_engine *engine, const rg_session *s, size_t pos, size_t at) {
+    int32_t axes[3];
+    const float *values = rg_session_axes(s, pos, axes);
+    const size_t width = engine->options.tower == NULL ? 0 : rg_engine_picture_width(engine);
+    engine->positions[at] = axes[0];
+    if (width != 0) {
+        float *row = engine->pictures + at * width;
+        memcpy(engine->axes + 3 * at, axes, sizeof axes);
+        engine->words[at] = values == NULL;
+        if (values == NULL) {
+            memset(row, 0, width * sizeof *row);
+        } else {
+            memcpy(row, values, width * sizeof *row);
+        }
+    }
+    return values != NULL;
+}
+
 // ids and positions of all tokens of a step, and the rows of its batch
 static rg_status gather(rg_engine *engine, const rg_batch_item *items, size_t n_items,
-                        rg_kv_row *rows, size_t *n_tok, rg_error *err) {
+                        rg_kv_row *rows, size_t *n_tok, bool *has_pictures, rg_error *err) {
     const int32_t n_vocab = (int32_t)engine->model->h.n_vocab;
     size_t at = 0;
     for (size_t i = 0; i < n_items; i++) {
@@ -157,7 +195,7 @@ static rg_status gather(rg_engine *engine, const rg_batch_item *items, size_t n_
                                n_vocab);
             }
             engine->ids[at + t] = id;
-            engine->positions[at + t] = (int32_t)(s->n + t);
+            *has_pictures = place(engine, s, s->n + t, at + t) || *has_pictures;
         }
         rg_status status = rg_session_grow(s, items[i].n, err);
         if (status != RG_OK) {
@@ -204,13 +242,15 @@ rg_status rg_engine_run(rg_engine *engine, const rg_batch_item *items, size_t n_
         return rg_fail(err, RG_E_LIMIT, "a step of %zu sessions, 1 to %d are possible", n_items,
                        RG_BATCH_ROWS_MAX);
     }
-    RG_TRY(gather(engine, items, n_items, rows, &n_tok, err));
-    RG_TRY(rg_engine_exec(engine, n_tok, n_out, &slot, err));
+    bool has_pictures = false;
+    RG_TRY(gather(engine, items, n_items, rows, &n_tok, &has_pictures, err));
+    RG_TRY(rg_engine_exec(engine, n_tok, n_out, has_pictures, &slot, err));
     const rg_kv_batch batch = {
         .layout = rg_kv_pool_layout(engine->kv), .n_rows = n_items, .rows = rows};
-    const void *inputs[RG_MODEL_INPUTS] = {[RG_INPUT_IDS] = engine->ids,
-                                           [RG_INPUT_POSITIONS] = engine->positions,
-                                           [RG_INPUT_OUT_ROWS] = out_rows};
+    const void *inputs[RG_MODEL_INPUTS] = {
+        [RG_INPUT_IDS] = engine->ids,     [RG_INPUT_POSITIONS] = engine->positions,
+        [RG_INPUT_OUT_ROWS] = out_rows,   [RG_INPUT_PICTURES] = engine->pictures,
+        [RG_INPUT_WORDS] = engine->words, [RG_INPUT_AXES] = engine->axes};
     const rg_bindings bindings = {.pool = engine->pool,
                                   .arena = engine->arena,
                                   .scratch = engine->scratch,

@@ -8,7 +8,7 @@
 
 #include "backend/exec.h"
 #include "engine/kv_pool.h"
-#include "model/model.h"
+#include "model/tower.h"
 
 #define RG_PAGE_LEN       64  // positions in a key-value page
 #define RG_CHUNK_TOKENS   512 // of a prompt, in one step
@@ -37,6 +37,7 @@ typedef struct rg_engine_options {
     bool is_exact;          // f32 activations and cache: the oracle
     rg_dtype kv_dtype;      // F16 or F32; with is_exact always F32
     rg_graph_extras extras; // what is added to the model; its tensors live as long as the engine
+    const rg_model *tower;  // the part that sees, living as long as the engine; NULL: there is none
     rg_taps_fn *taps;       // NULL: nobody looks, and nothing is kept. Steps of one session only
     void *taps_arg;
 } rg_engine_options;
@@ -49,6 +50,7 @@ typedef struct rg_bill {
     size_t kv;
     size_t activations;
     size_t scratch;
+    size_t pictures; // to see: weights of the tower, and hidden values on their way to a step
     size_t total;
     size_t budget;
 } rg_bill;

@@ -1,7 +1,7 @@
 /* Shared by the files of engine/. */
 #pragma once
 
-#include "engine/engine.h"
+#include "engine/sight.h"
 
 #include <pthread.h>
 
@@ -15,6 +15,7 @@ typedef struct rg_exec_slot {
     rg_val *taps; // [n_layer][RG_TAPS]; NULL: nobody looks
     size_t n_tok;
     size_t n_out;
+    bool has_pictures;
     uint64_t last_use;
 } rg_exec_slot;
 
@@ -34,6 +35,9 @@ struct rg_engine {
     int32_t *ids;       // of one step: [chunk]
     int32_t *positions; // [chunk]
     int32_t *out_rows;  // [RG_OUT_ROWS_MAX]
+    float *pictures;    // [chunk][levels][n_embd]; NULL without a tower, as the next two
+    float *words;       // [chunk]: 1 for a word, 0 for a token of a picture
+    int32_t *axes;      // [chunk][3]
     rg_exec_slot execs[RG_EXEC_CACHE];
     uint64_t n_steps;
 };
@@ -43,6 +47,22 @@ typedef struct rg_session_mark {
     size_t n;
     uint8_t *state; // NULL: not in use yet
 } rg_session_mark;
+
+/** A picture that was looked at. Its engine's lock guards the count. */
+struct rg_sight {
+    rg_engine *engine;
+    float *values;     // [n][levels][n_embd]
+    size_t n;          // tokens
+    uint32_t cells[3]; // frames, rows, columns of them
+    size_t n_refs;
+};
+
+/** A picture in a session. */
+typedef struct rg_shown {
+    rg_sight *sight;
+    size_t at; // its first token
+    size_t n;  // tokens that are left of it
+} rg_shown;
 
 struct rg_session {
     rg_engine *engine;
@@ -56,6 +76,9 @@ struct rg_session {
     size_t n_pages;
     float *logits; // of the last token
     bool has_logits;
+    rg_shown *shown; // pictures, in order
+    size_t n_shown;
+    size_t shown_cap;
     rg_atomic_bool cancel;
 };
 
@@ -72,8 +95,23 @@ rg_status rg_engine_layout(const rg_model *model, const rg_engine_options *optio
                            rg_kv_layout *layout, rg_error *err) RG_MUST_CHECK;
 
 /** The plan for a shape, made or found. Call with the lock held. */
-rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, rg_exec_slot **out,
+rg_status rg_engine_exec(rg_engine *engine, size_t n_tok, size_t n_out, bool has_pictures,
+                         rg_exec_slot **out, rg_error *err) RG_MUST_CHECK;
+
+/** A sight without values yet. Call with the lock held, as what follows. */
+rg_status rg_sight_alloc(rg_engine *engine, const uint32_t cells[3], rg_sight **out,
                          rg_error *err) RG_MUST_CHECK;
+void rg_sight_release(rg_sight *sight);
+/** One more picture at the end of a session's list. */
+rg_status rg_session_add_sight(rg_session *session, rg_sight *sight, size_t at,
+                               rg_error *err) RG_MUST_CHECK;
+/** Forget pictures, and parts of one, from position n on. */
+void rg_session_clip_sights(rg_session *session, size_t n);
+/**
+ * The positions by which the token at `pos` turns.
+ * @return  hidden values of a token of a picture [levels][n_embd]; NULL: it is a word
+ */
+const float *rg_session_axes(const rg_session *session, size_t pos, int32_t axes[3]);
 
 /**
  * Run one step: the items' tokens at the end of their sessions. Call with the lock held.
@@ -93,7 +131,11 @@ rg_status rg_session_catch_up(rg_session *session, rg_error *err) RG_MUST_CHECK;
 void rg_session_mark_state(rg_session *session, size_t n);
 /** Bytes of the recurrent state of one session. */
 static inline size_t rg_recurrent_bytes(const rg_kv_layout *layout) {
-    return layout->n_recurrent * layout->recurrent_bytes;
+    return rg_kv_state_bytes(layout);
+}
+/** Hidden values of one token of a picture, all levels. The engine has a tower. */
+static inline size_t rg_engine_picture_width(const rg_engine *engine) {
+    return (size_t)rg_tower_levels(engine->options.tower) * engine->model->h.n_embd;
 }
 /** Drop pages beyond the first n. Call with the lock held. */
 void rg_session_drop_pages(rg_session *session, size_t n_pages);

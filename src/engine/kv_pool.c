@@ -25,7 +25,12 @@ rg_status rg_kv_layout_init(rg_kv_layout *layout, rg_error *err) {
                      &page)) {
         return rg_fail(err, RG_E_LIMIT, "a page of key-value state does not fit in memory");
     }
-    layout->page_bytes = rg_round_up(page, 4096);
+    if (layout->compressed.n_layer != 0) {
+        // sizes of all parts are bounded by the settings' ranges
+        page += rg_kv_compressed(layout, layout->compressed.n_layer).rows;
+    }
+    layout->page_bytes =
+        rg_round_up(page == 0 ? 1 : page, 4096); // of layers that keep nothing in it
     return RG_OK;
 }
 

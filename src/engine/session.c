@@ -36,7 +36,9 @@ void rg_session_free(rg_session *session) {
     rg_engine *engine = session->engine;
     pthread_mutex_lock(&engine->lock);
     rg_session_drop_pages(session, 0);
+    rg_session_clip_sights(session, 0);
     pthread_mutex_unlock(&engine->lock);
+    rg_free(engine->mem, session->shown);
     for (size_t i = 0; i < RG_SESSION_MARKS; i++) {
         rg_free(engine->mem, session->marks[i].state);
     }
@@ -56,6 +58,18 @@ rg_status rg_session_fork(rg_session *session, rg_session **out, rg_error *err) 
         return status;
     }
     pthread_mutex_lock(&engine->lock);
+    for (size_t i = 0; i < session->n_shown && status == RG_OK; i++) {
+        const rg_shown *shown = &session->shown[i];
+        status = rg_session_add_sight(copy, shown->sight, shown->at, err);
+        if (status == RG_OK) {
+            copy->shown[i].n = shown->n;
+        }
+    }
+    if (status != RG_OK) {
+        pthread_mutex_unlock(&engine->lock);
+        rg_session_free(copy);
+        return status;
+    }
     memcpy(copy->ids, session->ids, session->n_held * sizeof *copy->ids);
     if (copy->recurrent != NULL) {
         memcpy(copy->recurrent, session->recurrent,
@@ -133,6 +147,7 @@ void rg_session_truncate(rg_session *session, size_t n) {
         session->n_held = n;
         session->has_logits = false;
     }
+    rg_session_clip_sights(session, n);
     if (n < session->n) {
         session->n = session->recurrent == NULL ? n : go_back(session, n);
         rg_session_drop_pages(session, rg_pages_of(session->n));

@@ -1,13 +1,15 @@
 /*
  * A session on disk. Little-endian:
  *
- *   "RAGASES2"   8 bytes
+ *   "RAGASES3"   8 bytes
  *   u64          model: hash of the numbers and weight shapes that the state depends on
  *   u32 u32      element type of the cache, positions in a page
- *   u64 u64 u64  tokens, bytes of a page, bytes of the recurrent state
+ *   u64 x 4      tokens, bytes of a page, bytes of the recurrent state, pictures
  *   i32 x n      token ids
  *   pages        whole, by position
  *   state        of recurrent layers, u64 bytes of it in the head
+ *   pictures     each: u64 u64 where it begins, tokens left of it; u32 u32 u32 u32 its cells,
+ *                values of a token; f32 its values
  *   u64          hash of all before
  */
 #include "engine/engine_internal.h"
@@ -17,7 +19,7 @@
 
 #include <string.h>
 
-static const char MAGIC[8] = "RAGASES2";
+static const char MAGIC[8] = "RAGASES3";
 enum { HASH_SEED = 1 };
 
 typedef struct head {
@@ -28,7 +30,15 @@ typedef struct head {
     uint64_t n;
     uint64_t page_bytes;
     uint64_t state_bytes;
+    uint64_t n_shown;
 } head;
+
+typedef struct picture {
+    uint64_t at;
+    uint64_t n;
+    uint32_t cells[3];
+    uint32_t width;
+} picture;
 
 static uint64_t hash_sample(const rg_tensor *w, uint64_t hash) {
     if (w->data == NULL) {
@@ -70,7 +80,8 @@ static head make_head(const rg_session *s) {
               .page_len = layout->page_len,
               .n = s->n,
               .page_bytes = layout->page_bytes,
-              .state_bytes = rg_recurrent_bytes(layout)};
+              .state_bytes = rg_recurrent_bytes(layout),
+              .n_shown = s->n_shown};
     memcpy(h.magic, MAGIC, sizeof h.magic);
     return h;
 }
@@ -97,6 +108,16 @@ rg_status rg_session_save(rg_session *session, const char *path, rg_error *err) 
         RG_TRY(put(&w, session->pages[i], h.page_bytes, &hash, err));
     }
     RG_TRY(put(&w, session->recurrent, h.state_bytes, &hash, err));
+    for (size_t i = 0; i < session->n_shown; i++) {
+        const rg_shown *shown = &session->shown[i];
+        picture p = {.at = shown->at,
+                     .n = shown->n,
+                     .width = (uint32_t)rg_engine_picture_width(session->engine)};
+        memcpy(p.cells, shown->sight->cells, sizeof p.cells);
+        RG_TRY(put(&w, &p, sizeof p, &hash, err));
+        RG_TRY(
+            put(&w, shown->sight->values, shown->sight->n * p.width * sizeof(float), &hash, err));
+    }
     RG_TRY(rg_file_writer_put(&w, &hash, sizeof hash, err));
     status = rg_file_writer_commit(&w, err);
 
@@ -104,6 +125,30 @@ done:
     rg_file_writer_abort(&w);
     pthread_mutex_unlock(&session->engine->lock);
     return status;
+}
+
+// Pictures of a file, one after another: checks the next, moves on behind it, false at what cannot
+// be. `before`: where the last one ended.
+static bool next_picture(const rg_session *s, rg_bytes *rest, picture *p, uint64_t *before) {
+    const rg_engine *engine = s->engine;
+    size_t n = 0, bytes = 0;
+    if (rest->size < sizeof *p || engine->options.tower == NULL) {
+        return false;
+    }
+    memcpy(p, rest->data, sizeof *p);
+    if (!rg_mul_size(p->cells[0], p->cells[1], &n) || !rg_mul_size(n, p->cells[2], &n) ||
+        n > RG_PATCHES_MAX || p->width != rg_engine_picture_width(engine) || p->n == 0 ||
+        p->n > n || p->at < *before || p->at > engine->options.n_ctx ||
+        p->n > engine->options.n_ctx - p->at) {
+        return false;
+    }
+    bytes = sizeof *p + n * p->width * sizeof(float);
+    if (bytes > rest->size) {
+        return false;
+    }
+    *before = p->at + p->n;
+    *rest = (rg_bytes){rest->data + bytes, rest->size - bytes};
+    return true;
 }
 
 // sizes first, then the hash, and only then anything of the session changes
@@ -126,7 +171,8 @@ static rg_status check(const rg_session *s, rg_bytes file, const char *path, hea
     }
     const size_t body =
         sizeof *h + h->n * sizeof *s->ids + rg_pages_of(h->n) * h->page_bytes + h->state_bytes;
-    if (file.size != body + sizeof(uint64_t)) {
+    if (file.size < body + sizeof(uint64_t) ||
+        (h->n_shown == 0 && file.size != body + sizeof(uint64_t))) {
         return rg_fail(err, RG_E_FORMAT, "%s has %zu bytes, %zu are needed", path, file.size,
                        body + sizeof(uint64_t));
     }
@@ -141,7 +187,19 @@ static rg_status check(const rg_session *s, rg_bytes file, const char *path, hea
     }
     hash = rg_hash(p, h->state_bytes, hash);
     p += h->state_bytes;
-    if (memcmp(p, &hash, sizeof hash) != 0) {
+    rg_bytes rest = {p, file.size - body - sizeof hash};
+    uint64_t before = 0;
+    for (uint64_t i = 0; i < h->n_shown; i++) {
+        picture shown;
+        const rg_bytes from = rest;
+        if (!next_picture(s, &rest, &shown, &before)) {
+            return rg_fail(err, RG_E_FORMAT, "%s: picture %llu of %llu cannot be", path,
+                           (unsigned long long)i, (unsigned long long)h->n_shown);
+        }
+        hash = rg_hash(from.data, sizeof shown, hash);
+        hash = rg_hash(from.data + sizeof shown, from.size - rest.size - sizeof shown, hash);
+    }
+    if (rest.size != 0 || memcmp(rest.data, &hash, sizeof hash) != 0) {
         return rg_fail(err, RG_E_FORMAT, "%s is damaged: its checksum does not match", path);
     }
     const int32_t *ids = (const int32_t *)(const void *)(file.data + sizeof *h);
@@ -153,6 +211,39 @@ static rg_status check(const rg_session *s, rg_bytes file, const char *path, hea
     return RG_OK;
 }
 
+// the pictures of a file that was checked
+static rg_status restore_pictures(rg_session *s, rg_bytes rest, uint64_t n, rg_error *err) {
+    rg_status status = RG_OK;
+    uint64_t before = 0;
+    for (uint64_t i = 0; i < n && status == RG_OK; i++) {
+        picture p;
+        rg_sight *sight = NULL;
+        const float *values = (const float *)(const void *)(rest.data + sizeof p);
+        if (!next_picture(s, &rest, &p, &before)) {
+            return rg_fail(err, RG_E_INTERNAL, "a picture of the session changed under its reader");
+        }
+        status = rg_sight_alloc(s->engine, p.cells, &sight, err);
+        if (status == RG_OK) {
+            memcpy(sight->values, values, sight->n * p.width * sizeof *values);
+            status = rg_session_add_sight(s, sight, p.at, err);
+            rg_sight_release(sight); // the session's alone
+        }
+        if (status == RG_OK) {
+            s->shown[s->n_shown - 1].n = p.n;
+        }
+    }
+    return status;
+}
+
+static void forget_all(rg_session *s, size_t state_bytes) {
+    s->n = s->n_held = 0;
+    rg_session_drop_pages(s, 0);
+    rg_session_clip_sights(s, 0);
+    if (state_bytes != 0) {
+        memset(s->recurrent, 0, state_bytes);
+    }
+}
+
 rg_status rg_session_restore(rg_session *session, const char *path, rg_error *err) {
     rg_file_map map;
     head h;
@@ -161,7 +252,7 @@ rg_status rg_session_restore(rg_session *session, const char *path, rg_error *er
         return status;
     }
     pthread_mutex_lock(&session->engine->lock);
-    if (session->n != 0) {
+    if (session->n != 0 || session->n_shown != 0) {
         status = rg_fail(err, RG_E_STATE, "a session is restored into an empty one");
         goto done;
     }
@@ -176,14 +267,18 @@ rg_status rg_session_restore(rg_session *session, const char *path, rg_error *er
     if (h.state_bytes != 0) {
         memcpy(session->recurrent, p, h.state_bytes);
     }
+    p += h.state_bytes;
+    status = restore_pictures(
+        session, (rg_bytes){p, map.bytes.size - (size_t)(p - map.bytes.data) - sizeof(uint64_t)},
+        h.n_shown, err);
     session->n = session->n_held = h.n;
     session->has_logits = false;
+    if (status != RG_OK) {
+        forget_all(session, h.state_bytes);
+        goto done;
+    }
     if (!rg_file_is_intact(&map)) {
-        session->n = session->n_held = 0;
-        rg_session_drop_pages(session, 0);
-        if (h.state_bytes != 0) {
-            memset(session->recurrent, 0, h.state_bytes);
-        }
+        forget_all(session, h.state_bytes);
         status = rg_fail(err, RG_E_IO, "%s was cut short while being read", path);
         goto done;
     }

@@ -93,6 +93,20 @@ void rg_back_swiglu(rg_graph *g, const rg_node *node, const rg_val *dout, const 
     take_outputs(g, RG_OP_SWIGLU_BACK, in, 3, NULL, din, 2);
 }
 
+void rg_back_gelu(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                  rg_val *din) {
+    if (wanted[0]) {
+        din[0] = node2(g, RG_OP_GELU_BACK, dout[0], node->in[0], &node->p);
+    }
+}
+
+void rg_back_fold(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
+                  rg_val *din) {
+    if (wanted[0]) {
+        din[0] = rg_fold(g, dout[0], g->values[node->in[0]].shape[0]);
+    }
+}
+
 void rg_back_gate(rg_graph *g, const rg_node *node, const rg_val *dout, const bool *wanted,
                   rg_val *din) {
     (void)wanted;

@@ -155,6 +155,32 @@ rg_val rg_rope_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale
     return rg_graph_node(g, RG_OP_ROPE_TABLE, (rg_val[]){positions, inv_freq}, 2, &p);
 }
 
+rg_val rg_rope_table_back(rg_graph *g, rg_val positions, rg_val inv_freq, uint32_t back) {
+    const rg_op_params p = {.scale = 1, .from = back};
+    return rg_graph_node(g, RG_OP_ROPE_TABLE, (rg_val[]){positions, inv_freq}, 2, &p);
+}
+
+rg_val rg_rope_axes_table(rg_graph *g, rg_val positions, rg_val inv_freq, float scale,
+                          const uint32_t *sections, bool is_interleaved) {
+    rg_op_params p = {.scale = scale, .is_interleaved = is_interleaved};
+    if (positions != RG_VAL_NONE && g->values[positions].n_dims == 2) {
+        const size_t n = g->values[positions].shape[1];
+        memcpy(p.sections, sections,
+               (n < RG_ROPE_AXES_MAX ? n : RG_ROPE_AXES_MAX) * sizeof *sections);
+    }
+    return rg_graph_node(g, RG_OP_ROPE_TABLE, (rg_val[]){positions, inv_freq}, 2, &p);
+}
+
+rg_val rg_gelu(rg_graph *g, rg_val x, bool is_tanh) {
+    const rg_op_params p = {.is_tanh = is_tanh};
+    return rg_graph_node(g, RG_OP_GELU, &x, 1, &p);
+}
+
+rg_val rg_fold(rg_graph *g, rg_val x, size_t n_rows) {
+    const rg_op_params p = {.n_rows = n_rows};
+    return rg_graph_node(g, RG_OP_FOLD, &x, 1, &p);
+}
+
 rg_val rg_rmsnorm(rg_graph *g, rg_val x, rg_val w, float eps) {
     const rg_op_params p = {.eps = eps};
     return rg_graph_node(g, RG_OP_RMSNORM, (rg_val[]){x, w}, 2, &p);
@@ -250,20 +276,30 @@ rg_val rg_select_rows(rg_graph *g, rg_val x, rg_val rows) {
     return rg_graph_node(g, RG_OP_SELECT_ROWS, (rg_val[]){x, rows}, 2, NULL);
 }
 
-rg_routing rg_route(rg_graph *g, rg_val logits, rg_val bias, const rg_op_params *p) {
-    rg_routing r = {RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE};
-    r.weights = rg_graph_node(g, RG_OP_ROUTE, (rg_val[]){logits, bias}, 2, p);
+// what follows from the choice of the node just made
+static rg_routing dispatch(rg_graph *g, rg_val weights, rg_val logits) {
+    rg_routing r = {weights, RG_VAL_NONE, RG_VAL_NONE, RG_VAL_NONE};
     if (r.weights != RG_VAL_NONE) {
         const rg_val chosen = g->nodes[g->n_nodes - 1].out[1];
         const rg_op_params d = {.n_rows = g->values[logits].shape[1]};
         r.tokens = rg_graph_node(g, RG_OP_DISPATCH, &chosen, 1, &d);
     }
     if (r.tokens != RG_VAL_NONE) {
-        const rg_node *dispatch = &g->nodes[g->n_nodes - 1];
-        r.places = dispatch->out[1];
-        r.starts = dispatch->out[2];
+        const rg_node *made = &g->nodes[g->n_nodes - 1];
+        r.places = made->out[1];
+        r.starts = made->out[2];
     }
     return r;
+}
+
+rg_routing rg_route(rg_graph *g, rg_val logits, rg_val bias, const rg_op_params *p) {
+    return dispatch(g, rg_graph_node(g, RG_OP_ROUTE, (rg_val[]){logits, bias}, 2, p), logits);
+}
+
+rg_routing rg_route_listed(rg_graph *g, rg_val logits, rg_val table, rg_val ids,
+                           const rg_op_params *p) {
+    return dispatch(g, rg_graph_node(g, RG_OP_ROUTE_LISTED, (rg_val[]){logits, table, ids}, 3, p),
+                    logits);
 }
 
 rg_val rg_experts(rg_graph *g, rg_val x, rg_val w, rg_val starts) {

@@ -1,31 +1,5 @@
 #include "graph/op.h"
-
-static const rg_value *input(const rg_graph *g, const rg_node *node, size_t i) {
-    return &g->values[node->in[i]];
-}
-
-static bool is_matrix(const rg_value *v) {
-    return v->n_dims == 2 && v->dtype == RG_DTYPE_F32;
-}
-
-static bool is_same(const rg_value *a, const rg_value *b) {
-    return is_matrix(a) && is_matrix(b) && a->shape[0] == b->shape[0] && a->shape[1] == b->shape[1];
-}
-
-static bool is_vector(const rg_value *v, size_t n) {
-    return v->n_dims == 1 && v->dtype == RG_DTYPE_F32 && v->shape[0] == n;
-}
-
-static bool is_ids(const rg_value *v) {
-    return v->dtype == RG_DTYPE_I32 && v->n_dims == 1;
-}
-
-static void set_matrix(rg_value *out, size_t rows, size_t width) {
-    out->dtype = RG_DTYPE_F32;
-    out->n_dims = 2;
-    out->shape[0] = rows;
-    out->shape[1] = width;
-}
+#include "graph/op_shapes.h"
 
 // ---- shape rules: ids [T] i32, x [T, n] f32, w [rows, n] of any type ----
 
@@ -37,9 +11,14 @@ static bool shape_embed(rg_graph *g, const rg_node *node, rg_value *out) {
 }
 
 static bool shape_rope_table(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *positions = input(g, node, 0);
     const rg_value *inv_freq = input(g, node, 1);
-    set_matrix(out, input(g, node, 0)->shape[0], 2 * inv_freq->shape[0]);
-    return is_ids(input(g, node, 0)) && inv_freq->n_dims == 1 && inv_freq->dtype == RG_DTYPE_F32;
+    const bool has_axes = positions->dtype == RG_DTYPE_I32 && positions->n_dims == 2 &&
+                          positions->shape[1] != 0 && positions->shape[1] <= RG_ROPE_AXES_MAX;
+    set_matrix(out, positions->shape[0], 2 * inv_freq->shape[0]);
+    return (is_ids(positions) || has_axes) && inv_freq->n_dims == 1 &&
+           inv_freq->dtype == RG_DTYPE_F32 &&
+           (!node->p.is_interleaved || (has_axes && positions->shape[1] == 3));
 }
 
 static bool shape_rmsnorm(rg_graph *g, const rg_node *node, rg_value *out) {
@@ -73,15 +52,6 @@ static bool shape_rope(rg_graph *g, const rg_node *node, rg_value *out) {
            p->n_rot <= 2 * RG_ROPE_HALF_MAX && x->shape[1] == (size_t)p->n_head * p->head_dim;
 }
 
-static bool is_heads(const rg_value *v, size_t n_tok, size_t n_head, size_t dim) {
-    return is_matrix(v) && v->shape[0] == n_tok && v->shape[1] == n_head * dim;
-}
-
-// positions of tokens [T, n_top]
-static bool is_choice(const rg_value *v, size_t n_tok) {
-    return v->dtype == RG_DTYPE_I32 && v->n_dims == 2 && v->shape[0] == n_tok;
-}
-
 // q [T, heads * dim], k [T, dim], w [T, heads], state -> positions [T, n_top]
 static bool shape_index(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_op_params *p = &node->p;
@@ -105,9 +75,15 @@ static bool shape_candidates(rg_graph *g, const rg_node *node, rg_value *out) {
 }
 
 static bool shape_choose(rg_graph *g, const rg_node *node, rg_value *out) {
-    set_matrix(out, input(g, node, 0)->shape[0], node->p.n_top);
+    const rg_op_params *p = &node->p;
+    const size_t n_tok = input(g, node, 0)->shape[0];
+    set_matrix(out, n_tok, p->n_top);
     out->dtype = RG_DTYPE_I32;
-    return input(g, node, 2)->kind == RG_VAL_STATE;
+    return p->n_top != 0 && p->n_top <= RG_INDEX_TOP_MAX && p->n_head <= RG_INDEX_HEADS_MAX &&
+           p->head_dim <= RG_INDEX_DIM_MAX &&
+           is_heads(input(g, node, 0), n_tok, p->n_head, p->head_dim) &&
+           is_heads(input(g, node, 1), n_tok, p->n_head, 1) &&
+           input(g, node, 2)->kind == RG_VAL_STATE;
 }
 
 static bool shape_index_store(rg_graph *g, const rg_node *node, rg_value *out) {
@@ -125,6 +101,7 @@ static bool shape_attention(rg_graph *g, const rg_node *node, rg_value *out) {
            is_heads(input(g, node, 1), n_tok, p->n_kv_head, p->head_dim) &&
            is_heads(input(g, node, 2), n_tok, p->n_kv_head, p->v_dim) &&
            (p->seq_len == 0 || (!has_state && n_tok % p->seq_len == 0)) &&
+           (!p->sees_ahead || (!has_state && p->window == 0 && p->chunk == 0)) &&
            (node->n_in < 5 ||
             (has_state && p->n_kv_head == 1 && is_choice(input(g, node, 4), n_tok))) &&
            (node->n_in == 3 || has_state ||
@@ -180,6 +157,14 @@ static bool shape_gate_back(rg_graph *g, const rg_node *node, rg_value *out) {
 static bool shape_select_rows(rg_graph *g, const rg_node *node, rg_value *out) {
     set_matrix(out, input(g, node, 1)->shape[0], input(g, node, 0)->shape[1]);
     return is_matrix(input(g, node, 0)) && is_ids(input(g, node, 1));
+}
+
+static bool shape_fold(rg_graph *g, const rg_node *node, rg_value *out) {
+    const rg_value *x = input(g, node, 0);
+    const size_t n_rows = node->p.n_rows;
+    const bool fits = is_matrix(x) && n_rows != 0 && x->shape[0] * x->shape[1] % n_rows == 0;
+    set_matrix(out, n_rows, fits ? x->shape[0] * x->shape[1] / n_rows : 0);
+    return fits;
 }
 
 static bool shape_scale(rg_graph *g, const rg_node *node, rg_value *out) {
@@ -431,12 +416,6 @@ static bool shape_delta_back(rg_graph *g, const rg_node *node, rg_value *out) {
 
 // ---- experts ----
 
-static void set_ids(rg_value *out, size_t n) {
-    out->dtype = RG_DTYPE_I32;
-    out->n_dims = 1;
-    out->shape[0] = n;
-}
-
 static bool is_stack(const rg_value *w, size_t n_expert) {
     return w->n_dims == 3 && w->shape[0] == n_expert;
 }
@@ -628,6 +607,9 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_LINEAR         shape_linear,         cost_product,     rg_back_linear
 #define RULES_ROPE           shape_rope,           cost_elementwise, rg_back_rope
 #define RULES_ATTENTION      shape_attention,      cost_attention,   rg_back_attention
+#define RULES_GELU           shape_scale,          cost_elementwise, rg_back_gelu
+#define RULES_GELU_BACK      shape_same,           cost_elementwise, NULL
+#define RULES_FOLD           shape_fold,           cost_elementwise, rg_back_fold
 #define RULES_ADD            shape_add,            cost_elementwise, rg_back_add
 #define RULES_SWIGLU         shape_same,           cost_elementwise, rg_back_swiglu
 #define RULES_GATE           shape_gate,           cost_elementwise, rg_back_gate
@@ -668,6 +650,20 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_SWIGLU_BACK    shape_swiglu_back,    cost_elementwise, NULL
 #define RULES_ATTENTION_BACK shape_attention_back, cost_attention,   NULL
 #define RULES_SELECT_ROWS_DX shape_scatter,        cost_elementwise, NULL
+#define RULES_HYPER          rg_shape_hyper,       cost_elementwise, rg_back_hyper
+#define RULES_HYPER_IN       rg_shape_hyper_in,    cost_elementwise, rg_back_hyper_in
+#define RULES_HYPER_OUT      rg_shape_hyper_out,   cost_elementwise, rg_back_hyper_out
+#define RULES_HYPER_BACK     rg_shape_hyper_back,  cost_elementwise, NULL
+#define RULES_HYPER_IN_BACK  rg_shape_hyper_in_back, cost_elementwise, NULL
+#define RULES_HYPER_OUT_BACK rg_shape_hyper_out_back, cost_elementwise, NULL
+#define RULES_CLAMP          rg_shape_clamp,       cost_elementwise, rg_back_clamp
+#define RULES_CLAMP_DX       rg_shape_clamp_dx,    cost_elementwise, NULL
+#define RULES_COMPRESS       rg_shape_compress,    cost_elementwise, NULL
+#define RULES_COMPRESS_MIX   rg_shape_compress_mix, cost_elementwise, rg_back_compress_mix
+#define RULES_COMPRESS_MIX_BACK rg_shape_compress_mix_back, cost_elementwise, NULL
+#define RULES_COMPRESSED_ATTENTION rg_shape_compressed_attention, cost_attention, rg_back_compressed_attention
+#define RULES_COMPRESSED_ATTENTION_BACK rg_shape_compressed_back, cost_attention, NULL
+#define RULES_ROUTE_LISTED   rg_shape_route_listed, cost_elementwise, rg_back_route
 #define RULES_ROUTE          shape_route,          cost_elementwise, rg_back_route
 #define RULES_DISPATCH       shape_dispatch,       cost_elementwise, NULL
 #define RULES_EXPERTS        shape_experts,        cost_experts,     rg_back_experts

@@ -174,6 +174,12 @@ typedef void rg_rmsnorm_fn(float *y, size_t ldy, const float *x, size_t ldx, con
 typedef void rg_swiglu_fn(float *y, const float *gate, const float *up, size_t n);
 
 /**
+ * y[i] = x / (1 + exp(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3): gelu by the formula with tanh,
+ * 0.5 x (1 + tanh u). Shapes: [n]; y == x allowed. The same bits on every path.
+ */
+typedef void rg_gelu_fn(float *y, const float *x, size_t n);
+
+/**
  * Gradient of one row of rmsnorm: dx = r w dy - x r^3 / n sum(w dy x), r = 1 / sqrt(mean(x^2) +
  * eps). Shapes: dx, dy, x, w [n], dx apart from the others. Exact:  sums of 1,024 in f32 in a fixed
  * order, of those in f64: the same bits on every path.
@@ -285,6 +291,7 @@ typedef struct rg_kernels {
     rg_rmsnorm_dx_fn *rmsnorm_dx;
     rg_rmsnorm_dw_fn *rmsnorm_dw;
     rg_swiglu_fn *swiglu;
+    rg_gelu_fn *gelu_tanh;
     rg_swiglu_back_fn *swiglu_back;
     rg_add_fn *add;
     rg_rope_fn *rope;

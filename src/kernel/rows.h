@@ -94,6 +94,18 @@ static void swiglu(float *y, const float *gate, const float *up, size_t n) {
     }
 }
 
+// -2 sqrt(2 / pi), and 0.044715 of it
+#define GELU_LINEAR (-1.5957691216f)
+#define GELU_CUBIC  (-0.0713548163f)
+
+static void gelu_tanh(float *y, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const float v = x[i];
+        const float u = (GELU_CUBIC * (v * v) + GELU_LINEAR) * v;
+        y[i] = v / (1.0f + rg_exp(u));
+    }
+}
+
 static void add(float *y, const float *a, const float *b, size_t n) {
     for (size_t i = 0; i < n; i++) {
         y[i] = a[i] + b[i];
@@ -127,6 +139,7 @@ static inline void set_rows(rg_kernels *k) {
     k->act_fill[RG_ACT_Q8] = fill_q8;
     k->rmsnorm = rmsnorm;
     k->swiglu = swiglu;
+    k->gelu_tanh = gelu_tanh;
     k->add = add;
     k->rope = rope;
 }

@@ -147,7 +147,8 @@ static const struct {
 
 // matrices by shape that are none by use, or too small to gain from it
 static const char *const kept[] = {"_norm.weight", "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "position_embd.weight",
-                                   "token_types.weight", "ssm_conv1d.weight", "shortconv.conv.weight"};
+                                   "token_types.weight", "ssm_conv1d.weight", "shortconv.conv.weight", "hc_attn_fn.weight",
+                                   "hc_ffn_fn.weight", "output_hc_fn.weight", "_compressor_ape.weight", "ffn_gate_tid2eid.weight"};
 // clang-format on
 
 static bool is_same(rg_str a, const char *b) {

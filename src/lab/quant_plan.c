@@ -70,7 +70,8 @@ static rg_status list_weights(rg_quant_plan *plan, rg_error *err) {
     rg_status status = RG_OK;
     RG_TRY(rg_model_load(plan->mem, plan->source, &plan->model, err));
     const rg_model *m = plan->model;
-    bool is_other = m->h.n_latent != 0; // GGUF holds it in another form
+    // GGUF holds it in another form, or with settings that are not written yet
+    bool is_other = m->h.n_latent != 0 || m->h.n_stream != 0;
     for (uint32_t i = 0; i < m->h.n_layer; i++) {
         is_other = is_other || m->h.is_recurrent[i];
     }

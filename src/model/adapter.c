@@ -90,6 +90,13 @@ bool rg_adapter_takes(const rg_model *model, uint32_t slot) {
     case RG_ROLE_INDEX_Q: // chooses, and has no gradient
     case RG_ROLE_INDEX_K:
     case RG_ROLE_INDEX_WEIGHTS:
+    case RG_ROLE_INDEX_COMPRESS_KV:
+    case RG_ROLE_INDEX_COMPRESS_GATE:
+    case RG_ROLE_INDEX_COMPRESS_APE:
+    case RG_ROLE_ROUTER_TABLE: // not multiplied: added, or looked up
+    case RG_ROLE_COMPRESS_APE:
+    case RG_ROLE_HYPER_ATTN_FN: // no linear layers where they come from
+    case RG_ROLE_HYPER_FFN_FN:
         return false;
     default:
         return true;
@@ -216,9 +223,10 @@ static void name_of(const reader *r, const rg_weight_rule *rule, uint32_t layer,
 static rg_status add_matrix(reader *r, const rg_weight_rule *rule, uint32_t layer) {
     char name_a[512] = "";
     char name_b[512] = "";
+    uint32_t at = 0;
     const uint32_t slot = rg_model_slot(rule->role, layer);
     if ((r->adapter->gguf != NULL ? rule->gguf : rule->hf) == NULL ||
-        !rg_adapter_takes(r->model, slot)) {
+        !rg_adapter_takes(r->model, slot) || rule_of(r->model, slot, &at) != rule) {
         return RG_OK;
     }
     name_of(r, rule, layer, true, name_a, sizeof name_a);

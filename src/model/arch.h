@@ -10,6 +10,7 @@
 #include "base/view.h"
 
 #define RG_LAYERS_MAX 1024
+#define RG_DEEP_MAX   8 // layers of a tower whose values go into layers of words
 
 /** What a weight is for. Roles from FIRST_LAYER on exist once a layer. */
 typedef enum rg_role {
@@ -20,8 +21,27 @@ typedef enum rg_role {
     RG_ROLE_INV_FREQ,   // made on load, in no file
     RG_ROLE_DELTA_UNIT, // likewise: what makes a norm of a key head one of length 1
     RG_ROLE_HEAD_UNIT,  // likewise: normalizes a head and no more
+    RG_ROLE_PATCH,      // of a tower: from the pixels of a patch to the hidden size
+    RG_ROLE_PATCH_BIAS,
+    RG_ROLE_PLACES, // added to patches by where they are
+    RG_ROLE_MERGE_NORM,
+    RG_ROLE_MERGE_NORM_BIAS,
+    RG_ROLE_MERGE_UP,
+    RG_ROLE_MERGE_UP_BIAS,
+    RG_ROLE_MERGE_DOWN,
+    RG_ROLE_MERGE_DOWN_BIAS,
+
+    RG_ROLE_INV_FREQ_COMPRESSED, // made on load: of layers that compress
+    RG_ROLE_STREAMS_UNIT,        // likewise: normalizes all residual streams together
+    RG_ROLE_HYPER_HEAD_FN,       // how residual streams become one at the end
+    RG_ROLE_HYPER_HEAD_BASE,
+    RG_ROLE_HYPER_HEAD_SCALE,
+
     RG_ROLE_FIRST_LAYER,
     RG_ROLE_ATTN_NORM = RG_ROLE_FIRST_LAYER,
+    RG_ROLE_ATTN_NORM_BIAS,
+    RG_ROLE_ATTN_QKV, // queries, keys and values in one
+    RG_ROLE_ATTN_QKV_BIAS,
     RG_ROLE_ATTN_Q,
     RG_ROLE_ATTN_K,
     RG_ROLE_ATTN_V,
@@ -46,6 +66,7 @@ typedef enum rg_role {
     RG_ROLE_INDEX_NORM_BIAS,
     RG_ROLE_INDEX_WEIGHTS, // of its heads
     RG_ROLE_FFN_NORM,
+    RG_ROLE_FFN_NORM_BIAS,
     RG_ROLE_FFN_GATE,
     RG_ROLE_FFN_UP,
     RG_ROLE_FFN_DOWN,
@@ -81,6 +102,30 @@ typedef enum rg_role {
     RG_ROLE_KDA_F_B,
     RG_ROLE_KDA_G_A, // gate of the result, likewise
     RG_ROLE_KDA_G_B,
+    RG_ROLE_DEEP_NORM, // of the values that go into layers of words, by their number
+    RG_ROLE_DEEP_NORM_BIAS,
+    RG_ROLE_DEEP_UP,
+    RG_ROLE_DEEP_UP_BIAS,
+    RG_ROLE_DEEP_DOWN,
+    RG_ROLE_DEEP_DOWN_BIAS,
+    RG_ROLE_HYPER_ATTN_FN, // how residual streams are mixed around attention
+    RG_ROLE_HYPER_ATTN_BASE,
+    RG_ROLE_HYPER_ATTN_SCALE,
+    RG_ROLE_HYPER_FFN_FN, // and around the feed-forward part
+    RG_ROLE_HYPER_FFN_BASE,
+    RG_ROLE_HYPER_FFN_SCALE,
+    RG_ROLE_ATTN_SINKS,    // of each head, a logit without a value
+    RG_ROLE_O_A,           // projection back in groups of heads, to a few values
+    RG_ROLE_O_B,           // and from those of all groups
+    RG_ROLE_COMPRESS_KV,   // of compressed rows: features
+    RG_ROLE_COMPRESS_GATE, // their scores
+    RG_ROLE_COMPRESS_APE,  // what is added to these by place
+    RG_ROLE_COMPRESS_NORM,
+    RG_ROLE_INDEX_COMPRESS_KV, // the same of keys of the index
+    RG_ROLE_INDEX_COMPRESS_GATE,
+    RG_ROLE_INDEX_COMPRESS_APE,
+    RG_ROLE_INDEX_COMPRESS_NORM,
+    RG_ROLE_ROUTER_TABLE, // experts by token id
     RG_ROLE_COUNT,
     RG_ROLE_NONE = RG_ROLE_COUNT // no weight
 } rg_role;
@@ -96,6 +141,9 @@ typedef enum rg_need {
     RG_IN_SHARED, // by layers with experts of which one is for all tokens
     RG_IN_ATTENTION,
     RG_IN_RECURRENT, // by layers with a recurrence in place of attention
+    RG_IN_DEEP,      // by the first ones, as many as there are values that go into layers of words
+    RG_IN_OVERLAPPING, // by layers whose compressed rows overlap
+    RG_IN_COMPRESSED,  // by layers that compress without
 } rg_need;
 
 /**
@@ -105,7 +153,10 @@ typedef enum rg_need {
  * ffs (that of the shared one), of recurrent layers dqkv dqkvz (all of the joint projections) dval
  * (values) vh (value heads) vdim conv, of latent attention
  * lat latq latkv (with what turns) still vhd kvb (keys and values of a head), of an index ih
- * (heads) idim; and 1 2. A weight in neither `gguf` nor `hf` (NULL) is not in that container.
+ * (heads) idim, of attention whose heads go back in groups og (groups) olat (values) ogw (of a
+ * group's heads), used (experts of a token), of a tower pix (values of a patch) place cell (merged
+ * patches) sight (what words get); and 1 2 3 4 24 128. A weight in neither `gguf` nor `hf` (NULL)
+ * is not in that container.
  */
 typedef struct rg_weight_rule {
     rg_role role;
@@ -146,8 +197,26 @@ typedef struct rg_rope_params {
     double attn_factor; // of cos and sin; 0: by the rule of the scaling
     double mscale;
     double mscale_all_dim;
-    bool is_untruncated; // yarn: correction range not rounded to whole dimensions
+    bool is_untruncated;  // yarn: correction range not rounded to whole dimensions
+    uint32_t sections[3]; // frequencies of each axis of a token with several; zeros: it has one
+    bool is_interleaved;  // their axes in turn, else in stretches
 } rg_rope_params;
+
+/** What a tower has that words have not. */
+typedef struct rg_sight_params {
+    uint32_t n_channels;
+    uint32_t patch;    // pixels of a side
+    uint32_t n_frames; // that a patch has
+    uint32_t merge;    // patches of the side of a cell, which becomes one token
+    uint32_t n_places; // of the table of places, a square; 0: there is none
+    uint32_t window;   // pixels of a side, of the layers that slide; 0: none does
+    uint32_t n_out;    // hidden size of the words
+    uint32_t n_deep;   // values beside the last layer's: the k-th goes into layer k of the words
+    uint32_t deep_at[RG_DEEP_MAX]; // layers that they come from
+    uint32_t n_pixel;              // values of a patch
+    uint32_t n_cell;               // of the patches of a cell
+    int32_t pad;                   // token that stands for a cell; negative: not stated
+} rg_sight_params;
 
 /** The numbers of one model. */
 typedef struct rg_hparams {
@@ -203,7 +272,20 @@ typedef struct rg_hparams {
     bool weighs_inputs;           // of experts, not their results
     bool is_still[RG_LAYERS_MAX]; // no rope
     bool tiles_heads;             // value heads go with key heads in turn
+
+    uint32_t n_stream;   // residual streams; 0: one, and nothing mixes it
+    uint32_t n_sinkhorn; // steps of the normalization of what mixes them
+    float stream_eps;
+    uint32_t n_out_group;      // groups of heads that are projected back together; 0: all at once
+    uint32_t n_out_latent;     // values of a group
+    uint32_t n_hash_layer;     // layers at the beginning whose experts are listed by token id
+    float swiglu_limit;        // of what experts multiply; 0: none
+    float swiglu_limit_shared; // of the expert of all tokens
+    float compressed_base;     // rope of layers that compress
+    uint32_t ratio[RG_LAYERS_MAX]; // positions of a compressed row; 0: the layer has none
     rg_rope_params rope;
+    rg_sight_params sight;
+    rg_rope_params rope_compressed;
 } rg_hparams;
 
 typedef enum rg_key_kind { RG_KEY_U32, RG_KEY_F32, RG_KEY_BOOL } rg_key_kind;
@@ -232,7 +314,9 @@ typedef struct rg_arch {
     bool is_rope_neighbor; // pairs are neighbors in checkpoints and GGUF
     bool turns_nothing;    // no rope
     bool weighs_inputs;    // of experts, of which each token has one, beside one of all
+    bool is_unproven;      // no reference of ours has checked it
     bool norms_from_one;   // checkpoints hold what is added to 1
+    bool compresses;       // attention over a window and compressed rows, residual streams
     const rg_key_rule *keys;
     size_t n_keys;
     const rg_weight_rule *weights;
@@ -241,10 +325,15 @@ typedef struct rg_arch {
 
 extern const rg_arch rg_arch_llama, rg_arch_qwen2, rg_arch_qwen2_moe, rg_arch_qwen3,
     rg_arch_qwen3_moe, rg_arch_qwen3_next, rg_arch_qwen35, rg_arch_qwen35_moe, rg_arch_deepseek2,
-    rg_arch_deepseek32, rg_arch_kimi_linear, rg_arch_llama4;
+    rg_arch_deepseek32, rg_arch_deepseek4, rg_arch_kimi_linear, rg_arch_llama4;
 
 /** The families, NULL at the end. In family/table.c. */
 extern const rg_arch *const rg_archs[];
+
+/** The towers of models that see, NULL at the end. In family/towers.c. */
+extern const rg_arch *const rg_towers[];
+/** The tower of an HF class, or NULL. */
+const rg_arch *rg_tower_find(rg_str class_name);
 
 /** The family of a GGUF architecture or an HF class, or NULL. */
 const rg_arch *rg_arch_find_gguf(rg_str name);

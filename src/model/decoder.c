@@ -64,6 +64,13 @@ bool rg_weight_name_of_part(rg_part part, char name[RG_WEIGHT_NAME_MAX]) {
     static const char whole[] = "model.";
     static const char inner[] = "language_model.";
     const bool is_inside = part == RG_PART_INSIDE;
+    if (part == RG_PART_BARE) {
+        const bool has_whole = strncmp(name, whole, strlen(whole)) == 0;
+        if (has_whole) {
+            memmove(name, name + strlen(whole), strlen(name + strlen(whole)) + 1);
+        }
+        return has_whole;
+    }
     const size_t at = is_inside ? strlen(whole) : 0;
     if (part == RG_PART_ALL || (is_inside && strncmp(name, whole, at) != 0) ||
         strlen(name) + strlen(inner) >= RG_WEIGHT_NAME_MAX) {
@@ -152,9 +159,22 @@ void rg_build_tap(rg_build *b, uint32_t layer, rg_tap tap, rg_val v) {
     }
 }
 
+// what is left for the rest of the model; of several streams as the head would see them
+static void tap_residual(rg_build *b, uint32_t layer, rg_val x) {
+    const unsigned set = b->extras.tap_set == 0 ? RG_TAPS_SHOWN : b->extras.tap_set;
+    if (b->extras.taps != NULL && (set & RG_TAP_BIT(RG_TAP_RESIDUAL)) != 0) {
+        rg_build_tap(b, layer, RG_TAP_RESIDUAL, rg_build_streams_head(b, x));
+    }
+}
+
 static rg_val add_steer(rg_build *b, uint32_t layer, rg_val x) {
     if (b->extras.steers == NULL || b->extras.steers[layer].data == NULL) {
         return x;
+    }
+    if (b->model->h.n_stream != 0) {
+        rg_fail(&b->g->error, RG_E_UNSUPPORTED,
+                "models of several residual streams cannot be steered");
+        return RG_VAL_NONE;
     }
     const size_t slot = b->model->n_weights + 2 * b->extras.n_loras + layer;
     return rg_add(b->g, x, rg_graph_weight(b->g, (uint32_t)slot, &b->extras.steers[layer]));
@@ -183,7 +203,34 @@ static rg_val mix(rg_build *b, uint32_t layer, rg_val x) {
         const bool is_kda = m->weights[rg_model_slot(RG_ROLE_KDA_Q, layer)].data != NULL;
         return is_kda ? rg_block_kda(b, layer, x) : rg_block_delta(b, layer, x);
     }
+    if (m->arch->compresses) {
+        return rg_block_compressed(b, layer, x);
+    }
     return m->h.n_latent != 0 ? rg_block_latent(b, layer, x) : rg_block_attention(b, layer, x);
+}
+
+// the embedding, in which tokens of pictures have what their tower gave
+static rg_val embed_all(rg_build *b, rg_val ids, rg_val embed, rg_val pictures) {
+    const rg_val x = rg_embed(b->g, ids, embed);
+    if (pictures == RG_VAL_NONE) {
+        return x;
+    }
+    const rg_val words =
+        rg_graph_input(b->g, RG_INPUT_WORDS, RG_DTYPE_F32, b->g->values[ids].shape[0], 1);
+    return rg_add(b->g, rg_scale_rows(b->g, x, words),
+                  rg_columns(b->g, pictures, 1, 0, b->model->h.n_embd));
+}
+
+static rg_val rope_table(rg_build *b, rg_val pictures) {
+    const rg_rope_params *r = &b->model->h.rope;
+    const rg_val freqs = rg_build_weight(b, RG_ROLE_INV_FREQ, 0);
+    if (pictures == RG_VAL_NONE) {
+        return rg_rope_table(b->g, b->positions, freqs, rg_rope_attn_factor(r));
+    }
+    const size_t n_tok = b->g->values[b->positions].shape[0];
+    const rg_val axes = rg_graph_input(b->g, RG_INPUT_AXES, RG_DTYPE_I32, n_tok, 3);
+    return rg_rope_axes_table(b->g, axes, freqs, rg_rope_attn_factor(r), r->sections,
+                              r->is_interleaved);
 }
 
 rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose,
@@ -203,31 +250,47 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     b.positions = positions;
     const rg_val out_rows = rg_graph_input(g, RG_INPUT_OUT_ROWS, RG_DTYPE_I32, n_out, 0);
     const rg_val embed = rg_build_weight(&b, RG_ROLE_EMBED, 0);
-    b.rope_table = rg_rope_table(g, positions, rg_build_weight(&b, RG_ROLE_INV_FREQ, 0),
-                                 rg_rope_attn_factor(&model->h.rope));
+    const uint32_t levels = b.extras.picture_levels;
+    const uint32_t n_embd = model->h.n_embd;
+    const rg_val pictures =
+        levels == 0 ? RG_VAL_NONE
+                    : rg_graph_input(g, RG_INPUT_PICTURES, RG_DTYPE_F32, n_tok, levels * n_embd);
+    b.rope_table = rope_table(&b, pictures);
+    b.ids = ids;
+    const rg_val compressed_freq = rg_build_weight(&b, RG_ROLE_INV_FREQ_COMPRESSED, 0);
+    b.compressed_table = compressed_freq == RG_VAL_NONE
+                             ? RG_VAL_NONE
+                             : rg_rope_table(g, positions, compressed_freq,
+                                             rg_rope_attn_factor(&model->h.rope_compressed));
     b.temperature = model->h.temper_scale > 0
                         ? rg_temperature(g, positions, model->h.temper_scale, model->h.temper_every)
                         : RG_VAL_NONE;
 
-    rg_val x = rg_embed(g, ids, embed);
+    rg_val x = rg_build_streams(&b, embed_all(&b, ids, embed, pictures));
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {
         rg_graph_mark(g);
-        const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, x);
+        rg_val w; // how streams are mixed, where there are several
+        const rg_val to_attn = rg_build_streams_in(&b, layer, x, RG_ROLE_HYPER_ATTN_FN, &w);
+        const rg_val a = normalize(&b, RG_ROLE_ATTN_NORM, layer, to_attn);
         const rg_val attn = mix(&b, layer, a);
-        x = rg_add(g, x, attn);
-        const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, x);
+        x = rg_build_streams_out(&b, x, attn, w);
+        const rg_val to_ffn = rg_build_streams_in(&b, layer, x, RG_ROLE_HYPER_FFN_FN, &w);
+        const rg_val f = normalize(&b, RG_ROLE_FFN_NORM, layer, to_ffn);
         const rg_val ffn = model->h.is_sparse[layer] ? rg_block_experts(&b, layer, f)
                                                      : rg_block_swiglu(&b, layer, f);
-        x = add_steer(&b, layer, rg_add(g, x, ffn));
+        x = add_steer(&b, layer, rg_build_streams_out(&b, x, ffn, w));
+        if (layer + 1 < levels) {
+            x = rg_add(g, x, rg_columns(g, pictures, 1, (layer + 1) * n_embd, n_embd));
+        }
         rg_build_tap(&b, layer, RG_TAP_ATTN_IN, a);
         rg_build_tap(&b, layer, RG_TAP_FFN_IN, f);
         rg_build_tap(&b, layer, RG_TAP_ATTN, attn);
         rg_build_tap(&b, layer, RG_TAP_FFN, ffn);
-        rg_build_tap(&b, layer, RG_TAP_RESIDUAL, x);
+        tap_residual(&b, layer, x);
     }
 
     rg_graph_mark(g);
 
     // only the rows that are asked for go through the head
-    return add_head(&b, embed, rg_select_rows(g, x, out_rows));
+    return add_head(&b, embed, rg_build_streams_head(&b, rg_select_rows(g, x, out_rows)));
 }

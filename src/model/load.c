@@ -2,6 +2,8 @@
 #include "model/load_internal.h"
 #include "model/settings.h"
 
+#include "graph/state.h"
+
 #include <stdio.h>
 
 // ---- shapes ----
@@ -38,9 +40,20 @@ static bool factor_of(const rg_hparams *h, rg_str word, size_t *out) {
         {"vh", h->n_delta_head},
         {"vdim", h->delta_v_dim},
         {"conv", h->conv_kernel},
+        {"pix", h->sight.n_pixel},
+        {"place", h->sight.n_places},
+        {"cell", h->sight.n_cell},
+        {"sight", h->sight.n_out},
+        {"og", h->n_out_group},
+        {"olat", h->n_out_latent},
+        {"ogw", h->n_out_group == 0 ? 0 : (size_t)h->n_head * h->head_dim / h->n_out_group},
+        {"used", h->n_expert_used},
         {"2", 2},
-
         {"1", 1},
+        {"3", 3},
+        {"4", 4},
+        {"24", 24},
+        {"128", 128},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (rg_str_is(word, words[i].name)) {
@@ -102,6 +115,9 @@ static rg_status check_shape(rg_loader *l, rg_tensor *t, const char *rule, bool 
         }
         t->n_dims--;
     }
+    for (; n_dims == 2 && t->n_dims > 2; t->n_dims--) {
+        t->shape[t->n_dims - 2] *= t->shape[t->n_dims - 1]; // the kernel of a convolution is a row
+    }
     if (t->n_dims == 1 && n_dims == 2 && want[0] == 1) {
         // a single row is a vector in some files
         t->n_dims = 2;
@@ -162,6 +178,11 @@ bool rg_load_is_widened(rg_role role) {
     case RG_ROLE_KDA_CONV_V:
     case RG_ROLE_KDA_F_A:
     case RG_ROLE_KDA_F_B:
+    case RG_ROLE_HYPER_HEAD_FN:
+    case RG_ROLE_HYPER_ATTN_FN:
+    case RG_ROLE_HYPER_FFN_FN:
+    case RG_ROLE_COMPRESS_APE:
+    case RG_ROLE_INDEX_COMPRESS_APE:
         return true;
     default:
         return false;
@@ -173,6 +194,11 @@ static rg_status take(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
     rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
     rg_tensor shaped = *t;
     rg_status status = check_shape(l, &shaped, rule->shape, false);
+    if (status == RG_OK && rule->role == RG_ROLE_ROUTER_TABLE) {
+        l->is_used[rg_source_index(l->source, t->name)] = true;
+        *weight = shaped;
+        return rg_load_table(l, weight);
+    }
     if (status == RG_OK) {
         status = check_type(l, t);
     }
@@ -181,7 +207,7 @@ static rg_status take(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
     }
     *weight = shaped;
     if (t->dtype == RG_DTYPE_F8_E4M3) {
-        status = rg_load_widen_fp8(l, weight);
+        status = rg_load_fp8(l, weight, &t, 1, rg_load_is_widened(rule->role));
     } else if (rg_model_is_from_one(l->model, rg_model_slot(rule->role, layer)) &&
                rg_source_get_kind(l->source) == RG_SOURCE_HF) {
         status = rg_load_add_one(l, weight);
@@ -197,7 +223,7 @@ static const rg_tensor *find_tensor(const rg_loader *l, const char *pattern, uin
     char name[RG_WEIGHT_NAME_MAX];
     rg_weight_name(pattern, layer, expert, name);
     const rg_tensor *t = rg_source_find(l->source, rg_str_of(name));
-    for (rg_part part = RG_PART_INSIDE; t == NULL && part <= RG_PART_AROUND; part++) {
+    for (rg_part part = RG_PART_INSIDE; t == NULL && part <= RG_PART_BARE; part++) {
         rg_weight_name(pattern, layer, expert, name);
         t = rg_weight_name_of_part(part, name) ? rg_source_find(l->source, rg_str_of(name)) : NULL;
         l->model->part = t != NULL ? part : l->model->part;
@@ -205,17 +231,19 @@ static const rg_tensor *find_tensor(const rg_loader *l, const char *pattern, uin
     return t;
 }
 
-// experts of FP8, expanded one after another
-static rg_status widen_experts(rg_loader *l, const char *pattern, uint32_t layer,
-                               rg_tensor *weight) {
-    const size_t n = weight->shape[1] * weight->shape[2];
-    void *room = NULL;
-    rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
-    float *values = room;
-    for (uint32_t e = 0; status == RG_OK && e < weight->shape[0]; e++) {
-        status = rg_load_expand_fp8(l, find_tensor(l, pattern, layer, e), values + e * n);
+// experts of FP8, one after another
+static rg_status take_fp8_experts(rg_loader *l, const char *pattern, uint32_t layer,
+                                  rg_tensor *weight) {
+    const size_t n = weight->shape[0];
+    const rg_tensor **matrices = rg_new_array(l->model->mem, n, sizeof *matrices);
+    if (matrices == NULL) {
+        return rg_fail(l->err, RG_E_MEMORY, "no memory for a list of %zu experts", n);
     }
-    weight->slabs = NULL;
+    for (uint32_t e = 0; e < n; e++) {
+        matrices[e] = find_tensor(l, pattern, layer, e);
+    }
+    const rg_status status = rg_load_fp8(l, weight, matrices, n, false);
+    rg_free(l->model->mem, matrices);
     return status;
 }
 
@@ -261,7 +289,7 @@ static rg_status take_experts(rg_loader *l, const rg_weight_rule *rule, uint32_t
     all.data = slabs[0];
     all.shape[0] = n;
     *weight = all;
-    return all.dtype == RG_DTYPE_F8_E4M3 ? widen_experts(l, pattern, layer, weight) : RG_OK;
+    return all.dtype == RG_DTYPE_F8_E4M3 ? take_fp8_experts(l, pattern, layer, weight) : RG_OK;
 }
 
 // a tensor beside a weight, as quantizers name them: "...weight_scale"
@@ -309,6 +337,50 @@ static rg_status take_packed(rg_loader *l, const rg_weight_rule *rule, uint32_t 
                              RG_FMT(p.words->name));
         } else {
             status = rg_load_repack(l, &p, rows, columns, (char *)room + e * bytes);
+        }
+    }
+    *weight = all;
+    return status;
+}
+
+// the factors beside a weight: "...w1.weight" has "...w1.scale"
+static const rg_tensor *find_factors(rg_loader *l, const char *pattern, uint32_t layer,
+                                     uint32_t expert) {
+    char stem[RG_WEIGHT_NAME_MAX];
+    const char *end = strstr(pattern, ".weight");
+    if (end == NULL || (size_t)(end - pattern) >= sizeof stem) {
+        return NULL;
+    }
+    snprintf(stem, sizeof stem, "%.*s", (int)(end - pattern), pattern);
+    return find_beside(l, stem, ".scale", layer, expert);
+}
+
+// 4-bit floats with a power of two for each 32, of a layer's experts
+static rg_status take_fp4(rg_loader *l, const rg_weight_rule *rule, uint32_t layer,
+                          const char *pattern) {
+    rg_tensor *weight = &l->model->weights[rg_model_slot(rule->role, layer)];
+    rg_tensor all = {.name = find_tensor(l, pattern, layer, 0)->name};
+    void *room = NULL;
+    size_t bytes = 0; // of one matrix
+    all.n_dims = rg_weight_shape(&l->model->h, rule->shape, all.shape);
+    const size_t rows = all.shape[1], columns = all.shape[2];
+    if (columns % 32 != 0 || !rg_dtype_bytes(RG_DTYPE_MXFP4, rows * columns, &bytes)) {
+        return rg_fail(l->err, RG_E_UNSUPPORTED,
+                       "tensor %.*s: packed floats are supported in matrices whose columns are a "
+                       "multiple of 32",
+                       RG_FMT(all.name));
+    }
+    rg_status status = rg_load_own(l, &all, RG_DTYPE_MXFP4, &room);
+    for (uint32_t e = 0; e < all.shape[0] && status == RG_OK; e++) {
+        const rg_packed p = {.words = find_beside(l, pattern, "", layer, e),
+                             .scales = find_factors(l, pattern, layer, e)};
+        if (p.words == NULL || p.scales == NULL) {
+            char name[RG_WEIGHT_NAME_MAX];
+            rg_weight_name(pattern, layer, e, name);
+            status = rg_fail(l->err, RG_E_FORMAT, "%s %s is missing",
+                             p.words == NULL ? "tensor" : "the .scale of tensor", name);
+        } else {
+            status = rg_load_repack_fp4(l, &p, rows, columns, (char *)room + e * bytes);
         }
     }
     *weight = all;
@@ -389,17 +461,34 @@ static bool is_missed(const rg_hparams *h, const rg_weight_rule *rule, uint32_t 
         return !h->is_recurrent[layer];
     case RG_IN_RECURRENT:
         return h->is_recurrent[layer];
+    case RG_IN_DEEP:
+        return layer < h->sight.n_deep;
+    case RG_IN_OVERLAPPING:
+        return h->ratio[layer] == RG_OVERLAPPING_RATIO;
+    case RG_IN_COMPRESSED:
+        return h->ratio[layer] != 0 && h->ratio[layer] != RG_OVERLAPPING_RATIO;
     }
     return true;
+}
+
+// is it a weight of some kind of layers alone? Others have another meaning for its name
+static bool is_of_kind(rg_need need) {
+    switch (need) {
+    case RG_IN_ATTENTION:
+    case RG_IN_RECURRENT:
+    case RG_IN_OVERLAPPING:
+    case RG_IN_COMPRESSED:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static rg_status load_weight(rg_loader *l, const rg_weight_rule *rule, uint32_t layer) {
     const bool is_gguf = rg_source_get_kind(l->source) == RG_SOURCE_GGUF;
     const char *pattern = is_gguf ? rule->gguf : rule->hf;
     const bool is_missing_bad = is_missed(&l->model->h, rule, layer);
-    const bool is_recurrent = l->model->h.is_recurrent[layer];
-    if (pattern == NULL || (rule->need == RG_IN_RECURRENT && !is_recurrent) ||
-        (rule->need == RG_IN_ATTENTION && is_recurrent)) {
+    if (pattern == NULL || (!is_missing_bad && is_of_kind(rule->need))) {
         return RG_OK;
     }
     const rg_tensor *t = find_tensor(l, pattern, layer, 0);
@@ -422,7 +511,8 @@ static rg_status load_weight(rg_loader *l, const rg_weight_rule *rule, uint32_t 
         return RG_OK;
     }
     if (rg_weight_is_split(pattern)) {
-        return take_experts(l, rule, layer, pattern);
+        const bool is_fp4 = t != NULL && (t->dtype == RG_DTYPE_I8 || t->dtype == RG_DTYPE_U8);
+        return is_fp4 ? take_fp4(l, rule, layer, pattern) : take_experts(l, rule, layer, pattern);
     }
     char name[RG_WEIGHT_NAME_MAX];
     char needs[96];
@@ -469,7 +559,7 @@ static rg_status find_kinds(rg_loader *l) {
                          h->n_expert_used, h->n_expert);
 }
 
-static rg_status load_weights(rg_loader *l) {
+rg_status rg_load_weights(rg_loader *l) {
     const rg_arch *arch = l->model->arch;
     for (size_t i = 0; i < arch->n_weights; i++) {
         const rg_weight_rule *rule = &arch->weights[i];
@@ -519,20 +609,22 @@ static bool is_predictor(const rg_hparams *h, rg_str name) {
     return layer >= h->n_layer;
 }
 
-// of a part that sees
-static bool is_tower(rg_str name) {
-    return rg_str_starts(name, RG_STR("visual.")) || rg_str_starts(name, RG_STR("model.visual.")) ||
-           rg_str_starts(name, RG_STR("vision_tower."));
+bool rg_weight_is_of_tower(rg_str name) {
+    static const char *const starts[] = {"visual.", "model.visual.", "vision_tower.",
+                                         "vision_model."};
+    bool is_one = false;
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        is_one = is_one || rg_str_starts(name, rg_str_of(starts[i]));
+    }
+    return is_one;
 }
 
 static void note_unused(rg_loader *l) {
     enum { NAMED = 3 };
     size_t n = 0;
-    bool has_tower = false;
     for (size_t i = 0; i < l->n_tensors; i++) {
         const rg_str name = rg_source_at(l->source, i)->name;
-        has_tower = has_tower || is_tower(name);
-        if (!l->is_used[i] && !is_tower(name) && !is_predictor(&l->model->h, name)) {
+        if (!l->is_used[i] && !rg_weight_is_of_tower(name) && !is_predictor(&l->model->h, name)) {
             if (n < NAMED) {
                 rg_buf_format(&l->model->warnings, "tensor %.*s is not used\n",
                               RG_FMT(rg_source_at(l->source, i)->name));
@@ -540,13 +632,21 @@ static void note_unused(rg_loader *l) {
             n++;
         }
     }
-    if (has_tower) {
-        rg_buf_str(&l->model->warnings,
-                   RG_STR("this model can see: pictures are not supported yet, words are\n"));
-    }
     if (n > NAMED) {
         rg_buf_format(&l->model->warnings, "%zu more tensors are not used\n", n - NAMED);
     }
+}
+
+rg_status rg_load_begin(rg_loader *l) {
+    rg_model *m = l->model;
+    m->n_weights = RG_ROLE_FIRST_LAYER + (size_t)m->h.n_layer * RG_LAYER_ROLES;
+    m->weights = rg_new_array(m->mem, m->n_weights, sizeof *m->weights);
+    m->owned = rg_new_array(m->mem, 2 * m->n_weights, sizeof *m->owned);
+    l->is_used = rg_new_array(m->mem, l->n_tensors + 1, sizeof *l->is_used);
+    return m->weights != NULL && m->owned != NULL && l->is_used != NULL
+               ? RG_OK
+               : rg_fail(l->err, RG_E_MEMORY, "no memory for the table of %zu weights",
+                         m->n_weights);
 }
 
 rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **out, rg_error *err) {
@@ -560,16 +660,9 @@ rg_status rg_model_load(const rg_mem *mem, const rg_source *source, rg_model **o
     rg_buf_init(&m->warnings, mem, 1 << 16);
     RG_TRY(rg_settings_read(source, &m->arch, &m->h, err));
     RG_TRY(size_vocab(&l));
-    m->n_weights = RG_ROLE_FIRST_LAYER + (size_t)m->h.n_layer * RG_LAYER_ROLES;
-    m->weights = rg_new_array(mem, m->n_weights, sizeof *m->weights);
-    m->owned = rg_new_array(mem, 2 * m->n_weights, sizeof *m->owned);
-    l.is_used = rg_new_array(mem, l.n_tensors + 1, sizeof *l.is_used);
-    if (m->weights == NULL || m->owned == NULL || l.is_used == NULL) {
-        status = rg_fail(err, RG_E_MEMORY, "no memory for the table of %zu weights", m->n_weights);
-        goto done;
-    }
+    RG_TRY(rg_load_begin(&l));
     RG_TRY(find_kinds(&l));
-    RG_TRY(load_weights(&l));
+    RG_TRY(rg_load_weights(&l));
     if (m->h.is_tied) {
         // a tied checkpoint may carry a copy of its embedding as head: the settings decide
         m->weights[RG_ROLE_OUTPUT].data = NULL;

@@ -43,13 +43,25 @@ rg_status rg_load_widen(rg_loader *l, rg_tensor *weight) {
     return status;
 }
 
-// E4M3 weights carry one factor for each block of rows and columns beside them
-rg_status rg_load_expand_fp8(rg_loader *l, const rg_tensor *weight, float *values) {
+/** A matrix of E4M3 and the factors beside it, one for each block of rows and columns. */
+typedef struct fp8 {
+    const rg_tensor *codes;
+    const rg_tensor *scale;
+    size_t block[2];
+    size_t across; // blocks of a row
+} fp8;
+
+static rg_status find_factors(rg_loader *l, const rg_tensor *weight, fp8 *out) {
     char name[512];
     snprintf(name, sizeof name, "%.*s_scale_inv", RG_FMT(weight->name));
     const rg_tensor *scale = rg_source_find(l->source, rg_str_of(name));
     if (scale == NULL) {
         snprintf(name, sizeof name, "%.*s_scale", RG_FMT(weight->name));
+        scale = rg_source_find(l->source, rg_str_of(name));
+    }
+    if (scale == NULL && rg_str_ends(weight->name, RG_STR(".weight"))) {
+        snprintf(name, sizeof name, "%.*s.scale", (int)(weight->name.size - strlen(".weight")),
+                 weight->name.data);
         scale = rg_source_find(l->source, rg_str_of(name));
     }
     if (scale == NULL || weight->n_dims != 2) {
@@ -85,30 +97,73 @@ rg_status rg_load_expand_fp8(rg_loader *l, const rg_tensor *weight, float *value
                        rg_tensor_count(scale), across * down);
     }
     l->is_used[rg_source_index(l->source, scale->name)] = true;
-
-    const void *data = weight->data;
-    const rg_dtype_info *info = rg_dtype_get(weight->dtype);
-    const rg_dtype_info *scale_info = rg_dtype_get(scale->dtype);
-    for (size_t r = 0; r < rows; r++) {
-        float *row = values + r * cols;
-        info->to_float(row, (const char *)data + r * cols, cols);
-        for (size_t c = 0; c < cols; c++) {
-            float factor;
-            const size_t i = r / block[0] * across + c / block[1];
-            scale_info->to_float(&factor, (const char *)scale->data + i * scale_info->block_bytes,
-                                 1);
-            row[c] *= factor;
-        }
-    }
+    *out = (fp8){.codes = weight, .scale = scale, .block = {block[0], block[1]}, .across = across};
     return RG_OK;
 }
 
-rg_status rg_load_widen_fp8(rg_loader *l, rg_tensor *weight) {
-    const rg_tensor from = *weight;
+static float factor_at(const fp8 *w, size_t r, size_t c) {
+    const rg_dtype_info *info = rg_dtype_get(w->scale->dtype);
+    const size_t i = r / w->block[0] * w->across + c / w->block[1];
+    float factor;
+    info->to_float(&factor, (const char *)w->scale->data + i * info->block_bytes, 1);
+    return factor;
+}
+
+// groups of 32 with their factor, which hold the same numbers
+static void pack_fp8(const fp8 *w, uint8_t *block) {
+    enum { GROUP = 32 };
+    const uint8_t *codes = w->codes->data;
+    for (size_t r = 0; r < w->codes->shape[0]; r++) {
+        for (size_t c = 0; c < w->codes->shape[1]; c += GROUP) {
+            const float factor = factor_at(w, r, c);
+            memcpy(block, &factor, sizeof factor);
+            memcpy(block + sizeof factor, codes, GROUP);
+            block += sizeof factor + GROUP;
+            codes += GROUP;
+        }
+    }
+}
+
+static void expand_fp8(const fp8 *w, float *values) {
+    const size_t cols = w->codes->shape[1];
+    for (size_t r = 0; r < w->codes->shape[0]; r++, values += cols) {
+        rg_dtype_get(w->codes->dtype)
+            ->to_float(values, (const char *)w->codes->data + r * cols, cols);
+        for (size_t c = 0; c < cols; c++) {
+            values[c] *= factor_at(w, r, c);
+        }
+    }
+}
+
+rg_status rg_load_fp8(rg_loader *l, rg_tensor *weight, const rg_tensor *const *matrices, size_t n,
+                      bool is_widened) {
+    const size_t cols = matrices[0]->shape[matrices[0]->n_dims - 1];
+    const size_t n_values = rg_tensor_count(weight) / n;
+    rg_status status = RG_OK;
     void *room = NULL;
-    const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
-    float *values = room;
-    return status == RG_OK ? rg_load_expand_fp8(l, &from, values) : status;
+    size_t bytes = 0; // of one matrix
+    for (size_t i = 0; i < n && status == RG_OK; i++) {
+        fp8 w = {0};
+        status = find_factors(l, matrices[i], &w);
+        const bool is_grouped = status == RG_OK && !is_widened && cols % 32 == 0 &&
+                                (w.block[1] % 32 == 0 || w.block[1] >= cols);
+        if (status == RG_OK && i == 0) {
+            status = rg_load_own(l, weight, is_grouped ? RG_DTYPE_F8_32 : RG_DTYPE_F32, &room);
+            (void)rg_dtype_bytes(weight->dtype, n_values, &bytes);
+        }
+        if (status == RG_OK && weight->dtype == RG_DTYPE_F8_32 && !is_grouped) {
+            status = rg_fail(l->err, RG_E_UNSUPPORTED,
+                             "tensor %.*s has factors of other blocks than the one before",
+                             RG_FMT(matrices[i]->name));
+        }
+        if (status == RG_OK && weight->dtype == RG_DTYPE_F8_32) {
+            pack_fp8(&w, (uint8_t *)room + i * bytes);
+        } else if (status == RG_OK) {
+            expand_fp8(&w, (float *)room + i * n_values);
+        }
+    }
+    weight->slabs = NULL;
+    return status;
 }
 
 rg_status rg_load_repack(rg_loader *l, const rg_packed *p, size_t rows, size_t columns, void *out) {
@@ -161,15 +216,15 @@ rg_status rg_load_add_one(rg_loader *l, rg_tensor *weight) {
     return status;
 }
 
-static rg_status make_inv_freq(rg_loader *l) {
+rg_status rg_load_inv_freq(rg_loader *l, rg_role role, const rg_rope_params *rope) {
     rg_model *m = l->model;
-    const uint32_t n = m->h.rope.n_rot / 2;
-    rg_tensor *weight = &m->weights[RG_ROLE_INV_FREQ];
+    const uint32_t n = rope->n_rot / 2;
+    rg_tensor *weight = &m->weights[role];
     void *room = NULL;
     *weight = (rg_tensor){.name = RG_STR("inv_freq"), .n_dims = 1, .shape = {n}};
     const rg_status status = rg_load_own(l, weight, RG_DTYPE_F32, &room);
     if (status == RG_OK) {
-        rg_rope_inv_freq(&m->h.rope, m->weights[RG_ROLE_ROPE_FREQS].data, room);
+        rg_rope_inv_freq(rope, m->weights[RG_ROLE_ROPE_FREQS].data, room);
     }
     return status;
 }
@@ -295,8 +350,34 @@ static rg_status make_latent(rg_loader *l) {
     return status;
 }
 
+// of attention over compressed rows and of several residual streams
+static rg_status make_compressed(rg_loader *l) {
+    rg_model *m = l->model;
+    const rg_hparams *h = &m->h;
+    rg_status status = rg_load_inv_freq(l, RG_ROLE_INV_FREQ_COMPRESSED, &h->rope_compressed);
+    status = status == RG_OK ? make_norm(l, RG_ROLE_HEAD_UNIT, h->head_dim, 1) : status;
+    status =
+        status == RG_OK ? make_norm(l, RG_ROLE_STREAMS_UNIT, h->n_stream * h->n_embd, 1) : status;
+    for (uint32_t i = 0; i < h->n_layer && status == RG_OK; i++) {
+        // the same rows, a matrix for each group
+        rg_tensor *back = &m->weights[rg_model_slot(RG_ROLE_O_A, i)];
+        back->n_dims = 3;
+        back->shape[2] = back->shape[1];
+        back->shape[1] = h->n_out_latent;
+        back->shape[0] = h->n_out_group;
+        const bool is_listed = m->weights[rg_model_slot(RG_ROLE_ROUTER_TABLE, i)].data != NULL;
+        if (is_listed != (i < h->n_hash_layer)) {
+            status = rg_fail(l->err, RG_E_FORMAT,
+                             "layer %u has %s of experts by token, the settings list them in the "
+                             "first %u layers",
+                             i, is_listed ? "a table" : "no table", h->n_hash_layer);
+        }
+    }
+    return status;
+}
+
 rg_status rg_load_make(rg_loader *l) {
-    rg_status status = make_inv_freq(l);
+    rg_status status = rg_load_inv_freq(l, RG_ROLE_INV_FREQ, &l->model->h.rope);
     const rg_hparams *h = &l->model->h;
     // RMS normalization with 1/sqrt(n) makes a vector one of length 1
     status = status == RG_OK
@@ -304,5 +385,6 @@ rg_status rg_load_make(rg_loader *l) {
                  : status;
     status = status == RG_OK && h->norms_turned ? make_norm(l, RG_ROLE_HEAD_UNIT, h->head_dim, 1)
                                                 : status;
+    status = status == RG_OK && l->model->arch->compresses ? make_compressed(l) : status;
     return status == RG_OK ? make_latent(l) : status;
 }

@@ -11,6 +11,7 @@ typedef enum rg_part {
     RG_PART_ALL,    // "model.", it is the whole
     RG_PART_INSIDE, // "model.language_model.", its head outside
     RG_PART_AROUND, // "language_model.model.", its head inside
+    RG_PART_BARE,   // without "model."
 } rg_part;
 
 /** Fields may be read. Weights and numbers are read-only after loading: share freely between
@@ -33,9 +34,18 @@ typedef struct rg_model {
 /** How a graph will be used: builders may choose another form of the same maths. */
 typedef enum rg_purpose { RG_PURPOSE_PREFILL, RG_PURPOSE_DECODE, RG_PURPOSE_TRAIN } rg_purpose;
 
-/** Inputs of a model's graph, by slot. SEED: of dropout, i32 [2], only where something is dropped.
- */
-enum { RG_INPUT_IDS, RG_INPUT_POSITIONS, RG_INPUT_OUT_ROWS, RG_INPUT_SEED, RG_MODEL_INPUTS };
+/** Inputs of a model's graph, by slot. */
+enum {
+    RG_INPUT_IDS,
+    RG_INPUT_POSITIONS,
+    RG_INPUT_OUT_ROWS,
+    RG_INPUT_SEED, // of dropout, i32 [2], only where something is dropped
+    // only where there are pictures:
+    RG_INPUT_PICTURES, // f32 [n_tok, levels * n_embd]: zero in rows of words
+    RG_INPUT_WORDS,    // f32 [n_tok, 1]: 1 in rows of words, 0 in those of pictures
+    RG_INPUT_AXES,     // i32 [n_tok, 3]: positions by which a token turns
+    RG_MODEL_INPUTS
+};
 
 /**
  * A low-rank addition to one matrix W [out, in] of a model: y = W x + scaling * B (A x).
@@ -84,6 +94,8 @@ typedef struct rg_graph_extras {
                              // NULL: nothing is. NULL: no layer is steered
     rg_val *taps;            // receives [n_layer][RG_TAPS] values, which are kept; NULL: none are
     unsigned tap_set;        // those that are; the others are RG_VAL_NONE. 0: RG_TAPS_SHOWN
+    uint32_t picture_levels; // there are tokens of pictures, of so many hidden values each: one for
+                             // the embedding, the others for the first layers; 0: there are none
 } rg_graph_extras;
 
 /** What a graph gives. */
@@ -130,6 +142,8 @@ void rg_weight_name(const char *pattern, uint32_t layer, uint32_t expert,
 bool rg_weight_name_of_part(rg_part part, char name[RG_WEIGHT_NAME_MAX]);
 /** Is it a norm whose checkpoint holds what is added to 1? */
 bool rg_model_is_from_one(const rg_model *model, uint32_t slot);
+/** Is it the name of a tensor of the part that sees? */
+bool rg_weight_is_of_tower(rg_str name);
 /** Has the pattern one name for each expert? */
 bool rg_weight_is_split(const char *pattern);
 

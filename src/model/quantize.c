@@ -57,7 +57,7 @@ static bool follows(rg_str name, const char *pattern) {
 static bool is_named(rg_str name, const char *pattern) {
     bool is_same = false;
     char part[RG_WEIGHT_NAME_MAX];
-    for (rg_part k = RG_PART_ALL; pattern != NULL && k <= RG_PART_AROUND && !is_same; k++) {
+    for (rg_part k = RG_PART_ALL; pattern != NULL && k <= RG_PART_BARE && !is_same; k++) {
         snprintf(part, sizeof part, "%s", pattern);
         is_same = (k == RG_PART_ALL || rg_weight_name_of_part(k, part)) && follows(name, part);
     }
@@ -66,6 +66,9 @@ static bool is_named(rg_str name, const char *pattern) {
 
 // weights that a model needs as they are: small ones that decide, and those that lie turned
 static bool stays(const rg_arch *arch, rg_str name) {
+    if (rg_weight_is_of_tower(name)) {
+        return true; // a small part, to which pictures owe their details
+    }
     for (size_t i = 0; arch != NULL && i < arch->n_weights; i++) {
         if (rg_load_is_widened(arch->weights[i].role) && is_named(name, arch->weights[i].hf)) {
             return true;

@@ -16,7 +16,7 @@ static const char *key_name(const rg_source *source, const rg_arch *arch, const 
     return rule->hf;
 }
 
-static rg_status read_key(const rg_source *source, const rg_arch *arch, const rg_key_rule *rule,
+rg_status rg_settings_key(const rg_source *source, const rg_arch *arch, const rg_key_rule *rule,
                           rg_hparams *h, rg_error *err) {
     char text[128];
     bool found = false;
@@ -92,6 +92,32 @@ static rg_status scaling_of(rg_str type, rg_rope_scaling *out, rg_error *err) {
                    RG_FMT(type));
 }
 
+// how many frequencies each axis of a token in a picture takes
+static rg_status read_sections(const rg_json *rope, double n_freq, rg_rope_params *r,
+                               rg_error *err) {
+    const rg_json *list = rg_json_find(rope, "mrope_section");
+    int64_t n = 0, sum = 0;
+    if (list == NULL || list->kind != RG_JSON_ARRAY) {
+        return RG_OK;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (list->n != 3 || !rg_json_i64(rg_json_at(list, i), &n) || n < 0 || n > n_freq) {
+            return rg_fail(err, RG_E_FORMAT,
+                           "mrope_section of config.json must be three numbers of frequencies, %g "
+                           "together",
+                           n_freq);
+        }
+        r->sections[i] = (uint32_t)n;
+        sum += n;
+    }
+    (void)rg_json_bool(rg_json_find(rope, "mrope_interleaved"), &r->is_interleaved);
+    return (double)sum == floor(n_freq)
+               ? RG_OK
+               : rg_fail(err, RG_E_FORMAT,
+                         "mrope_section of config.json has %d frequencies, %g are needed", (int)sum,
+                         n_freq);
+}
+
 // "rope_scaling" of older files, "rope_parameters" of newer ones, which also hold theta
 static rg_status read_rope_hf(const rg_json *config, rg_hparams *h, rg_error *err) {
     rg_rope_params *r = &h->rope;
@@ -120,6 +146,7 @@ static rg_status read_rope_hf(const rg_json *config, rg_hparams *h, rg_error *er
     RG_TRY(rope_number(rope, "attention_factor", 1e-6, 1e6, &r->attn_factor, err));
     RG_TRY(rope_number(rope, "mscale", 0, 1e6, &r->mscale, err));
     RG_TRY(rope_number(rope, "mscale_all_dim", 0, 1e6, &r->mscale_all_dim, err));
+    RG_TRY(read_sections(rope, h->head_dim * share / 2, r, err));
     bool is_truncated = true;
     (void)rg_json_bool(rg_json_find(rope, "truncate"), &is_truncated);
     r->is_untruncated = !is_truncated;
@@ -208,7 +235,7 @@ static rg_status read_rope(const rg_source *source, const rg_arch *arch, rg_hpar
     if (status != RG_OK) {
         return status;
     }
-    if (h->n_latent != 0) {
+    if (h->n_turning != 0) {
         h->rope.n_rot = h->n_turning;
     }
     if (h->rope.n_rot < 2 || h->rope.n_rot % 2 != 0 || h->rope.n_rot > h->head_dim) {
@@ -409,7 +436,7 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
         h->is_tempered = h->norms_turned = true;
     }
     for (size_t i = 0; i < (*arch)->n_keys; i++) {
-        RG_TRY(read_key(source, *arch, &(*arch)->keys[i], h, err));
+        RG_TRY(rg_settings_key(source, *arch, &(*arch)->keys[i], h, err));
     }
 
     // a GGUF counts the layers that predict further tokens
@@ -418,6 +445,9 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     // what is left out follows from the rest
     if (h->n_latent != 0) {
         RG_TRY(complete_latent(source, *arch, h, err));
+    }
+    if ((*arch)->compresses) {
+        RG_TRY(rg_settings_compressed(source, (*arch)->name, h, err));
     }
     h->expert_scale = h->expert_scale == 0 ? 1 : h->expert_scale;
     if ((*arch)->weighs_inputs) {
@@ -455,6 +485,9 @@ rg_status rg_settings_read(const rg_source *source, const rg_arch **arch, rg_hpa
     }
     RG_TRY(check_together(h, err));
     RG_TRY(read_rope(source, *arch, h, err));
+    if ((*arch)->compresses) {
+        rg_settings_compressed_rope(h);
+    }
     RG_TRY(read_still(source, *arch, h, err));
     RG_TRY(read_windows(source, *arch, h, err));
 

@@ -188,7 +188,7 @@ rg_status rg_source_number(const rg_source *source, const char *arch, const char
     }
     const rg_json *json = find_path(rg_source_config(source), hf_key);
     bool truth = false;
-    json = json == NULL ? rg_json_find(rg_source_whole_config(source), hf_key) : json;
+    json = json == NULL ? find_path(rg_source_whole_config(source), hf_key) : json;
     if (json == NULL || json->kind == RG_JSON_NULL) {
         return RG_OK;
     }

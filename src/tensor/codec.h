@@ -7,7 +7,7 @@
 
 // clang-format off
 rg_to_float_fn rg_decode_f32, rg_decode_f16, rg_decode_bf16, rg_decode_f64, rg_decode_i8, rg_decode_i16, rg_decode_i32,
-    rg_decode_i64, rg_decode_u8, rg_decode_f8_e4m3, rg_decode_f8_e5m2, rg_decode_f8_e8m0;
+    rg_decode_i64, rg_decode_u8, rg_decode_f8_e4m3, rg_decode_f8_e5m2, rg_decode_f8_e8m0, rg_decode_f8_32;
 rg_to_float_fn rg_decode_q4_0, rg_decode_q4_1, rg_decode_q5_0, rg_decode_q5_1, rg_decode_q8_0, rg_decode_iq4_nl, rg_decode_mxfp4,
     rg_decode_nvfp4, rg_decode_q1_0, rg_decode_q2_0;
 rg_to_float_fn rg_decode_q2_k, rg_decode_q3_k, rg_decode_q4_k, rg_decode_q5_k, rg_decode_q6_k, rg_decode_iq4_xs, rg_decode_tq1_0,

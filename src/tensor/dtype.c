@@ -40,6 +40,7 @@ ENCODE(mxfp4)
 #define CODEC_F8_E4M3  rg_decode_f8_e4m3,  NULL, NULL
 #define CODEC_F8_E5M2  rg_decode_f8_e5m2,  NULL, NULL
 #define CODEC_F8_E8M0  rg_decode_f8_e8m0,  NULL, NULL
+#define CODEC_F8_32    rg_decode_f8_32,    NULL, NULL
 #define CODEC_Q4_0     rg_decode_q4_0,     encode_q4_0, rg_encode_q4_0_by
 #define CODEC_Q4_1     rg_decode_q4_1,     encode_q4_1, rg_encode_q4_1_by
 #define CODEC_Q5_0     rg_decode_q5_0,     encode_q5_0, rg_encode_q5_0_by

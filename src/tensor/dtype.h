@@ -9,7 +9,8 @@
 #include "base/status.h"
 #include "base/view.h"
 
-// name as files write it, GGUF id (-1: none), values per block, bytes per block
+// name as files write it, GGUF id (-1: none), values per block, bytes per block.
+// F8_32 is in no file: an f32 factor, then 32 E4M3, of weights that have factors beside them.
 // clang-format off
 #define RG_DTYPE_LIST(X)                \
     X(F32,      "F32",      0,   1,   4)  \
@@ -25,6 +26,7 @@
     X(F8_E4M3,  "F8_E4M3", -1,   1,   1)  \
     X(F8_E5M2,  "F8_E5M2", -1,   1,   1)  \
     X(F8_E8M0,  "F8_E8M0", -1,   1,   1)  \
+    X(F8_32,    "F8_32",   -1,  32,  36)  \
     X(Q4_0,     "Q4_0",     2,  32,  18)  \
     X(Q4_1,     "Q4_1",     3,  32,  20)  \
     X(Q5_0,     "Q5_0",     6,  32,  22)  \

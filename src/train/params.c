@@ -86,6 +86,11 @@ rg_status rg_params_of_model(const rg_mem *mem, const rg_model *model, rg_params
                        "the experts of this model lie in one tensor a layer: its weights cannot "
                        "all be trained, low-rank additions can");
     }
+    if (model->h.n_stream != 0) {
+        return rg_fail(err, RG_E_UNSUPPORTED,
+                       "weights of models with several residual streams cannot all be trained yet, "
+                       "low-rank additions can");
+    }
     for (uint32_t slot = 0; slot < model->n_weights; slot++) {
         n_most += rg_model_weight_parts(model, slot);
     }

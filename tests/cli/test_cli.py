@@ -519,9 +519,19 @@ class Golden(unittest.TestCase):
             self.assertIn("qwen3-coder", raga("parse", "--families")[1])
 
     def test_unknown_families_are_refused_by_name(self):
-        code, _, err = raga("run", os.path.join(SHARED, "golden/deepseek-v4"), "--ids", "1")
+        with tempfile.TemporaryDirectory() as folder:
+            from_there = os.path.abspath(os.path.join(SHARED, "golden/deepseek-v4"))
+            for name in ("model.safetensors", "tokenizer.json"):
+                os.symlink(os.path.join(from_there, name), os.path.join(folder, name))
+            with open(os.path.join(from_there, "config.json"), encoding="utf-8") as file:
+                config = json.load(file)
+            config["architectures"] = ["DeepseekV9ForCausalLM"]
+            with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
+                json.dump(config, file)
+            code, _, err = raga("run", folder, "--ids", "1")
         self.assertEqual(code, 1)
-        self.assertIn("DeepseekV4ForCausalLM", err)
+        self.assertIn("DeepseekV9ForCausalLM", err)
+        self.assertIn("nearest", err)
 
 
 unittest.main(argv=sys.argv[:1], verbosity=1)

@@ -19,7 +19,8 @@
 
 enum { N = 200, VOCAB = 320, CTX = 320, CHUNK = 48 };
 
-static const char *const folders[] = {"qwen3.5", "qwen3-next", "kimi-linear", "deepseek-v3.2"};
+static const char *const folders[] = {"qwen3.5",       "qwen3-next",  "kimi-linear",
+                                      "deepseek-v3.2", "deepseek-v4", "deepseek-v4-fp4"};
 static int32_t ids[CTX];
 static rg_source *source;
 static rg_model *model;
@@ -213,10 +214,9 @@ static void every_way_of_changing_a_session_is_exact(void **state) {
     }
 }
 
-static void survives_every_failed_allocation(void **state) {
-    (void)state;
+static void survive(const char *folder) {
     char path[1024];
-    snprintf(path, sizeof path, "%s/golden/qwen3.5", shared_folder());
+    snprintf(path, sizeof path, "%s/golden/%s", shared_folder(), folder);
     for (size_t n = 1;; n++) {
         torture t;
         rg_error err = {0};
@@ -245,6 +245,12 @@ static void survives_every_failed_allocation(void **state) {
         // a mark that cannot be kept is no failure
         assert_true(status == RG_OK || status == RG_E_MEMORY);
     }
+}
+
+static void survives_every_failed_allocation(void **state) {
+    (void)state;
+    survive("qwen3.5");
+    survive("deepseek-v4-fp4");
 }
 
 int main(void) {

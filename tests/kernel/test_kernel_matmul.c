@@ -53,6 +53,12 @@ static void random_block(rg_dtype dtype, uint8_t *block) {
     case RG_DTYPE_BOOL:
         block[0] &= dtype == RG_DTYPE_BOOL ? 1 : 0xBB;
         return;
+    case RG_DTYPE_F8_32:
+        memcpy(block, &f, sizeof f);
+        for (int i = 4; i < 36; i++) {
+            block[i] &= 0xBB;
+        }
+        return;
     case RG_DTYPE_F8_E8M0:
     case RG_DTYPE_MXFP4:
         block[0] = (uint8_t)(120 + block[0] % 8);

@@ -215,6 +215,29 @@ static void swiglu_has_the_same_bits_on_every_level_within_4_ulp(void **state) {
     }
 }
 
+static void gelu_has_the_same_bits_on_every_level_and_is_near_its_formula(void **state) {
+    (void)state;
+    for (size_t n = 1; n <= 67; n++) {
+        walled x = floats_new(n, n % 2 == 0 ? 4.0f : 110.0f);
+        walled y = floats_new(n, 0);
+        float *want = calloc(n, sizeof *want);
+        float *v = x.data;
+        tables[0].gelu_tanh(want, v, n);
+        for (size_t i = 0; i < n; i++) {
+            const double u = sqrt(2 / acos(-1)) * (v[i] + 0.044715 * pow(v[i], 3));
+            const double exact = v[i] / (1 + exp(-2 * u));
+            assert_true(fabs(want[i] - exact) <= 4e-6 * (1 + fabs(exact)));
+        }
+        for (size_t l = 1; l < n_levels; l++) {
+            tables[l].gelu_tanh(y.data, v, n);
+            assert_same_bits(y.data, want, n, tables[l].name);
+        }
+        free(want);
+        walled_free(&x);
+        walled_free(&y);
+    }
+}
+
 static void add_has_the_same_bits_on_every_level(void **state) {
     (void)state;
     for (size_t n = 1; n <= 67; n++) {
@@ -306,6 +329,7 @@ int main(void) {
         cmocka_unit_test(rmsnorm_has_the_same_bits_on_every_level),
         cmocka_unit_test(rmsnorm_keeps_a_nan_in_its_row),
         cmocka_unit_test(exp_is_within_one_and_a_half_ulp),
+        cmocka_unit_test(gelu_has_the_same_bits_on_every_level_and_is_near_its_formula),
         cmocka_unit_test(swiglu_has_the_same_bits_on_every_level_within_4_ulp),
         cmocka_unit_test(add_has_the_same_bits_on_every_level),
         cmocka_unit_test(rope_has_the_same_bits_on_every_level),

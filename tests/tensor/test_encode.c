@@ -220,8 +220,28 @@ static void any_values_give_finite_ones(void **state) {
     }
 }
 
+static void codes_with_a_factor_are_the_codes_times_it(void **state) {
+    (void)state;
+    const float factor = 0.0371f;
+    for (int first = 0; first < 256; first += 32) {
+        uint8_t block[36];
+        float got[32], want[32];
+        memcpy(block, &factor, sizeof factor);
+        for (int i = 0; i < 32; i++) {
+            block[4 + i] = (uint8_t)(first + i);
+        }
+        rg_dtype_get(RG_DTYPE_F8_E4M3)->to_float(want, block + 4, 32);
+        rg_dtype_get(RG_DTYPE_F8_32)->to_float(got, block, 32);
+        for (int i = 0; i < 32; i++) {
+            want[i] *= factor;
+            assert_true(isnan(want[i]) ? isnan(got[i]) : memcmp(&got[i], &want[i], 4) == 0);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(codes_with_a_factor_are_the_codes_times_it),
         cmocka_unit_test(more_bits_leave_less_error),
         cmocka_unit_test(what_is_important_errs_less),
         cmocka_unit_test(importance_that_says_nothing_changes_nothing),

@@ -26,6 +26,19 @@ static void swiglu_8(float *y, const float *gate, const float *up, size_t n) {
     swiglu(y + i, gate + i, up + i, n - i);
 }
 
+static void gelu_tanh_8(float *y, const float *x, size_t n) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256 v = _mm256_loadu_ps(x + i);
+        const __m256 factor =
+            _mm256_add_ps(_mm256_mul_ps(_mm256_set1_ps(GELU_CUBIC), _mm256_mul_ps(v, v)),
+                          _mm256_set1_ps(GELU_LINEAR));
+        const __m256 e = rg_exp_8(_mm256_mul_ps(factor, v));
+        _mm256_storeu_ps(y + i, _mm256_div_ps(v, _mm256_add_ps(_mm256_set1_ps(1.0f), e)));
+    }
+    gelu_tanh(y + i, x + i, n - i);
+}
+
 static int32_t add_lanes(__m256i v) {
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
@@ -80,5 +93,6 @@ void rg_avx2_set_rows(rg_kernels *k) {
     set_delta(k);
     k->act_fill[RG_ACT_Q8] = fill_q8_blocks;
     k->swiglu = swiglu_8;
+    k->gelu_tanh = gelu_tanh_8;
     k->f32_to_f16 = f32_to_f16_8;
 }

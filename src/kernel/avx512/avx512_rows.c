@@ -77,6 +77,19 @@ static void swiglu_16(float *y, const float *gate, const float *up, size_t n) {
     }
 }
 
+static void gelu_tanh_16(float *y, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 mask = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xFFFF;
+        const __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
+        const __m512 factor =
+            _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(GELU_CUBIC), _mm512_mul_ps(v, v)),
+                          _mm512_set1_ps(GELU_LINEAR));
+        const __m512 e = rg_exp_16(_mm512_mul_ps(factor, v));
+        _mm512_mask_storeu_ps(y + i, mask,
+                              _mm512_div_ps(v, _mm512_add_ps(_mm512_set1_ps(1.0f), e)));
+    }
+}
+
 void rg_avx512_set_rows(rg_kernels *k) {
     set_rows(k);
     set_train_rows(k);
@@ -84,5 +97,6 @@ void rg_avx512_set_rows(rg_kernels *k) {
     k->act_fill[RG_ACT_BF16] = fill_bf16_rows;
     k->act_fill[RG_ACT_Q8] = fill_q8_blocks;
     k->swiglu = swiglu_16;
+    k->gelu_tanh = gelu_tanh_16;
     k->f32_to_f16 = f32_to_f16;
 }

@@ -4,12 +4,16 @@
 
 // what is chosen last
 #define LAST (-INFINITY)
+// from here on log(1 + exp(x)) is x
+#define LINEAR 20.0f
 
 static void score(const rg_router *r, const float *logits, float *scores) {
-    if (r->is_sigmoid) {
-        for (size_t i = 0; i < r->n_expert; i++) {
-            scores[i] = 1 / (1 + expf(-logits[i]));
-        }
+    for (size_t i = 0; i < r->n_expert && r->score != RG_ROUTE_SOFTMAX; i++) {
+        const float x = logits[i];
+        scores[i] = r->score == RG_ROUTE_SIGMOID ? 1 / (1 + expf(-x))
+                                                 : sqrtf(x > LINEAR ? x : log1pf(expf(x)));
+    }
+    if (r->score != RG_ROUTE_SOFTMAX) {
         return;
     }
     float most = -INFINITY;
@@ -77,6 +81,17 @@ static size_t insert(const rg_router *r, const float *scores, const float *bias,
     return last + 1;
 }
 
+static void weigh(const rg_router *r, const float *scores, const int32_t *chosen, float *weights) {
+    double sum = 0;
+    for (size_t k = 0; k < r->n_top; k++) {
+        weights[k] = scores[chosen[k]];
+        sum += weights[k];
+    }
+    for (size_t k = 0; k < r->n_top; k++) {
+        weights[k] = (float)(r->is_renormed ? weights[k] / sum * r->scale : weights[k] * r->scale);
+    }
+}
+
 void rg_route_choose(const rg_router *r, const float *logits, const float *bias, float *scores,
                      float *weights, int32_t *chosen) {
     const size_t n = r->n_expert / r->n_group;
@@ -89,14 +104,13 @@ void rg_route_choose(const rg_router *r, const float *logits, const float *bias,
             }
         }
     }
-    double sum = 0;
-    for (size_t k = 0; k < r->n_top; k++) {
-        weights[k] = scores[chosen[k]];
-        sum += weights[k];
-    }
-    for (size_t k = 0; k < r->n_top; k++) {
-        weights[k] = (float)(r->is_renormed ? weights[k] / sum * r->scale : weights[k] * r->scale);
-    }
+    weigh(r, scores, chosen, weights);
+}
+
+void rg_route_weigh(const rg_router *r, const float *logits, const int32_t *chosen, float *scores,
+                    float *weights) {
+    score(r, logits, scores);
+    weigh(r, scores, chosen, weights);
 }
 
 void rg_route_gradient(const rg_router *r, const float *dweights, const float *logits,
@@ -115,11 +129,20 @@ void rg_route_gradient(const rg_router *r, const float *dweights, const float *l
     double flow = 0; // along the softmax
     for (size_t k = 0; k < r->n_top; k++) {
         const double d = r->is_renormed ? (dweights[k] - mean / sum) / sum : dweights[k];
-        dlogits[chosen[k]] = (float)(d * r->scale);
+        dlogits[chosen[k]] += (float)(d * r->scale); // a list may name an expert twice
         flow += d * r->scale * scores[chosen[k]];
     }
     for (size_t i = 0; i < r->n_expert; i++) {
-        dlogits[i] = r->is_sigmoid ? dlogits[i] * scores[i] * (1 - scores[i])
-                                   : scores[i] * (dlogits[i] - (float)flow);
+        switch (r->score) {
+        case RG_ROUTE_SOFTMAX:
+            dlogits[i] = scores[i] * (dlogits[i] - (float)flow);
+            break;
+        case RG_ROUTE_SIGMOID:
+            dlogits[i] *= scores[i] * (1 - scores[i]);
+            break;
+        case RG_ROUTE_SQRT_SOFTPLUS: // a score of 0 is as flat as it looks
+            dlogits[i] *= scores[i] == 0 ? 0 : 1 / (1 + expf(-logits[i])) / (2 * scores[i]);
+            break;
+        }
     }
 }

@@ -35,6 +35,9 @@ rg_op_params rg_model_attention(const rg_model *model, uint32_t layer) {
     if (h->n_latent != 0) {
         return rg_latent_attention(h);
     }
+    if (model->arch->compresses) {
+        return rg_compressed_params(h, layer);
+    }
     return (rg_op_params){.n_head = h->n_head,
                           .n_kv_head = h->n_kv_head,
                           .head_dim = h->head_dim,

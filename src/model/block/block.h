@@ -8,8 +8,10 @@
 typedef struct rg_build {
     const rg_model *model;
     rg_graph *g;
-    rg_val positions;  // i32 [n_tok]
-    rg_val rope_table; // [n_tok, n_rot]
+    rg_val positions;        // i32 [n_tok]
+    rg_val ids;              // i32 [n_tok]
+    rg_val rope_table;       // [n_tok, n_rot]
+    rg_val compressed_table; // the same for layers that compress; RG_VAL_NONE: there are none
     rg_val
         temperature; // [n_tok, 1] of queries that do not turn; RG_VAL_NONE: they stay as they are
     rg_val seed;     // of dropout; RG_VAL_NONE: nothing is dropped
@@ -42,6 +44,33 @@ rg_val rg_block_attention(rg_build *b, uint32_t layer, rg_val x);
 rg_val rg_block_latent(rg_build *b, uint32_t layer, rg_val x);
 /** Its attention in numbers, with a state. */
 rg_op_params rg_latent_attention(const rg_hparams *h);
+
+/**
+ * Compressed attention of one layer: one key-value row a token for all heads, of which the last few
+ * are kept, and rows that stretches of tokens are compressed to, of which an index chooses where
+ * there are many. Results turn back, and groups of heads are projected back through a few values.
+ * Shapes as above. Source: transformers, models/deepseek_v4.
+ */
+rg_val rg_block_compressed(rg_build *b, uint32_t layer, rg_val x);
+/** Its attention in numbers. */
+rg_op_params rg_compressed_params(const rg_hparams *h, uint32_t layer);
+
+/**
+ * Residual streams, where the model has several: x is [n_tok, n_stream * n_embd], else all of these
+ * leave what they are given, and out adds.
+ * streams: from the embedding, which all of them begin as.
+ * in:      what a sublayer sees; fn is the first of the three roles of its mix, `weights` receives
+ *          what rg_build_streams_out needs.
+ * head:    what the last norm sees.
+ * Source: DeepSeek 2025, mHC, arXiv 2512.24880.
+ */
+rg_val rg_build_streams(rg_build *b, rg_val x);
+rg_val rg_build_streams_in(rg_build *b, uint32_t layer, rg_val x, rg_role fn, rg_val *weights);
+rg_val rg_build_streams_out(rg_build *b, rg_val x, rg_val y, rg_val weights);
+rg_val rg_build_streams_head(rg_build *b, rg_val x);
+
+/** silu(gate) * up; limit > 0: of gate at most it, of up between it and its negative. */
+rg_val rg_build_swiglu(rg_build *b, rg_val gate, rg_val up, float limit);
 
 /**
  * The gated delta rule of one layer: project, mix neighbors by a short convolution, let the rule

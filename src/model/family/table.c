@@ -15,6 +15,7 @@ const rg_arch *const rg_archs[] = {
     &rg_arch_qwen35_moe,
     &rg_arch_deepseek2,
     &rg_arch_deepseek32,
+    &rg_arch_deepseek4,
     &rg_arch_kimi_linear,
     NULL,
 };
