@@ -175,12 +175,50 @@ void rg_cpu_part_sum(const rg_task *task, const rg_node *node, size_t from, size
 
 // ---- each part with its own matrix ----
 
+// has the plan prepared the parts for the products of inference?
+static bool is_prepared(const rg_node *node) {
+    return node->op == RG_OP_HEADS && node->p.n_part != 0;
+}
+
 size_t rg_cpu_heads_chunks(rg_task *task, const rg_node *node) {
-    return node->op == RG_OP_HEADS_DW ? node->p.n_part : rg_task_value(task, node->in[1])->shape[0];
+    const rg_value *w = rg_task_value(task, node->in[1]);
+    if (!is_prepared(node)) {
+        return node->op == RG_OP_HEADS_DW ? node->p.n_part : w->shape[0];
+    }
+    const bool is_prompt = rg_task_value(task, node->in[0])->shape[0] > RG_PANEL_ROWS;
+    size_t per_part = 0;
+    task->chunk_size = rg_cpu_cut_rows(task, w->shape[1], w->shape[0], is_prompt, &per_part);
+    return per_part * w->shape[0];
+}
+
+// y = x w^T of some rows of one part's matrix
+static void multiply_part(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    size_t n_in, n_out;
+    char *x = (char *)matrix(task, node->in[0], &n_in);
+    float *y = matrix(task, node->out[0], &n_out);
+    const rg_act_form form = (rg_act_form)node->p.form;
+    const rg_value *w = rg_task_value(task, node->in[1]);
+    const rg_dtype_info *info = rg_dtype_get(w->dtype);
+    const size_t n_tok = rg_task_value(task, node->in[0])->shape[0];
+    const size_t rows = w->shape[1];
+    const size_t k = w->shape[2];
+    const size_t per_part = (rows + task->chunk_size - 1) / task->chunk_size;
+    const size_t part = chunk / per_part;
+    const size_t from = chunk % per_part * task->chunk_size;
+    const size_t end = from + task->chunk_size;
+    rg_act act;
+    rg_act_init(&act, form, n_tok, k, x + part * rg_act_bytes(form, n_tok, k));
+    rg_exec_matmul(task->exec, w->dtype)
+        ->fn(y + part * rows, n_out, rg_tensor_slab(&task->b->weights[w->slot], part),
+             k / info->block * info->block_bytes, &act, from, end < rows ? end : rows, scratch);
 }
 
 // y = x w^T of one part, or dx = dy w
 void rg_cpu_heads(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
+    if (is_prepared(node)) {
+        multiply_part(task, node, chunk, scratch);
+        return;
+    }
     size_t n_in, n_out;
     const float *x = matrix(task, node->in[0], &n_in);
     float *y = matrix(task, node->out[0], &n_out);

@@ -3,9 +3,13 @@
 
 #include "kernel/delta.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { CHUNK_COLUMNS = 64 }; // of a convolution
+
+_Static_assert(RG_DELTA_DIM_MAX <= RG_DELTA_ROWS_MAX && RG_CONV_KERNEL_MAX <= RG_CONV_ROWS_MAX,
+               "what a graph may ask for, the kernels can do");
 
 static float *matrix(const rg_task *task, rg_val v, size_t *width) {
     *width = rg_task_value(task, v)->shape[1];
@@ -130,6 +134,21 @@ static void keep_tails(const rg_task *task, rg_val beside, const rg_kv_row *row,
     }
 }
 
+// in place. Training takes the exponential of the C library, which rounds better.
+static void silu(const rg_task *task, float *y, size_t n) {
+    float ones[CHUNK_COLUMNS];
+    if (task->exec->options.is_training) {
+        for (size_t i = 0; i < n; i++) {
+            y[i] *= 1 / (1 + expf(-y[i]));
+        }
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        ones[i] = 1;
+    }
+    task->exec->options.kernels->swiglu(y, y, ones, n);
+}
+
 void rg_cpu_conv(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     (void)scratch;
     const rg_val beside = node->in[2];
@@ -146,7 +165,10 @@ void rg_cpu_conv(const rg_task *task, const rg_node *node, size_t chunk, void *s
         c.before = state_of(task, beside, &row, 0) + at;
         keep_tails(task, beside, &row, &c, at * sizeof *y);
     }
-    rg_conv_run(&c, y);
+    task->exec->options.kernels->conv_sums(&c, y);
+    for (size_t t = 0; t < c.n_tok; t++) {
+        silu(task, y + t * n, c.n);
+    }
 }
 
 void rg_cpu_conv_back(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
@@ -197,14 +219,14 @@ static void run_head(const rg_task *task, rg_val beside, const rg_kv_row *row, r
     if (row->recurrent_each == NULL) {
         float *s = next_state_of(task, beside, row->recurrent_next, at);
         memcpy(s, before, bytes);
-        rg_delta_run(&h, s, y);
+        task->exec->options.kernels->delta_run(&h, s, y);
         return;
     }
     h.n_tok = 1;
     for (size_t t = 0; t < row->n_tok; t++) {
         float *s = next_state_of(task, beside, row->recurrent_each[t], at);
         memcpy(s, before, bytes);
-        rg_delta_run(&h, s, y);
+        task->exec->options.kernels->delta_run(&h, s, y);
         before = s;
         h.q += h.k_stride;
         h.k += h.k_stride;
@@ -237,7 +259,7 @@ void rg_cpu_delta(const rg_task *task, const rg_node *node, size_t chunk, void *
     } else {
         memset(s, 0, n * sizeof *s);
         h.positions = rg_task_data(task, beside);
-        rg_delta_run(&h, s, y);
+        task->exec->options.kernels->delta_run(&h, s, y);
     }
 }
 

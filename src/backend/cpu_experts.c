@@ -7,9 +7,7 @@
 #include <string.h>
 
 enum {
-    CHUNK_ROWS_MAX = 64,   // of an expert's matrix when it has many tokens
-    CHUNK_TOKENS = 16,     // whose rows are added up
-    CHUNKS_PER_THREAD = 8, // so that a thread that is slowed down costs its share
+    CHUNK_TOKENS = 16, // whose rows are added up
 };
 
 // ---- choosing ----
@@ -147,26 +145,13 @@ static size_t row_bytes(const rg_value *w) {
     return w->shape[2] / info->block * info->block_bytes;
 }
 
-// rows of an expert's matrix that one chunk takes, and how many chunks that makes of it
-static size_t cut_rows(const rg_task *task, size_t rows, size_t n_experts, bool is_prompt,
-                       size_t *n_chunks) {
-    const size_t all = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
-    const size_t each = n_experts == 0 ? 1 : (all + n_experts - 1) / n_experts;
-    size_t size = rg_round_up((rows + each - 1) / each, RG_PANEL_ROWS);
-    if (is_prompt && size > CHUNK_ROWS_MAX) {
-        size = CHUNK_ROWS_MAX;
-    }
-    *n_chunks = (rows + size - 1) / size;
-    return size;
-}
-
 static size_t expert_rows(const rg_task *task, const rg_node *node, const int32_t *starts,
                           size_t *n_chunks) {
     const rg_value *w = rg_task_value(task, node->in[1]);
     const size_t n = n_busy(starts, w->shape[0]);
     const bool is_prompt = rg_task_value(task, node->in[0])->shape[0] > n * RG_PANEL_ROWS;
     size_t per_expert = 0;
-    const size_t size = cut_rows(task, w->shape[1], n, is_prompt, &per_expert);
+    const size_t size = rg_cpu_cut_rows(task, w->shape[1], n, is_prompt, &per_expert);
     *n_chunks = per_expert * n;
     return size;
 }

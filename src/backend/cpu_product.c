@@ -6,6 +6,7 @@
 enum {
     CHUNK_ROWS_MAX = 64,   // of a product with many tokens: four panels share the activations in L2
     CHUNK_TOKENS = 64,     // of attention
+    CHUNK_HEADS_MIN = 4,   // that share a kv head: fewer lay keys out more than they use them
     CHUNK_SELECTED = 64,   // rows that are copied
     CHUNKS_PER_THREAD = 8, // so that a thread that is slowed down costs its share
 };
@@ -16,19 +17,27 @@ size_t rg_cpu_one_chunk(rg_task *task, const rg_node *node) {
     return 1;
 }
 
+size_t rg_cpu_cut_rows(const rg_task *task, size_t rows, size_t n_matrices, bool is_prompt,
+                       size_t *n_chunks) {
+    const size_t all = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
+    const size_t each = n_matrices == 0 ? 1 : (all + n_matrices - 1) / n_matrices;
+    size_t size = rg_round_up((rows + each - 1) / each, RG_PANEL_ROWS);
+    if (is_prompt && size > CHUNK_ROWS_MAX) {
+        size = CHUNK_ROWS_MAX;
+    }
+    *n_chunks = (rows + size - 1) / size;
+    return size;
+}
+
 size_t rg_cpu_linear_chunks(rg_task *task, const rg_node *node) {
     if (task->exec->options.is_training) {
         return rg_cpu_gemm_chunks(task, node);
     }
     const size_t rows = rg_task_value(task, node->in[1])->shape[0];
-    const size_t n_chunks = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
-    size_t size = rg_round_up((rows + n_chunks - 1) / n_chunks, RG_PANEL_ROWS);
     const bool is_prompt = rg_task_value(task, node->in[0])->shape[0] > RG_PANEL_ROWS;
-    if (is_prompt && size > CHUNK_ROWS_MAX) {
-        size = CHUNK_ROWS_MAX;
-    }
-    task->chunk_size = size;
-    return (rows + size - 1) / size;
+    size_t n_chunks = 0;
+    task->chunk_size = rg_cpu_cut_rows(task, rows, 1, is_prompt, &n_chunks);
+    return n_chunks;
 }
 
 void rg_cpu_linear(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
@@ -76,13 +85,26 @@ static size_t token_chunks(const rg_kv_row *row) {
     return (row->n_tok + CHUNK_TOKENS - 1) / CHUNK_TOKENS;
 }
 
+// chunks of one chunk's tokens: kv heads, times the parts of the heads that share one
+static size_t head_chunks(const rg_task *task, const rg_node *node) {
+    const size_t group = node->p.n_head / node->p.n_kv_head;
+    return node->p.n_kv_head * ((group + task->chunk_size - 1) / task->chunk_size);
+}
+
+// Where tokens and kv heads are too few for all threads, heads that share one are taken apart: each
+// part lays the keys side by side once more, and a result does not depend on the heads beside it.
 size_t rg_cpu_attend_chunks(rg_task *task, const rg_node *node) {
     const rg_kv_batch *kv = task->b->kv;
+    const size_t group = node->p.n_head / node->p.n_kv_head;
     size_t n = 0;
     for (size_t r = 0; r < kv->n_rows; r++) {
-        n += token_chunks(&kv->rows[r]) * node->p.n_kv_head;
+        n += token_chunks(&kv->rows[r]);
     }
-    return n;
+    const size_t wanted = rg_pool_threads(task->b->pool) * (size_t)CHUNKS_PER_THREAD;
+    const size_t parts = (wanted - 1) / (n * node->p.n_kv_head) + 1;
+    const size_t size = (group + parts - 1) / parts;
+    task->chunk_size = size > CHUNK_HEADS_MIN ? size : CHUNK_HEADS_MIN;
+    return n * head_chunks(task, node);
 }
 
 // where the pages of this layer's keys and values begin, for all sessions of the batch
@@ -134,12 +156,15 @@ static void attend_chosen(const rg_task *task, const rg_node *node, const rg_att
 void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void *scratch) {
     const rg_kv_batch *kv = task->b->kv;
     const size_t n_pages_max = task->exec->options.n_pages_max;
+    const size_t per_tokens = head_chunks(task, node);
     size_t r = 0;
-    while (chunk >= token_chunks(&kv->rows[r]) * node->p.n_kv_head) {
-        chunk -= token_chunks(&kv->rows[r]) * node->p.n_kv_head;
+    while (chunk >= token_chunks(&kv->rows[r]) * per_tokens) {
+        chunk -= token_chunks(&kv->rows[r]) * per_tokens;
         r++;
     }
     const rg_kv_row *row = &kv->rows[r];
+    const size_t kv_head = chunk % per_tokens % node->p.n_kv_head;
+    const size_t part = chunk % per_tokens / node->p.n_kv_head;
     rg_attn a;
     fill_attn(&node->p, &a);
     a.q = (const float *)rg_task_data(task, node->in[0]) + row->first * a.q_stride;
@@ -151,14 +176,21 @@ void rg_cpu_attend(const rg_task *task, const rg_node *node, size_t chunk, void 
     a.v_stride = kv->layout->has_values ? a.v_dim : a.k_dim;
     a.page_len = kv->layout->page_len;
     a.kv_dtype = kv->layout->dtype;
-    const size_t from = chunk / node->p.n_kv_head * CHUNK_TOKENS;
+    // a part's heads as if there were no others
+    const size_t group = node->p.n_head / node->p.n_kv_head;
+    const size_t first = part * task->chunk_size;
+    const size_t n_heads = group - first < task->chunk_size ? group - first : task->chunk_size;
+    const size_t skipped = kv_head * (group - n_heads) + first;
+    a.q += skipped * a.k_dim;
+    a.out += skipped * a.v_dim;
+    a.n_head = (uint32_t)(n_heads * a.n_kv_head);
+    const size_t from = chunk / per_tokens * CHUNK_TOKENS;
     const size_t end = from + CHUNK_TOKENS < row->n_tok ? from + CHUNK_TOKENS : row->n_tok;
     if (node->n_in == 3) {
         attend_chosen(task, node, &a, row->first, from, end, scratch);
         return;
     }
-    task->exec->options.kernels->attention(&a, (uint32_t)(chunk % node->p.n_kv_head), from, end,
-                                           scratch);
+    task->exec->options.kernels->attention(&a, (uint32_t)kv_head, from, end, scratch);
 }
 
 size_t rg_cpu_select_chunks(rg_task *task, const rg_node *node) {

@@ -131,13 +131,19 @@ void rg_cpu_gelu_back(const rg_task *task, const rg_node *node, size_t from, siz
                        node->p.is_tanh);
 }
 
+// part by part, all tokens of a part together
 void rg_cpu_act_prep(const rg_task *task, const rg_node *node, size_t from, size_t to) {
     const rg_value *x = rg_task_value(task, node->in[0]);
     const rg_act_form form = (rg_act_form)node->p.form;
-    rg_act act;
-    rg_act_init(&act, form, x->shape[0], x->shape[1], rg_task_data(task, node->out[0]));
-    task->exec->options.kernels->act_fill[form](&act, rg_task_data(task, node->in[0]), x->shape[1],
-                                                from, to);
+    const size_t n_part = node->p.n_part == 0 ? 1 : node->p.n_part;
+    const size_t k = x->shape[1] / n_part;
+    const float *values = rg_task_data(task, node->in[0]);
+    char *room = rg_task_data(task, node->out[0]);
+    for (size_t i = 0; i < n_part; i++) {
+        rg_act act;
+        rg_act_init(&act, form, x->shape[0], k, room + i * rg_act_bytes(form, x->shape[0], k));
+        task->exec->options.kernels->act_fill[form](&act, values + i * k, x->shape[1], from, to);
+    }
 }
 
 void rg_cpu_kv_store(const rg_task *task, const rg_node *node, size_t from, size_t to) {

@@ -30,9 +30,8 @@ typedef struct rg_task {
     rg_exec *exec;
     const rg_bindings *b;
     const rg_section *section;
-    size_t n_tok; // row-wise sections: tokens
-    size_t
-        chunk_size; // row-wise: tokens a chunk; products: rows a chunk; attention: tokens a chunk
+    size_t n_tok;      // row-wise sections: tokens
+    size_t chunk_size; // row-wise: tokens of a chunk; products: rows; attention over a state: heads
 } rg_task;
 
 /** Compute tokens [from, to) of a row-wise node. */
@@ -63,25 +62,34 @@ rg_rowwise_fn rg_cpu_embed, rg_cpu_rope_table, rg_cpu_rmsnorm, rg_cpu_rope, rg_c
     rg_cpu_scale_rows_back, rg_cpu_temperature, rg_cpu_gelu, rg_cpu_gelu_back, rg_cpu_hyper,
     rg_cpu_hyper_in, rg_cpu_hyper_out, rg_cpu_hyper_in_back, rg_cpu_hyper_out_back, rg_cpu_clamp,
     rg_cpu_clamp_dx, rg_cpu_route_listed;
-rg_chunks_fn rg_cpu_index_chunks, rg_cpu_linear_chunks, rg_cpu_attend_chunks,
-    rg_cpu_attention_chunks, rg_cpu_one_chunk, rg_cpu_gemm_chunks, rg_cpu_select_chunks,
-    rg_cpu_scatter_chunks, rg_cpu_experts_chunks, rg_cpu_experts_dx_chunks,
+rg_chunks_fn rg_cpu_candidates_chunks, rg_cpu_positions_chunks, rg_cpu_linear_chunks,
+    rg_cpu_attend_chunks, rg_cpu_attention_chunks, rg_cpu_one_chunk, rg_cpu_gemm_chunks,
+    rg_cpu_select_chunks, rg_cpu_scatter_chunks, rg_cpu_experts_chunks, rg_cpu_experts_dx_chunks,
     rg_cpu_experts_dw_chunks, rg_cpu_combine_chunks, rg_cpu_conv_chunks, rg_cpu_heads_chunks,
     rg_cpu_delta_chunks, rg_cpu_delta_back_chunks, rg_cpu_compress_chunks,
     rg_cpu_compressed_attention_chunks, rg_cpu_compress_mix_chunks, rg_cpu_compressed_back_chunks;
-rg_chunk_fn rg_cpu_index, rg_cpu_layernorm_back, rg_cpu_linear, rg_cpu_attend, rg_cpu_attention,
-    rg_cpu_select_rows, rg_cpu_scatter, rg_cpu_rmsnorm_dw, rg_cpu_gemm, rg_cpu_column_sum,
-    rg_cpu_attention_back, rg_cpu_dispatch, rg_cpu_experts, rg_cpu_experts_dx, rg_cpu_experts_dw,
-    rg_cpu_combine, rg_cpu_combine_back, rg_cpu_decay_back, rg_cpu_heads, rg_cpu_heads_dw,
-    rg_cpu_conv, rg_cpu_conv_back, rg_cpu_delta, rg_cpu_delta_back, rg_cpu_fold, rg_cpu_hyper_back,
-    rg_cpu_compress, rg_cpu_compressed_attention, rg_cpu_compress_mix, rg_cpu_compress_mix_back,
-    rg_cpu_compressed_back;
+rg_chunk_fn rg_cpu_candidates, rg_cpu_positions, rg_cpu_layernorm_back, rg_cpu_linear,
+    rg_cpu_attend, rg_cpu_attention, rg_cpu_select_rows, rg_cpu_scatter, rg_cpu_rmsnorm_dw,
+    rg_cpu_gemm, rg_cpu_column_sum, rg_cpu_attention_back, rg_cpu_dispatch, rg_cpu_experts,
+    rg_cpu_experts_dx, rg_cpu_experts_dw, rg_cpu_combine, rg_cpu_combine_back, rg_cpu_decay_back,
+    rg_cpu_heads, rg_cpu_heads_dw, rg_cpu_conv, rg_cpu_conv_back, rg_cpu_delta, rg_cpu_delta_back,
+    rg_cpu_fold, rg_cpu_hyper_back, rg_cpu_compress, rg_cpu_compressed_attention,
+    rg_cpu_compress_mix, rg_cpu_compress_mix_back, rg_cpu_compressed_back;
 
 rg_prepare_fn rg_cpu_attend_prepare;
 
 /** Lower the caller's graph into exec->g: activations prepared, state attention split. In lower.c.
  */
 rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) RG_MUST_CHECK;
+
+/**
+ * How the products of n_matrices, `rows` rows each, are cut into chunks for all threads.
+ * @param is_prompt  many tokens: chunks are no larger than what shares them in a cache
+ * @param n_chunks   receives the chunks of one matrix
+ * @return           rows of a chunk
+ */
+size_t rg_cpu_cut_rows(const rg_task *task, size_t rows, size_t n_matrices, bool is_prompt,
+                       size_t *n_chunks);
 
 /** The product row that a weight goes through. */
 static inline const rg_matmul_row *rg_exec_matmul(const rg_exec *exec, rg_dtype dtype) {

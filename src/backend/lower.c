@@ -49,6 +49,24 @@ static void lower_product(lowering *l, const rg_node *node, const rg_val *in) {
     rg_graph_node(g, node->op, with, 3, &p);
 }
 
+// parts of x in the form that their matrices want, each part of all tokens a piece of its own
+static void lower_heads(lowering *l, const rg_node *node, const rg_val *in) {
+    rg_graph *g = &l->exec->g;
+    const size_t n_part = g->values[in[1]].shape[0];
+    const rg_matmul_row *row = rg_exec_matmul(l->exec, g->values[in[1]].dtype);
+    if (l->exec->options.is_training || row->fn == NULL) {
+        rg_graph_node(g, node->op, in, node->n_in, &node->p);
+        return;
+    }
+    const rg_op_params p = {.form = row->form, .n_part = (uint32_t)n_part};
+    const rg_val x = rg_graph_node(g, RG_OP_ACT_PREP, in, 1, &p);
+    if (x != RG_VAL_NONE) {
+        const rg_value *v = &g->values[x];
+        g->values[x].bytes = n_part * rg_act_bytes(row->form, v->shape[0], v->shape[1] / n_part);
+    }
+    rg_graph_node(g, node->op, (rg_val[]){x, in[1]}, 2, &p);
+}
+
 static void lower_attention(lowering *l, const rg_node *node, const rg_val *in) {
     rg_graph *g = &l->exec->g;
     if (node->n_in >= 4 && g->values[in[3]].kind == RG_VAL_STATE) {
@@ -58,6 +76,22 @@ static void lower_attention(lowering *l, const rg_node *node, const rg_val *in) 
         return;
     }
     rg_graph_node(g, RG_OP_ATTENTION, in, node->n_in, &node->p);
+}
+
+enum { PARTS_PER_THREAD = 4 }; // of the positions of few tokens
+
+// in: q, w, state. Where tokens are too few for all threads, each goes through its keys in parts.
+static void lower_choose(lowering *l, const rg_node *node, const rg_val *in) {
+    rg_graph *g = &l->exec->g;
+    const size_t wanted = (size_t)l->exec->options.n_threads * PARTS_PER_THREAD;
+    const size_t n_tok = g->values[in[0]].shape[0];
+    rg_op_params p = node->p;
+    rg_val with[] = {in[0], in[1], in[2], RG_VAL_NONE};
+    p.n_part = n_tok == 0 || l->exec->options.n_threads < 2 ? 1 : (uint32_t)(wanted / n_tok);
+    if (p.n_part > 1) {
+        with[3] = rg_graph_node(g, RG_OP_CANDIDATES, with, 3, &p);
+    }
+    rg_graph_node(g, RG_OP_CHOOSE, with, p.n_part > 1 ? 4 : 3, &p);
 }
 
 // sources (weights, inputs, states) come along when first used, outputs of nodes as they are made
@@ -97,11 +131,15 @@ rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) {
         }
         if (node->op == RG_OP_LINEAR || node->op == RG_OP_EXPERTS) {
             lower_product(&l, node, in);
+        } else if (node->op == RG_OP_HEADS) {
+            lower_heads(&l, node, in);
         } else if (node->op == RG_OP_ATTENTION) {
             lower_attention(&l, node, in);
         } else if (node->op == RG_OP_INDEX) {
             rg_graph_node(&exec->g, RG_OP_INDEX_STORE, (rg_val[]){in[1], in[3]}, 2, &node->p);
-            rg_graph_node(&exec->g, RG_OP_CHOOSE, (rg_val[]){in[0], in[2], in[3]}, 3, &node->p);
+            lower_choose(&l, node, (rg_val[]){in[0], in[2], in[3]});
+        } else if (node->op == RG_OP_CHOOSE) {
+            lower_choose(&l, node, in);
         } else {
             rg_graph_node(&exec->g, node->op, in, node->n_in, &node->p);
         }

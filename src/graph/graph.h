@@ -129,7 +129,8 @@ typedef struct rg_value {
     X(ACT_PREP,        "act_prep",        1, 1, 1, true)      \
     X(KV_STORE,        "kv_store",        3, 3, 0, true)      \
     X(INDEX_STORE,     "index_store",     2, 2, 0, true)      \
-    X(CHOOSE,          "choose",          3, 3, 1, false)     \
+    X(CANDIDATES,      "candidates",      3, 3, 1, false)     \
+    X(CHOOSE,          "choose",          3, 4, 1, false)     \
     X(ATTEND,          "attend",          2, 3, 1, false)
 // clang-format on
 
@@ -160,7 +161,8 @@ typedef struct rg_op_params {
     uint32_t v_dim;    // ATTENTION*, DELTA*
     bool is_tiled;     // DELTA*: value head j goes with key head j % n_kv_head, else in shares
     bool is_log;       // DECAY*: the factor is -exp(a)
-    uint32_t n_part;   // COLUMNS*, JOIN, PART_SUM: equal parts that a row has; JOIN: 0 is 1
+    uint32_t n_part;   // COLUMNS*, JOIN, PART_SUM, ACT_PREP: equal parts that a row has; 0 is 1;
+                       // CANDIDATES, CHOOSE: stretches of positions
     uint32_t from;     // COLUMNS*, PART_SUM: first column of each part; CONV: of the state;
                        // ROPE_TABLE: what positions are less
     uint32_t width;    // COLUMNS*, PART_SUM: columns of each part; CONV: of the state, 0: as x
@@ -175,7 +177,7 @@ typedef struct rg_op_params {
     size_t window;       // ATTENTION*: 0 none
     size_t chunk;   // ATTENTION*: positions that see each other end where a multiple of it begins
     size_t seq_len; // ATTENTION* without a state: tokens of one sequence; 0: all are one
-    uint32_t form;  // ACT_PREP: the rg_act_form
+    uint32_t form;  // ACT_PREP, products of a plan: the rg_act_form
     size_t n_rows;  // TEMPERATURE (positions of a step), EMBED_DW, SELECT_ROWS_DX, DISPATCH
                     // (experts), FOLD: rows of the result; COLUMNS_DX: its width
     rg_router_score score; // ROUTE*

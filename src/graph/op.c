@@ -66,6 +66,14 @@ static bool shape_index(rg_graph *g, const rg_node *node, rg_value *out) {
            input(g, node, 3)->kind == RG_VAL_STATE;
 }
 
+// of each stretch of positions: how many candidates, their ranks, their positions
+static bool shape_candidates(rg_graph *g, const rg_node *node, rg_value *out) {
+    set_matrix(out, input(g, node, 0)->shape[0],
+               node->p.n_part * (1 + 2 * (size_t)node->p.n_top));
+    out->dtype = RG_DTYPE_I32;
+    return true;
+}
+
 static bool shape_choose(rg_graph *g, const rg_node *node, rg_value *out) {
     const rg_op_params *p = &node->p;
     const size_t n_tok = input(g, node, 0)->shape[0];
@@ -613,6 +621,7 @@ static rg_cost cost_attention(const rg_graph *g, const rg_node *node) {
 #define RULES_LAYERNORM_BACK shape_layernorm_back, cost_elementwise, NULL
 #define RULES_INDEX          shape_index,          cost_attention,   NULL
 #define RULES_INDEX_STORE    shape_index_store,    cost_elementwise, NULL
+#define RULES_CANDIDATES     shape_candidates,     cost_attention,   NULL
 #define RULES_CHOOSE         shape_choose,         cost_attention,   NULL
 #define RULES_SCALE_ROWS     shape_scale_rows,     cost_elementwise, rg_back_scale_rows
 #define RULES_SCALE_ROWS_BACK shape_scale_rows_back, cost_elementwise, NULL

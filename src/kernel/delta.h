@@ -1,9 +1,13 @@
-/* The gated delta rule and the short convolution before it: one version, plain C.
+/* The gated delta rule and the short convolution before it. What has one version only, plain C, is
+ * declared as a function; the rest are entries of the table of kernels.
  * Source: Yang et al. 2024, arXiv 2412.06464. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+#define RG_DELTA_ROWS_MAX 256 // of S, and its columns
+#define RG_CONV_ROWS_MAX  16  // that a convolution sees
 
 /** One value head: pointers to its values of the first token, and how far those of the next are. */
 typedef struct rg_delta_head {
@@ -25,9 +29,12 @@ typedef struct rg_delta_head {
 } rg_delta_head;
 
 /**
- * y of all tokens, S going along. Shapes: S [k_dim, v_dim]; y [v_dim] a token, v_stride apart.
+ * y of all tokens, S going along.
+ * Shapes: S [k_dim, v_dim], both at most RG_DELTA_ROWS_MAX; y [v_dim] a token, v_stride apart.
+ * Exact:  sums over the rows of S go from the first to the last, none is fused: the same bits on
+ *         every path, however a prompt is cut.
  */
-void rg_delta_run(const rg_delta_head *h, float *s, float *y);
+typedef void rg_delta_run_fn(const rg_delta_head *h, float *s, float *y);
 
 /** Gradients of one head, laid out as what they are of. */
 typedef struct rg_delta_gradient {
@@ -45,11 +52,11 @@ typedef struct rg_delta_gradient {
 void rg_delta_gradients(const rg_delta_head *h, const rg_delta_gradient *d, size_t stretch,
                         float *kept);
 
-/** Columns [0, n) of a causal convolution and its silu. */
+/** Columns [0, n) of a causal convolution. */
 typedef struct rg_conv_columns {
     size_t n;
     size_t n_tok;
-    size_t kernel;       // rows that it sees, the present one last
+    size_t kernel;       // rows that it sees, the present one last; at most RG_CONV_ROWS_MAX
     const float *x;      // [n_tok] rows, x_stride apart
     size_t x_stride;     // of y as well
     const float *w;      // [n, kernel]
@@ -58,8 +65,9 @@ typedef struct rg_conv_columns {
     const int32_t *positions; // rows before a sequence's first are zeros; NULL: there are none
 } rg_conv_columns;
 
-void rg_conv_run(const rg_conv_columns *c, float *y);
-/** Gradients: dx as x, dw [n, kernel]. */
+/** y = the sums, before their silu. Shapes: y as x. The same bits on every path. */
+typedef void rg_conv_sums_fn(const rg_conv_columns *c, float *y);
+/** Gradients of silu(sums): dx as x, dw [n, kernel]. */
 void rg_conv_gradients(const rg_conv_columns *c, const float *dy, float *dx, float *dw);
 
 /** log of the decay: out[i] = a * softplus(x[i] + dt), a = -exp(a) where is_log. */

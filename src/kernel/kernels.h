@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/cpu.h"
+#include "kernel/delta.h"
 #include "tensor/dtype.h"
 
 /** The form in which a matrix product wants its activations. */
@@ -299,6 +300,8 @@ typedef struct rg_kernels {
     rg_softmax_take_fn *softmax_take;
     rg_softmax_back_fn *softmax_back;
     rg_adamw_fn *adamw;
+    rg_delta_run_fn *delta_run; // delta.h
+    rg_conv_sums_fn *conv_sums;
     rg_gemm_fn *gemm;
     rg_gemm_fn *gemm_bf16; // operands rounded to bf16
 } rg_kernels;

@@ -67,8 +67,9 @@ static double score_of(const float *q, const float *w, const float *k) {
     return sum;
 }
 
-// the last two tokens of n choose n_top positions each
-static void choose(bench *b, size_t n, size_t n_top, rg_cpu cpu, bool is_level) {
+// the last two tokens of n choose n_top positions each; more than one thread: in parts
+static void choose(bench *b, size_t n, size_t n_top, rg_cpu cpu, unsigned n_threads,
+                   bool is_level) {
     enum { N_TOK = 2 };
     float q[N_TOK * HEADS * DIM], k[N_TOK * DIM], w[N_TOK * HEADS];
     rg_error err = {0};
@@ -94,11 +95,11 @@ static void choose(bench *b, size_t n, size_t n_top, rg_cpu cpu, bool is_level) 
                  rg_graph_input(&g, 2, RG_DTYPE_F32, N_TOK, HEADS), rg_graph_state(&g, 0), &p);
     rg_graph_keep(&g, chosen);
     const rg_exec_options options = {
-        .kernels = &kernels, .n_threads = 2, .n_pages_max = b->n_pages, .n_rows_max = 1};
+        .kernels = &kernels, .n_threads = n_threads, .n_pages_max = b->n_pages, .n_rows_max = 1};
     assert_int_equal(rg_exec_new(rg_mem_heap(), &g, &options, &exec, &err), RG_OK);
-    assert_int_equal(rg_pool_new(rg_mem_heap(), 2, &pool, &err), RG_OK);
+    assert_int_equal(rg_pool_new(rg_mem_heap(), n_threads, &pool, &err), RG_OK);
     void *arena = rg_new(rg_mem_heap(), rg_exec_arena_bytes(exec));
-    void *scratch = rg_new(rg_mem_heap(), rg_exec_scratch_bytes(2));
+    void *scratch = rg_new(rg_mem_heap(), rg_exec_scratch_bytes(n_threads));
     const void *inputs[] = {q, k, w};
     const rg_kv_row row = {.n_tok = N_TOK, .pos = n - N_TOK, .pages = b->pages};
     const rg_kv_batch kv = {.layout = &b->layout, .n_rows = 1, .rows = &row};
@@ -146,7 +147,9 @@ static void the_best_positions_are_chosen_on_every_level(void **state) {
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             bench b;
             init(&b, cases[i].n, false);
-            choose(&b, cases[i].n, cases[i].n_top, cpu, false);
+            choose(&b, cases[i].n, cases[i].n_top, cpu, 1, false);
+            choose(&b, cases[i].n, cases[i].n_top, cpu, 2, false);
+            choose(&b, cases[i].n, cases[i].n_top, cpu, 9, false);
             clear(&b);
         }
     }
@@ -156,7 +159,8 @@ static void of_equal_scores_the_first_positions_are_chosen(void **state) {
     (void)state;
     bench b;
     init(&b, N_MOST, true);
-    choose(&b, N_MOST, 100, rg_cpu_detect(), true);
+    choose(&b, N_MOST, 100, rg_cpu_detect(), 1, true);
+    choose(&b, N_MOST, 100, rg_cpu_detect(), 3, true);
     clear(&b);
 }
 

@@ -49,6 +49,30 @@ class Gguf(unittest.TestCase):
         self.assertEqual(raga("run", self.path, "Hello", "-n", "8", "--seed", "1", "--temp", "0.9", "--top-p", "0.95")[1],
                          raga("run", TINY, "Hello", "-n", "8", "--seed", "1")[1])
 
+    def test_latent_attention_keeps_its_latents_alone(self):
+        """The attention of DeepSeek-V2-Lite in its real sizes, 32k tokens: 512 + 64 values of two bytes a layer."""
+        layers, embd, heads, latent, turning, still, ctx = 27, 256, 16, 512, 64, 128, 32768
+        keys = {"block_count": layers, "embedding_length": embd, "feed_forward_length": 64, "attention.head_count": heads,
+                "attention.head_count_kv": 1, "context_length": 163840, "attention.kv_lora_rank": latent,
+                "attention.key_length": latent + turning, "attention.value_length": latent,
+                "attention.key_length_mla": still + turning, "attention.value_length_mla": still,
+                "rope.dimension_count": turning, "leading_dense_block_count": layers}
+        self.pairs = {"general.architecture": (STR, "deepseek2"), "deepseek2.attention.layer_norm_rms_epsilon": (F32, 1e-6),
+                      "deepseek2.rope.freq_base": (F32, 1e4), **{"deepseek2." + key: (U32, v) for key, v in keys.items()}}
+        shapes = {"token_embd": (64, embd), "output_norm": (embd,)}
+        for i in range(layers):
+            shapes.update({f"blk.{i}.{name}": shape for name, shape in {
+                "attn_norm": (embd,), "attn_q": (heads * (still + turning), embd), "attn_kv_a_mqa": (latent + turning, embd),
+                "attn_kv_a_norm": (latent,), "attn_k_b": (heads, latent, still), "attn_v_b": (heads, still, latent),
+                "attn_output": (embd, heads * still), "ffn_norm": (embd,), "ffn_gate": (64, embd), "ffn_up": (64, embd),
+                "ffn_down": (embd, 64)}.items()})
+        write(self.path, self.pairs, {name + ".weight": (shape, None) for name, shape in shapes.items()})
+        code, out, err = raga("show", self.path, "--json", "--ctx", str(ctx))
+        self.assertEqual(code, 0, err)
+        bill, least = json.loads(out)["bill"], ctx * layers * (latent + turning) * 2
+        self.assertLessEqual(least, bill["kv"])
+        self.assertLessEqual(bill["kv"], 1.02 * least)
+
     def test_g20_settings_out_of_range_name_their_key(self):
         for key, kind, bad in (("block_count", U32, 0), ("block_count", U32, 2 ** 32 - 1), ("attention.head_count", U32, 0),
                                ("context_length", U32, 0), ("attention.layer_norm_rms_epsilon", F32, float("nan")),

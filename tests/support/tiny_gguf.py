@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """tests/data/tiny as a GGUF file, and the parts to make broken ones of. usage: tiny_gguf.py OUT"""
 import json
+import math
 import os
 import struct
 import sys
@@ -65,18 +66,26 @@ def metadata():
 
 
 def write(path, pairs, tensors):
-    infos, data = b"", b""
+    """tensors: name -> (shape, bf16 values); values None: zeros, which take no room on disk"""
+    infos, data, size = b"", [], 0
     for name, (shape, raw) in tensors.items():
         kind = 0 if len(shape) == 1 else 30
-        if kind == 0:  # norms are f32 in GGUF
+        if kind == 0 and raw is not None:  # norms are f32 in GGUF
             raw = b"".join(b"\0\0" + raw[i:i + 2] for i in range(0, len(raw), 2))
         infos += text(name) + struct.pack("<I", len(shape)) + b"".join(struct.pack("<Q", d) for d in reversed(shape))
-        infos += struct.pack("<IQ", kind, len(data))
-        data += raw + bytes(-len(raw) % 32)
+        infos += struct.pack("<IQ", kind, size)
+        data.append((size, raw or b""))
+        size += math.prod(shape) * (4 if kind == 0 else 2) if raw is None else len(raw)
+        size += -size % 32
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs))
     head += b"".join(text(k) + struct.pack("<I", kind) + value(kind, v) for k, (kind, v) in pairs.items()) + infos
+    head += bytes(-len(head) % 32)
     with open(path, "wb") as out:
-        out.write(head + bytes(-len(head) % 32) + data)
+        out.write(head)
+        for at, raw in data:
+            out.seek(len(head) + at)
+            out.write(raw)
+        out.truncate(len(head) + size)
 
 
 if __name__ == "__main__":

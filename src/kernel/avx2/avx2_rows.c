@@ -1,5 +1,6 @@
 #include "kernel/avx2/avx2.h"
 #include "kernel/avx2/avx2_exp.h"
+#include "kernel/delta_run.h"
 #include "kernel/rows.h"
 #include "kernel/rows_train.h"
 
@@ -89,6 +90,7 @@ static void fill_q8_blocks(rg_act *act, const float *x, size_t ldx, size_t from,
 void rg_avx2_set_rows(rg_kernels *k) {
     set_rows(k);
     set_train_rows(k);
+    set_delta(k);
     k->act_fill[RG_ACT_Q8] = fill_q8_blocks;
     k->swiglu = swiglu_8;
     k->gelu_tanh = gelu_tanh_8;

@@ -144,18 +144,15 @@ void rg_avx512_int_tile(const rg_int_tile *tile, const rg_int_type *type, size_t
 }
 
 // whether one token is faster row by row than by panels, as measured on Zen 4
-static bool is_row_faster(rg_dtype dtype, size_t k) {
-    if (dtype == RG_DTYPE_Q4_K) {
-        return k <= 2048; // 16 rows are read twice: they must stay in the first cache
-    }
-    return dtype != RG_DTYPE_Q4_0 && dtype != RG_DTYPE_Q5_K;
+static bool is_row_faster(rg_dtype dtype) {
+    return dtype != RG_DTYPE_Q5_K;
 }
 
 #define MATMUL(id, name, gguf, block, bytes)                                                       \
     static void matmul_##id(float *y, size_t ldy, const void *w, size_t w_stride, const rg_act *x, \
                             size_t row, size_t row_end, void *scratch) {                           \
         const rg_int_type *type = &rg_avx512_int_types[RG_DTYPE_##id];                             \
-        if (is_row_faster(RG_DTYPE_##id, x->k) && rg_avx512_one_fits(x)) {                         \
+        if (is_row_faster(RG_DTYPE_##id) && rg_avx512_one_fits(x)) {                         \
             rg_avx512_one(RG_DTYPE_##id, y, w, w_stride, x, row, row_end, scratch);                \
             return;                                                                                \
         }                                                                                          \

@@ -12,7 +12,10 @@
 #define INLINE static inline __attribute__((always_inline))
 
 // how a row is read: through bytes, or straight from the file
-typedef enum row_way { WAY_BYTES, WAY_Q8_0, WAY_Q4_K, WAY_Q6_K } row_way;
+typedef enum row_way { WAY_BYTES, WAY_Q4_0, WAY_Q5_0, WAY_Q8_0, WAY_Q4_K, WAY_Q6_K } row_way;
+
+// Bytes from what is read to what is asked for. The processor looks ahead no further than a page.
+#define AHEAD 8192
 
 // sums, scales and minimums of 16 rows, by group
 typedef struct sheet {
@@ -77,29 +80,71 @@ INLINE __m512i load_q8_0(const uint8_t *p) {
                             _mm512_set1_epi8((char)0x80));
 }
 
-// a whole chunk of Q8_0 straight from the file
-INLINE void dot_q8_0(int32_t *sum, const uint8_t *p, const int8_t *x) {
+// the nibbles of two neighbouring blocks, 16 bytes each
+INLINE __m512i load_nibbles(const uint8_t *a, const uint8_t *b) {
+    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+    const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_broadcastsi128_si256(x)),
+                                            _mm256_broadcastsi128_si256(y), 1);
+    const __m512i shift = _mm512_setr_epi64(0, 0, 4, 4, 0, 0, 4, 4);
+    return rg_masked(_mm512_srlv_epi64(both, shift), 0x0F0F0F0F);
+}
+
+// two neighbouring blocks of Q5_0: the fifth bits of all values are one mask
+INLINE __m512i load_q5_0(const uint8_t *p) {
+    const __m512i v = load_nibbles(p + 6, p + 28);
+    uint32_t fifth[2];
+    memcpy(&fifth[0], p + 2, 4);
+    memcpy(&fifth[1], p + 24, 4);
+    return _mm512_mask_add_epi8(v, fifth[0] | (uint64_t)fifth[1] << 32, v, _mm512_set1_epi8(16));
+}
+
+INLINE size_t block_bytes_of(row_way way) {
+    return way == WAY_Q8_0 ? 34 : way == WAY_Q5_0 ? 22 : 18;
+}
+
+// pairs of blocks of Q8_0, Q5_0 or Q4_0 straight from the file: n values, a multiple of 64
+INLINE void dot_pairs(int32_t *sum, row_way way, const uint8_t *p, const int8_t *x, size_t n) {
     __m512i z[8];
     RG_UNROLL(8)
     for (size_t i = 0; i < 8; i++) {
-        z[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), load_q8_0(p + 68 * i),
-                                   _mm512_loadu_si512(x + 64 * i));
+        z[i] = _mm512_setzero_si512();
+        if (64 * i < n) {
+            const uint8_t *at = p + 2 * i * block_bytes_of(way);
+            const __m512i q = way == WAY_Q8_0   ? load_q8_0(at)
+                              : way == WAY_Q5_0 ? load_q5_0(at)
+                                                : load_nibbles(at + 2, at + 20);
+            z[i] = _mm512_dpbusd_epi32(z[i], q, _mm512_loadu_si512(x + 64 * i));
+        }
     }
     store_sums(sum, z, 32);
 }
 
-// the scales at the head of 16 blocks of Q8_0
-INLINE void heads_q8_0(float *scale, const uint8_t *p) {
-    uint16_t h[16];
-    RG_UNROLL(16)
-    for (int i = 0; i < 16; i++) {
-        memcpy(&h[i], p + 34 * i, sizeof h[i]);
+// words [at, at + 32) of n
+INLINE __m512i load_words(const uint8_t *p, size_t at, size_t n) {
+    const __mmask32 mask = at >= n ? 0 : n - at >= 32 ? ~0u : (1u << (n - at)) - 1;
+    return _mm512_maskz_loadu_epi16(mask, p + 2 * at);
+}
+
+// the scales at the head of n blocks, at most 16: as many at a time as begin within 64 words
+INLINE void heads_f16(float *scale, row_way way, const uint8_t *p, size_t n) {
+    static const int16_t where[][16] = {
+        [WAY_Q4_0] = {0, 9, 18, 27, 36, 45, 54, 63, 0, 9, 18, 27, 36, 45, 54, 63},
+        [WAY_Q5_0] = {0, 11, 22, 33, 44, 55, 0, 11, 22, 33, 44, 55, 0, 11, 22, 33},
+        [WAY_Q8_0] = {0, 17, 34, 51, 0, 17, 34, 51, 0, 17, 34, 51, 0, 17, 34, 51}};
+    const size_t words = block_bytes_of(way) / 2;
+    const size_t share = 63 / words + 1;
+    const __m512i order =
+        _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)where[way]));
+    __m512i v = _mm512_setzero_si512();
+    RG_UNROLL(4)
+    for (size_t i = 0; i < 16; i += share) {
+        const __m512i low = load_words(p, i * words, n * words);
+        const __m512i high = load_words(p, i * words + 32, n * words);
+        const __mmask32 lanes = (((1u << share) - 1) << i) & 0xFFFF;
+        v = _mm512_or_si512(v, _mm512_maskz_permutex2var_epi16(lanes, low, order, high));
     }
-    const __m256i v = _mm256_setr_epi16((short)h[0], (short)h[1], (short)h[2], (short)h[3],
-                                        (short)h[4], (short)h[5], (short)h[6], (short)h[7],
-                                        (short)h[8], (short)h[9], (short)h[10], (short)h[11],
-                                        (short)h[12], (short)h[13], (short)h[14], (short)h[15]);
-    _mm512_storeu_ps(scale, _mm512_cvtph_ps(v));
+    _mm512_storeu_ps(scale, _mm512_cvtph_ps(_mm512_castsi512_si256(v)));
 }
 
 // super-blocks of a chunk of Q4_K, straight from the file
@@ -154,6 +199,9 @@ INLINE void sum_row(const sheet *s, size_t i, const rg_int_type *type, row_way w
         const size_t n = x->k - k < RG_CHUNK ? x->k - k : RG_CHUNK;
         const size_t at = i * s->stride + k / (size_t)group;
         const int8_t *data = (const int8_t *)x->data + k;
+        for (size_t b = 0; b < chunk_bytes; b += 64) {
+            _mm_prefetch((const char *)row + AHEAD + b, _MM_HINT_T1);
+        }
         if (way == WAY_Q4_K || way == WAY_Q6_K) {
             // the scales follow, 16 rows at once
             if (n == RG_CHUNK) {
@@ -165,9 +213,14 @@ INLINE void sum_row(const sheet *s, size_t i, const rg_int_type *type, row_way w
             }
             continue;
         }
-        if (way == WAY_Q8_0 && n == RG_CHUNK) {
-            dot_q8_0(s->sum + at, row, data);
-            heads_q8_0(s->scale + at, row);
+        if (way != WAY_BYTES && n % 64 == 0) {
+            if (n == RG_CHUNK) {
+                dot_pairs(s->sum + at, way, row, data, RG_CHUNK);
+                heads_f16(s->scale + at, way, row, 16);
+            } else {
+                dot_pairs(s->sum + at, way, row, data, n);
+                heads_f16(s->scale + at, way, row, n / 32);
+            }
             continue;
         }
         type->unpack_row(q, s->scale + at, s->min + at, row, n);
@@ -284,7 +337,11 @@ void rg_avx512_one(rg_dtype dtype, float *y, const void *w, size_t w_stride, con
     const rg_int_type *type = &rg_avx512_int_types[dtype];
     const rg_dtype_info *info = rg_dtype_get(dtype);
     const size_t chunk_bytes = RG_CHUNK / info->block * info->block_bytes;
-    if (dtype == RG_DTYPE_Q8_0) {
+    if (dtype == RG_DTYPE_Q4_0) {
+        product(type, WAY_Q4_0, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+    } else if (dtype == RG_DTYPE_Q5_0) {
+        product(type, WAY_Q5_0, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
+    } else if (dtype == RG_DTYPE_Q8_0) {
         product(type, WAY_Q8_0, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);
     } else if (dtype == RG_DTYPE_Q4_K) {
         product(type, WAY_Q4_K, 32, chunk_bytes, y, w, w_stride, x, row, row_end, scratch);

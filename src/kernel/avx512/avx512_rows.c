@@ -1,5 +1,6 @@
 #include "kernel/avx512/avx512.h"
 #include "kernel/avx512/avx512_exp.h"
+#include "kernel/delta_run.h"
 #include "kernel/rows.h"
 #include "kernel/rows_train.h"
 
@@ -92,6 +93,7 @@ static void gelu_tanh_16(float *y, const float *x, size_t n) {
 void rg_avx512_set_rows(rg_kernels *k) {
     set_rows(k);
     set_train_rows(k);
+    set_delta(k);
     k->act_fill[RG_ACT_BF16] = fill_bf16_rows;
     k->act_fill[RG_ACT_Q8] = fill_q8_blocks;
     k->swiglu = swiglu_16;

@@ -1,12 +1,13 @@
-#include "kernel/delta.h"
+#include "kernel/delta_run.h"
+#include "kernel/scalar/scalar.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { DIM_MAX = 256 };
+enum { DIM_MAX = RG_DELTA_ROWS_MAX };
 
-static float sigmoid(float x) {
-    return 1 / (1 + expf(-x));
+void rg_scalar_set_delta(rg_kernels *k) {
+    set_delta(k);
 }
 
 // what each token brings
@@ -29,7 +30,7 @@ static token token_at(const rg_delta_head *h, size_t t) {
                    .v = h->v + t * h->v_stride,
                    .decay = h->decay + t * h->decay_stride,
                    .n_decay = h->n_decay,
-                   .share = sigmoid(h->beta[t * h->gate_stride])};
+                   .share = rg_delta_sigmoid(h->beta[t * h->gate_stride])};
 }
 
 static int is_first(const rg_delta_head *h, size_t t) {
@@ -50,34 +51,18 @@ static void decay_and_read(const rg_delta_head *h, const token *x, float *s, flo
     }
 }
 
-// one token; y NULL: it is not wanted
-static void step(const rg_delta_head *h, const token *x, float *s, float *y) {
+// one token, S alone
+static void step(const rg_delta_head *h, const token *x, float *s) {
     float fresh[DIM_MAX];
     decay_and_read(h, x, s, fresh);
     for (size_t j = 0; j < h->v_dim; j++) {
         fresh[j] = x->share * (x->v[j] - fresh[j]);
-    }
-    if (y != NULL) {
-        memset(y, 0, h->v_dim * sizeof *y);
     }
     for (size_t i = 0; i < h->k_dim; i++) {
         float *row = s + i * h->v_dim;
         for (size_t j = 0; j < h->v_dim; j++) {
             row[j] += x->k[i] * fresh[j];
         }
-        for (size_t j = 0; y != NULL && j < h->v_dim; j++) {
-            y[j] += x->q[i] * row[j];
-        }
-    }
-}
-
-void rg_delta_run(const rg_delta_head *h, float *s, float *y) {
-    for (size_t t = 0; t < h->n_tok; t++) {
-        const token x = token_at(h, t);
-        if (is_first(h, t)) {
-            memset(s, 0, h->k_dim * h->v_dim * sizeof *s);
-        }
-        step(h, &x, s, y + t * h->v_stride);
     }
 }
 
@@ -159,7 +144,7 @@ void rg_delta_gradients(const rg_delta_head *h, const rg_delta_gradient *d, size
         if (is_first(h, t)) {
             memset(inner, 0, n * sizeof *inner);
         }
-        step(h, &x, inner, NULL);
+        step(h, &x, inner);
     }
     memset(ds, 0, n * sizeof *ds);
     for (size_t part = n_stretches; part-- > 0;) {
@@ -175,7 +160,7 @@ void rg_delta_gradients(const rg_delta_head *h, const rg_delta_gradient *d, size
             if (i + 1 < n_here) {
                 const token x = token_at(h, from + i);
                 memcpy(s + n, s, n * sizeof *s);
-                step(h, &x, s + n, NULL);
+                step(h, &x, s + n);
             }
         }
         for (size_t i = n_here; i-- > 0;) {
@@ -197,44 +182,13 @@ void rg_delta_decay_gradient(float dy, float x, float a, float dt, int is_log, d
     const float z = x + dt;
     const double soft = z > 20 ? z : log1p(exp((double)z));
     const double factor = is_log ? -exp((double)a) : a;
-    const double slope = dy * factor * sigmoid(z);
+    const double slope = dy * factor * rg_delta_sigmoid(z);
     *dx += slope;
     *ddt += slope;
     *da += dy * soft * (is_log ? factor : 1);
 }
 
 // ---- convolution ----
-
-// row t - back of x, or what stands for it; NULL: zeros
-static const float *row_before(const rg_conv_columns *c, size_t t, size_t back) {
-    if (c->positions != NULL && back > (size_t)c->positions[t]) {
-        return NULL;
-    }
-    if (back <= t) {
-        return c->x + (t - back) * c->x_stride;
-    }
-    return c->before == NULL ? NULL : c->before + (c->kernel - 1 + t - back) * c->before_stride;
-}
-
-static void mix(const rg_conv_columns *c, size_t t, float *sum) {
-    memset(sum, 0, c->n * sizeof *sum);
-    for (size_t j = 0; j < c->kernel; j++) {
-        const float *row = row_before(c, t, c->kernel - 1 - j);
-        for (size_t i = 0; row != NULL && i < c->n; i++) {
-            sum[i] += c->w[i * c->kernel + j] * row[i];
-        }
-    }
-}
-
-void rg_conv_run(const rg_conv_columns *c, float *y) {
-    for (size_t t = 0; t < c->n_tok; t++) {
-        float *out = y + t * c->x_stride;
-        mix(c, t, out);
-        for (size_t i = 0; i < c->n; i++) {
-            out[i] *= sigmoid(out[i]);
-        }
-    }
-}
 
 void rg_conv_gradients(const rg_conv_columns *c, const float *dy, float *dx, float *dw) {
     memset(dw, 0, c->n * c->kernel * sizeof *dw);
@@ -246,14 +200,14 @@ void rg_conv_gradients(const rg_conv_columns *c, const float *dy, float *dx, flo
         for (size_t i = 0; i < c->n; i++) {
             double z = 0;
             for (size_t j = 0; j < c->kernel; j++) {
-                const float *row = row_before(c, t, c->kernel - 1 - j);
+                const float *row = rg_conv_row(c, t, c->kernel - 1 - j);
                 z += row == NULL ? 0 : (double)c->w[i * c->kernel + j] * row[i];
             }
             const double s = 1 / (1 + exp(-z));
             const double dz = dy[t * c->x_stride + i] * s * (1 + z * (1 - s));
             for (size_t j = 0; j < c->kernel; j++) {
                 const size_t back = c->kernel - 1 - j;
-                const float *row = row_before(c, t, back);
+                const float *row = rg_conv_row(c, t, back);
                 if (row != NULL) {
                     dw[i * c->kernel + j] += (float)(dz * row[i]);
                     dx[(t - back) * c->x_stride + i] += (float)(dz * c->w[i * c->kernel + j]);

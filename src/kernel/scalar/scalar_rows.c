@@ -13,6 +13,7 @@ void rg_kernels_scalar(rg_kernels *k) {
     rg_scalar_set_matmul(k);
     set_rows(k);
     set_train_rows(k);
+    rg_scalar_set_delta(k);
     k->attention = rg_scalar_attention;
     k->gemm = rg_scalar_gemm;
     k->gemm_bf16 = rg_scalar_gemm_bf16;
