@@ -604,9 +604,9 @@ class Pictures(Case):
         self.refuses("does not fit the context", *two, "--ctx", "8")
         self.refuses("does not see", *two, model=os.path.join(GOLDEN, "qwen3"))
 
-    def sees(self, change, weights=None):
+    def sees(self, change, weights=None, case="qwen3-vl"):
         """A model whose vision settings were changed: what `raga show` says of it."""
-        model = self.model("qwen3-vl", lambda c: None, weights)
+        model = self.model(case, lambda c: None, weights)
         path = os.path.join(model, "config.json")
         with open(path, encoding="utf-8") as f:
             config = json.load(f)
@@ -631,6 +631,16 @@ class Pictures(Case):
             sees, warnings = self.sees(lambda v, c: v.__setitem__(key, value))
             self.assertFalse(sees, key)
             self.assertIn("no pictures", warnings)
+            self.assertIn(said, warnings)
+        # settings of another way of seeing: without weights for them, in another order, a table of no places
+        def no_places(tensors):
+            tensors["model.visual.pos_embed.weight"] = (tensors["model.visual.pos_embed.weight"][0], [0, 48], b"")
+        for case, change, weights, said in (
+                ("qwen2.5-vl", lambda v: v.update(deepstack_visual_indexes=[0]), None, "no deepstack_visual_indexes"),
+                ("qwen3-vl", lambda v: v.update(window_size=32), None, "no window_size"),
+                ("qwen3-vl", lambda v: v.pop("num_position_embeddings"), no_places, "must have num_position_embeddings")):
+            sees, warnings = self.sees(lambda v, c: change(v), weights, case)
+            self.assertFalse(sees, said)
             self.assertIn(said, warnings)
         sees, warnings = self.sees(lambda v, c: c.__setitem__("architectures", ["Qwen3ForCausalLM"]))
         self.assertFalse(sees)
