@@ -50,7 +50,8 @@ RAGA_API size_t raga_picture_tokens(const raga_picture *picture);
  * @param out  receives the ids to be evaluated, owned by the caller: raga_free()
  * Errors: RAGA_E_ARG (more pictures than places, or places than pictures), RAGA_E_UNSUPPORTED
  * (pictures, and the model does not see), RAGA_E_LIMIT (they do not fit the context),
- * RAGA_E_MEMORY.
+ * RAGA_E_MEMORY. After the first two the session is as before, after the others it has what the two
+ * have in common.
  */
 RAGA_API raga_status raga_session_continue(raga_session *session, raga_picture *const *pictures,
                                            size_t n_pictures, const int32_t *ids, size_t n,

@@ -140,11 +140,19 @@ static size_t in_common(const raga_session *s, raga_picture *const *pictures, si
     while (same < had && same + 1 < n && old[same] == new[same]) {
         same++;
     }
-    for (size_t k = 0; k < n_pictures; k++) {
-        const rg_sight *sight = pictures[k]->sight;
-        if (at[k] < same && (at[k] + rg_sight_count(sight) > same ||
-                             rg_session_sight(s->session, at[k]) != sight)) {
-            same = at[k];
+    // neither may have a picture there that the other has not
+    for (size_t k = 0;; k++) {
+        size_t old_at = SIZE_MAX, n_left = 0;
+        const rg_sight *shown = rg_session_sight(s->session, k, &old_at, &n_left);
+        const rg_sight *wanted = k < n_pictures ? pictures[k]->sight : NULL;
+        const size_t new_at = k < n_pictures ? at[k] : SIZE_MAX;
+        const size_t first = old_at < new_at ? old_at : new_at;
+        if (first >= same) {
+            break;
+        }
+        if (shown != wanted || old_at != new_at || n_left != rg_sight_count(wanted) ||
+            n_left > same - first) {
+            return first;
         }
     }
     return same;
@@ -160,10 +168,13 @@ static rg_status go_on(raga_session *s, raga_picture *const *pictures, size_t n_
     RG_TRY(make_room(s->model, pictures, n_pictures, ids, n, list, at, err));
     *same = in_common(s, pictures, n_pictures, list, at);
     rg_session_truncate(s->session, *same);
-    for (size_t k = 0; k < n_pictures; k++) {
+    for (size_t k = 0; k < n_pictures && status == RG_OK; k++) {
         if (at[k] >= *same) {
-            RG_TRY(rg_session_show(s->session, pictures[k]->sight, at[k], err));
+            status = rg_session_show(s->session, pictures[k]->sight, at[k], err);
         }
+    }
+    if (status != RG_OK) {
+        rg_session_truncate(s->session, *same); // pictures that were shown already
     }
 
 done:
@@ -184,16 +195,21 @@ raga_status raga_session_continue(raga_session *s, raga_picture *const *pictures
         rg_fail(&err, RG_E_UNSUPPORTED, "this model does not see pictures");
         return api_fail(error, RG_E_UNSUPPORTED, &err);
     }
-    size_t same = rg_session_count(s->session);
+    for (size_t k = 0; k < n_pictures; k++) {
+        if (pictures[k] == NULL) {
+            return api_bad(error, "no picture at one of the places of the list");
+        }
+    }
+    size_t same = 0;
     rg_ids_init(&list, rg_mem_heap());
     rg_status status = go_on(s, pictures, n_pictures, ids, n, &list, &same, &err);
-    const size_t left = rg_ids_count(&list) - same;
+    const size_t left = status == RG_OK ? rg_ids_count(&list) - same : 0;
     int32_t *rest = status == RG_OK ? rg_alloc(rg_mem_heap(), (left + 1) * sizeof *rest) : NULL;
     if (status == RG_OK && rest == NULL) {
+        rg_session_truncate(s->session, same);
         status = rg_fail(&err, RG_E_MEMORY, "no memory for %zu ids", left);
     }
     if (status != RG_OK) {
-        rg_session_truncate(s->session, same); // pictures that were shown already
         rg_ids_clear(&list);
         return api_fail(error, status, &err);
     }

@@ -28,5 +28,6 @@ const float *rg_sight_values(const rg_sight *sight);
  */
 rg_status rg_session_show(rg_session *session, rg_sight *sight, size_t at,
                           rg_error *err) RG_MUST_CHECK;
-/** The picture that begins at this position and is there as a whole, or NULL. Borrowed. */
-const rg_sight *rg_session_sight(const rg_session *session, size_t at);
+/** Picture number i of a session, where it begins, and how many tokens are left of it. NULL: there
+ * are no more. Borrowed. */
+const rg_sight *rg_session_sight(const rg_session *session, size_t i, size_t *at, size_t *n);
