@@ -584,6 +584,27 @@ class Pictures(Case):
         r = raga("run", model, "x", "--image", self.path("noise.png"))
         self.assertIn("preprocessor_config.json is missing", r.stderr)
 
+    def test_what_is_made_of_a_model_that_sees_sees(self):
+        """All weights tuned, or adapters merged: its tower and the settings of its pictures go along."""
+        model, data = self.seeing(), self.path("data.jsonl")
+        with open(data, "w", encoding="utf-8") as f:
+            f.write('{"text": "a robot"}\n' * 4)
+        said = ["--steps", "1", "--batch", "1", "--valid", "0", "--no-record"]
+        self.good("tune", model, data, "-o", self.path("tuned"), "--full", *said)
+        self.good("tune", model, data, "-o", self.path("adapter"), *said)
+        self.good("merge", model, "--adapter", self.path("adapter"), "-o", self.path("merged"))
+        before = read_safetensors(os.path.join(model, "model.safetensors"))
+        for name in ("tuned", "merged"):
+            after = read_safetensors(os.path.join(self.path(name), "model.safetensors"))
+            for tensor, value in before.items():
+                self.assertIn(tensor, after)
+                if tensor.startswith("model.visual."):
+                    self.assertEqual(after[tensor], value)
+            self.good("run", self.path(name), "x", "--image", self.path("noise.png"), "-n", "1")
+        # a GGUF has no place for it yet, which is said
+        report = json.loads(self.good("quantize", model, "q8_0", "-o", self.path("words.gguf"), "--json").stdout)
+        self.assertIn("that sees is not written", report["notes"])
+
     def refuses(self, said, *words, model=os.path.join(GOLDEN, "qwen3-vl"), ids="1,319,2"):
         r = raga("logits", model, "--ids", ids, "-o", self.path("logits.f32"), *words)
         self.assertEqual(r.returncode, 1, r.stdout + r.stderr)
