@@ -29,7 +29,8 @@ RAGA_API raga_status raga_picture_of_patches(raga_model *model, const float *pat
  * Look at a picture: a JPEG or PNG, brought to a size and cut as the model's own settings say
  * (preprocessor_config.json beside its weights).
  * @param file        the whole file
- * @param max_tokens  make it smaller where it would become more; 0: only as the settings say
+ * @param max_tokens  make it smaller where it would become more; 0: only as the settings say.
+ *                    Where they forbid to resize, it stays as it is
  * @param out         as above
  * Errors: RAGA_E_UNSUPPORTED (the model does not see; another format, named), RAGA_E_FORMAT (a
  * damaged file, or settings), RAGA_E_NOT_FOUND (no settings), RAGA_E_LIMIT, RAGA_E_MEMORY.

@@ -46,6 +46,30 @@ raga_status raga_picture_of_patches(raga_model *m, const float *patches, size_t 
     return api_fail(error, look(m, patches, grid, out, &err), &err);
 }
 
+// The area that makes a picture no more than n tokens: less than theirs where a side is of one cell
+// already, or where a small picture is rounded up.
+static rg_status bound(rg_picture_settings *s, const rg_picture *picture, size_t n, rg_error *err) {
+    const uint32_t side = s->patch * s->merge;
+    const uint64_t cell = (uint64_t)side * side;
+    uint64_t n_cells = 0;
+    s->max_pixels = n < s->max_pixels / cell ? n * cell : s->max_pixels;
+    do {
+        uint32_t height = 0, width = 0;
+        s->min_pixels = s->min_pixels < s->max_pixels ? s->min_pixels : s->max_pixels;
+        const rg_status status = rg_picture_fit(picture->height, picture->width, side,
+                                                s->min_pixels, s->max_pixels, &height, &width, err);
+        if (status != RG_OK) {
+            return status;
+        }
+        n_cells = (uint64_t)height * width / cell;
+        if (n_cells > n) {
+            s->max_pixels = s->max_pixels * n / n_cells;
+            s->max_pixels = s->max_pixels == 0 ? 1 : s->max_pixels;
+        }
+    } while (n_cells > n);
+    return RG_OK;
+}
+
 raga_status raga_picture_read(raga_model *m, const void *file, size_t size, size_t max_tokens,
                               raga_picture **out, raga_error *error) {
     rg_error err = {0};
@@ -61,14 +85,10 @@ raga_status raga_picture_read(raga_model *m, const void *file, size_t size, size
         return api_fail(error, RG_E_UNSUPPORTED, &err);
     }
     RG_TRY(api_picture_settings(m, &settings, &err));
-    const uint64_t cell =
-        (uint64_t)settings.patch * settings.merge * settings.patch * settings.merge;
-    if (max_tokens != 0 && max_tokens < settings.max_pixels / cell) {
-        settings.max_pixels = max_tokens * cell;
-        settings.min_pixels =
-            settings.min_pixels < settings.max_pixels ? settings.min_pixels : settings.max_pixels;
-    }
     RG_TRY(rg_picture_read(rg_mem_heap(), (rg_bytes){file, size}, &picture, &err));
+    if (max_tokens != 0 && settings.is_resized) {
+        RG_TRY(bound(&settings, &picture, max_tokens, &err));
+    }
     RG_TRY(rg_patches_make(rg_mem_heap(), &picture, &settings, &patches, &err));
     const uint32_t grid[3] = {patches.grid_t, patches.grid_h, patches.grid_w};
     status = look(m, patches.values, grid, out, &err);

@@ -487,6 +487,13 @@ class Pictures(Case):
     SETTINGS = {"patch_size": 8, "temporal_patch_size": 2, "merge_size": 2, "min_pixels": 256, "max_pixels": 1 << 20,
                 "image_mean": [0.5, 0.25, 0.5], "image_std": [0.5, 0.5, 0.25]}
 
+    def png(self, name, lines):
+        def chunk(kind, data):
+            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        with open(self.path(name), "wb") as f:
+            f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", len(lines[0]) // 3, len(lines), 8, 2, 0, 0, 0))
+                    + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + line for line in lines))) + chunk(b"IEND", b""))
+
     def seeing(self, **changes):
         """qwen3-vl with settings for its pictures, and a picture of noise, 48 rows of 64, as PNG and as patches."""
         model = self.model("qwen3-vl", lambda c: None)
@@ -504,12 +511,7 @@ class Pictures(Case):
             seed = seed * 1103515245 + 12345 & 0x7FFFFFFF
             pixels.append(seed >> 16 & 255)
 
-        def chunk(kind, data):
-            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        lines = b"".join(b"\0" + bytes(pixels[r * columns * 3:(r + 1) * columns * 3]) for r in range(rows))
-        with open(self.path("noise.png"), "wb") as f:
-            f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0))
-                    + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
+        self.png("noise.png", [bytes(pixels[r * columns * 3:(r + 1) * columns * 3]) for r in range(rows)])
         patches = array.array("f")
         for cell in range(12):
             for inside in range(4):
@@ -541,6 +543,11 @@ class Pictures(Case):
         words = json.loads(self.good(*said[:3], *said[5:]).stdout)
         self.assertEqual(large["prompt_tokens"], words["prompt_tokens"] + 2 * 14)
         self.assertEqual(small["prompt_tokens"], words["prompt_tokens"] + 2 + 4)  # of 3 x 4 cells, 2 x 2
+        # however long and narrow it is, and however small
+        for rows, columns in ((16, 1600), (1600, 16), (3, 5)):
+            self.png("other.png", [bytes(3 * columns)] * rows)
+            other = json.loads(self.good(*said[:3], "--image", self.path("other.png"), *said[5:], "--image-tokens", "4").stdout)
+            self.assertLessEqual(other["prompt_tokens"], words["prompt_tokens"] + 2 + 4, (rows, columns))
         # what a person writes never stands for a picture
         r = raga("run", model, "<|end|>", "--image", self.path("noise.png"), "-n", "1", "--json")
         self.assertEqual(r.returncode, 0, r.stderr)
