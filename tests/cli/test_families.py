@@ -612,6 +612,11 @@ class Pictures(Case):
         report = json.loads(self.good("quantize", model, "q8_0", "-o", self.path("words.gguf"), "--json").stdout)
         self.assertIn("that sees is not written", report["notes"])
 
+    def test_reference_logits_of_pictures_are_checked_with_them(self):
+        for case in ("qwen2.5-vl", "qwen3-vl"):
+            said = self.good("verify", os.path.join(GOLDEN, case)).stdout
+            self.assertRegex(said, "ok +reference logits")
+
     def refuses(self, said, *words, model=os.path.join(GOLDEN, "qwen3-vl"), ids="1,319,2"):
         r = raga("logits", model, "--ids", ids, "-o", self.path("logits.f32"), *words)
         self.assertEqual(r.returncode, 1, r.stdout + r.stderr)
