@@ -6,7 +6,8 @@
 typedef struct rg_sight rg_sight;
 
 /**
- * Look at a picture: run the engine's tower on its patches.
+ * Look at a picture: run the engine's tower on its patches. What that takes is beside the bill,
+ * compared with what is free and given back; the hidden values stay with the sight.
  * @param patches  f32 [grid[0] * grid[1] * grid[2]][n_pixel], in the order of model/tower.h
  * @param grid     frames, rows and columns of patches
  * @param out      owned by the caller: rg_sight_free(), before the engine is freed
