@@ -116,7 +116,7 @@ typedef struct raga_tensor_facts {
     const char *name;  // borrowed
     const char *dtype; // "Q4_K"
     uint32_t n_dims;
-    uint64_t shape[4]; // slowest first
+    uint64_t shape[5]; // slowest first
     uint64_t bytes;
 } raga_tensor_facts;
 

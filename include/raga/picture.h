@@ -29,7 +29,8 @@ RAGA_API raga_status raga_picture_of_patches(raga_model *model, const float *pat
  * Look at a picture: a JPEG or PNG, brought to a size and cut as the model's own settings say
  * (preprocessor_config.json beside its weights).
  * @param file        the whole file
- * @param max_tokens  make it smaller where it would become more; 0: only as the settings say
+ * @param max_tokens  make it smaller where it would become more; 0: only as the settings say.
+ *                    Where they forbid to resize, it stays as it is
  * @param out         as above
  * Errors: RAGA_E_UNSUPPORTED (the model does not see; another format, named), RAGA_E_FORMAT (a
  * damaged file, or settings), RAGA_E_NOT_FOUND (no settings), RAGA_E_LIMIT, RAGA_E_MEMORY.
@@ -50,7 +51,8 @@ RAGA_API size_t raga_picture_tokens(const raga_picture *picture);
  * @param out  receives the ids to be evaluated, owned by the caller: raga_free()
  * Errors: RAGA_E_ARG (more pictures than places, or places than pictures), RAGA_E_UNSUPPORTED
  * (pictures, and the model does not see), RAGA_E_LIMIT (they do not fit the context),
- * RAGA_E_MEMORY.
+ * RAGA_E_MEMORY. After the first two the session is as before, after the others it has what the two
+ * have in common.
  */
 RAGA_API raga_status raga_session_continue(raga_session *session, raga_picture *const *pictures,
                                            size_t n_pictures, const int32_t *ids, size_t n,

@@ -68,6 +68,7 @@ void raga_container_tensor(const raga_container *c, size_t i, raga_tensor_facts 
     facts->dtype = rg_dtype_get(t->dtype)->name;
     facts->n_dims = t->n_dims;
     facts->bytes = t->bytes;
+    _Static_assert(sizeof facts->shape / sizeof *facts->shape == RG_DIMS_MAX, "room for all");
     for (uint32_t d = 0; d < RG_DIMS_MAX; d++) {
         facts->shape[d] = d < t->n_dims ? t->shape[d] : 0;
     }

@@ -46,6 +46,30 @@ raga_status raga_picture_of_patches(raga_model *m, const float *patches, size_t 
     return api_fail(error, look(m, patches, grid, out, &err), &err);
 }
 
+// The area that makes a picture no more than n tokens: less than theirs where a side is of one cell
+// already, or where a small picture is rounded up.
+static rg_status bound(rg_picture_settings *s, const rg_picture *picture, size_t n, rg_error *err) {
+    const uint32_t side = s->patch * s->merge;
+    const uint64_t cell = (uint64_t)side * side;
+    uint64_t n_cells = 0;
+    s->max_pixels = n < s->max_pixels / cell ? n * cell : s->max_pixels;
+    do {
+        uint32_t height = 0, width = 0;
+        s->min_pixels = s->min_pixels < s->max_pixels ? s->min_pixels : s->max_pixels;
+        const rg_status status = rg_picture_fit(picture->height, picture->width, side,
+                                                s->min_pixels, s->max_pixels, &height, &width, err);
+        if (status != RG_OK) {
+            return status;
+        }
+        n_cells = (uint64_t)height * width / cell;
+        if (n_cells > n) {
+            s->max_pixels = s->max_pixels * n / n_cells;
+            s->max_pixels = s->max_pixels == 0 ? 1 : s->max_pixels;
+        }
+    } while (n_cells > n);
+    return RG_OK;
+}
+
 raga_status raga_picture_read(raga_model *m, const void *file, size_t size, size_t max_tokens,
                               raga_picture **out, raga_error *error) {
     rg_error err = {0};
@@ -61,14 +85,10 @@ raga_status raga_picture_read(raga_model *m, const void *file, size_t size, size
         return api_fail(error, RG_E_UNSUPPORTED, &err);
     }
     RG_TRY(api_picture_settings(m, &settings, &err));
-    const uint64_t cell =
-        (uint64_t)settings.patch * settings.merge * settings.patch * settings.merge;
-    if (max_tokens != 0 && max_tokens < settings.max_pixels / cell) {
-        settings.max_pixels = max_tokens * cell;
-        settings.min_pixels =
-            settings.min_pixels < settings.max_pixels ? settings.min_pixels : settings.max_pixels;
-    }
     RG_TRY(rg_picture_read(rg_mem_heap(), (rg_bytes){file, size}, &picture, &err));
+    if (max_tokens != 0 && settings.is_resized) {
+        RG_TRY(bound(&settings, &picture, max_tokens, &err));
+    }
     RG_TRY(rg_patches_make(rg_mem_heap(), &picture, &settings, &patches, &err));
     const uint32_t grid[3] = {patches.grid_t, patches.grid_h, patches.grid_w};
     status = look(m, patches.values, grid, out, &err);
@@ -140,11 +160,19 @@ static size_t in_common(const raga_session *s, raga_picture *const *pictures, si
     while (same < had && same + 1 < n && old[same] == new[same]) {
         same++;
     }
-    for (size_t k = 0; k < n_pictures; k++) {
-        const rg_sight *sight = pictures[k]->sight;
-        if (at[k] < same && (at[k] + rg_sight_count(sight) > same ||
-                             rg_session_sight(s->session, at[k]) != sight)) {
-            same = at[k];
+    // neither may have a picture there that the other has not
+    for (size_t k = 0;; k++) {
+        size_t old_at = SIZE_MAX, n_left = 0;
+        const rg_sight *shown = rg_session_sight(s->session, k, &old_at, &n_left);
+        const rg_sight *wanted = k < n_pictures ? pictures[k]->sight : NULL;
+        const size_t new_at = k < n_pictures ? at[k] : SIZE_MAX;
+        const size_t first = old_at < new_at ? old_at : new_at;
+        if (first >= same) {
+            break;
+        }
+        if (shown != wanted || old_at != new_at || n_left != rg_sight_count(wanted) ||
+            n_left > same - first) {
+            return first;
         }
     }
     return same;
@@ -160,10 +188,13 @@ static rg_status go_on(raga_session *s, raga_picture *const *pictures, size_t n_
     RG_TRY(make_room(s->model, pictures, n_pictures, ids, n, list, at, err));
     *same = in_common(s, pictures, n_pictures, list, at);
     rg_session_truncate(s->session, *same);
-    for (size_t k = 0; k < n_pictures; k++) {
+    for (size_t k = 0; k < n_pictures && status == RG_OK; k++) {
         if (at[k] >= *same) {
-            RG_TRY(rg_session_show(s->session, pictures[k]->sight, at[k], err));
+            status = rg_session_show(s->session, pictures[k]->sight, at[k], err);
         }
+    }
+    if (status != RG_OK) {
+        rg_session_truncate(s->session, *same); // pictures that were shown already
     }
 
 done:
@@ -184,16 +215,21 @@ raga_status raga_session_continue(raga_session *s, raga_picture *const *pictures
         rg_fail(&err, RG_E_UNSUPPORTED, "this model does not see pictures");
         return api_fail(error, RG_E_UNSUPPORTED, &err);
     }
-    size_t same = rg_session_count(s->session);
+    for (size_t k = 0; k < n_pictures; k++) {
+        if (pictures[k] == NULL) {
+            return api_bad(error, "no picture at one of the places of the list");
+        }
+    }
+    size_t same = 0;
     rg_ids_init(&list, rg_mem_heap());
     rg_status status = go_on(s, pictures, n_pictures, ids, n, &list, &same, &err);
-    const size_t left = rg_ids_count(&list) - same;
+    const size_t left = status == RG_OK ? rg_ids_count(&list) - same : 0;
     int32_t *rest = status == RG_OK ? rg_alloc(rg_mem_heap(), (left + 1) * sizeof *rest) : NULL;
     if (status == RG_OK && rest == NULL) {
+        rg_session_truncate(s->session, same);
         status = rg_fail(&err, RG_E_MEMORY, "no memory for %zu ids", left);
     }
     if (status != RG_OK) {
-        rg_session_truncate(s->session, same); // pictures that were shown already
         rg_ids_clear(&list);
         return api_fail(error, status, &err);
     }

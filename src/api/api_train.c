@@ -108,6 +108,7 @@ static rg_status open_facts(const char *path, raga_model **model, rg_error *err)
 static rg_run_parts parts_of(const raga_model *m, rg_cpu cpu, unsigned n_threads) {
     return (rg_run_parts){.model = m->model,
                           .kind = rg_source_get_kind(m->source),
+                          .source = m->source,
                           .tokenizer = m->tokenizer.tokenizer,
                           .chat = m->chat,
                           .cpu = cpu,

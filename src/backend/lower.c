@@ -129,6 +129,9 @@ rg_status rg_exec_lower(rg_exec *exec, const rg_graph *g, rg_error *err) {
         for (size_t k = 0; k < node->n_in; k++) {
             in[k] = bring(&l, node->in[k]);
         }
+        if (exec->g.error.status != RG_OK) {
+            break; // without memory for an input there is none to look at
+        }
         if (node->op == RG_OP_LINEAR || node->op == RG_OP_EXPERTS) {
             lower_product(&l, node, in);
         } else if (node->op == RG_OP_HEADS) {

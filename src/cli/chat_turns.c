@@ -5,15 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-// what a picture is in a message; quotes within texts are escaped, so no text holds it
-static const char picture[] = "{\"type\":\"image\"}";
+// what a picture is in a message
+static const char picture[] = "{\"type\":\"image\"},";
+// what stands before the pictures of one, which begins a line as every message does: texts have no
+// line breaks as they are kept, and calls, which may hold anything else, none either
+static const char before_pictures[] = "{\"role\":\"user\",\"content\":[";
 
 static size_t count_pictures(const char *messages, size_t size) {
+    const char *end = messages + size;
     size_t n = 0;
-    for (const char *at = messages;
-         (at = memmem(at, size - (size_t)(at - messages), picture, sizeof picture - 1)) != NULL;
-         at++) {
-        n++;
+    for (const char *line = messages; line < end;) {
+        const char *next = memchr(line, '\n', (size_t)(end - line));
+        const char *at = line + sizeof before_pictures - 1;
+        if (strncmp(line, before_pictures, sizeof before_pictures - 1) == 0) {
+            for (; strncmp(at, picture, sizeof picture - 1) == 0; at += sizeof picture - 1) {
+                n++;
+            }
+        }
+        line = next == NULL ? end : next + 1;
     }
     return n;
 }
@@ -48,7 +57,7 @@ bool cli_chat_add_calls(cli_chat *chat, const char *role, const char *text, size
     const size_t n_pictures = strcmp(role, "user") == 0 ? chat->n_waiting : 0;
     fputs(n_pictures == 0 ? "" : "[", out);
     for (size_t i = 0; i < n_pictures; i++) {
-        fprintf(out, "%s,", picture);
+        fputs(picture, out);
     }
     fputs(n_pictures == 0 ? "" : "{\"type\":\"text\",\"text\":", out);
     cli_json_text(out, text, size);

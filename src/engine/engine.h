@@ -52,7 +52,8 @@ typedef struct rg_bill {
     size_t kv;
     size_t activations;
     size_t scratch;
-    size_t pictures; // to see: weights of the tower, and hidden values on their way to a step
+    size_t pictures; // to see: weights of the tower, and hidden values on their way to a step; not
+                     // what looking at one takes (sight.h), which depends on its size
     size_t total;
     size_t budget;
 } rg_bill;

@@ -262,7 +262,7 @@ rg_status rg_session_restore(rg_session *session, const char *path, rg_error *er
         return status;
     }
     pthread_mutex_lock(&session->engine->lock);
-    if (session->n != 0 || session->n_shown != 0) {
+    if (session->n_held != 0 || session->n_shown != 0) {
         status = rg_fail(err, RG_E_STATE, "a session is restored into an empty one");
         goto done;
     }

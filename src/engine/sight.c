@@ -166,14 +166,13 @@ rg_status rg_session_show(rg_session *session, rg_sight *sight, size_t at, rg_er
     return status;
 }
 
-const rg_sight *rg_session_sight(const rg_session *session, size_t at) {
-    for (size_t i = 0; i < session->n_shown; i++) {
-        const rg_shown *shown = &session->shown[i];
-        if (shown->at == at) {
-            return shown->n == shown->sight->n ? shown->sight : NULL;
-        }
+const rg_sight *rg_session_sight(const rg_session *session, size_t i, size_t *at, size_t *n) {
+    if (i >= session->n_shown) {
+        return NULL;
     }
-    return NULL;
+    *at = session->shown[i].at;
+    *n = session->shown[i].n;
+    return session->shown[i].sight;
 }
 
 void rg_session_clip_sights(rg_session *session, size_t n) {

@@ -6,7 +6,8 @@
 typedef struct rg_sight rg_sight;
 
 /**
- * Look at a picture: run the engine's tower on its patches.
+ * Look at a picture: run the engine's tower on its patches. What that takes is beside the bill,
+ * compared with what is free and given back; the hidden values stay with the sight.
  * @param patches  f32 [grid[0] * grid[1] * grid[2]][n_pixel], in the order of model/tower.h
  * @param grid     frames, rows and columns of patches
  * @param out      owned by the caller: rg_sight_free(), before the engine is freed
@@ -28,5 +29,6 @@ const float *rg_sight_values(const rg_sight *sight);
  */
 rg_status rg_session_show(rg_session *session, rg_sight *sight, size_t at,
                           rg_error *err) RG_MUST_CHECK;
-/** The picture that begins at this position and is there as a whole, or NULL. Borrowed. */
-const rg_sight *rg_session_sight(const rg_session *session, size_t at);
+/** Picture number i of a session, where it begins, and how many tokens are left of it. NULL: there
+ * are no more. Borrowed. */
+const rg_sight *rg_session_sight(const rg_session *session, size_t i, size_t *at, size_t *n);

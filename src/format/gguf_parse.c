@@ -200,13 +200,14 @@ static rg_status find_type(parser *p, uint32_t id, rg_tensor *t) {
 // dimensions come contiguous one first; ours come slowest first
 static rg_status read_shape(parser *p, rg_tensor *t) {
     uint32_t n_dims = 0;
-    uint64_t ne[RG_DIMS_MAX];
+    enum { GGUF_DIMS = 4 }; // GGML_MAX_DIMS
+    uint64_t ne[GGUF_DIMS];
     if (!rg_cursor_u32(&p->cursor, &n_dims)) {
         return truncated(p, "a tensor info");
     }
-    if (n_dims < 1 || n_dims > RG_DIMS_MAX) {
+    if (n_dims < 1 || n_dims > GGUF_DIMS) {
         return rg_fail(p->err, RG_E_FORMAT, "tensor %.*s has %u dimensions, valid are 1 to %d",
-                       RG_FMT(t->name), n_dims, RG_DIMS_MAX);
+                       RG_FMT(t->name), n_dims, GGUF_DIMS);
     }
     t->n_dims = n_dims;
     for (uint32_t d = 0; d < n_dims; d++) {

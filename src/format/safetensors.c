@@ -71,8 +71,7 @@ static rg_status read_size(const rg_json *json, rg_str name, const char *field, 
     return RG_OK;
 }
 
-// dimensions beyond those that a tensor has here are folded into its last: a patch embedding is
-// [rows, channels, frames, height, width]
+// dimensions beyond those that a tensor has here are folded into its last
 static rg_status read_shape(const rg_json *shape, rg_tensor *t, size_t *count, rg_error *err) {
     if (shape == NULL || shape->kind != RG_JSON_ARRAY || shape->n > SHAPE_MAX) {
         return rg_fail(err, RG_E_FORMAT,

@@ -1,6 +1,7 @@
 /* Which tensors a quantized file gets, and of which types. */
 #include "lab/quant_internal.h"
 #include "model/rope.h"
+#include "model/tower.h"
 
 #include <stdio.h>
 
@@ -83,6 +84,10 @@ static rg_status list_weights(rg_quant_plan *plan, rg_error *err) {
         goto done;
     }
     rg_buf_str(&plan->report->notes, rg_buf_view(&m->warnings));
+    if (rg_tower_is_there(plan->source)) {
+        rg_buf_str(&plan->report->notes,
+                   RG_STR("the part of the model that sees is not written: words are\n"));
+    }
     RG_TRY(reserve(plan, m->n_weights + 1, err));
     // what exists once, then layer by layer
     for (uint32_t layer = 0; layer <= m->h.n_layer; layer++) {

@@ -215,24 +215,22 @@ rg_val rg_build_mix(rg_build *b, uint32_t layer, rg_val x) {
 }
 
 // the embedding, in which tokens of pictures have what their tower gave
-static rg_val embed_all(rg_build *b, rg_val ids, rg_val embed, rg_val pictures) {
+static rg_val embed_all(rg_build *b, rg_val ids, rg_val embed, rg_val pictures, size_t n_tok) {
     const rg_val x = rg_embed(b->g, ids, embed);
     if (pictures == RG_VAL_NONE) {
         return x;
     }
-    const rg_val words =
-        rg_graph_input(b->g, RG_INPUT_WORDS, RG_DTYPE_F32, b->g->values[ids].shape[0], 1);
+    const rg_val words = rg_graph_input(b->g, RG_INPUT_WORDS, RG_DTYPE_F32, n_tok, 1);
     return rg_add(b->g, rg_scale_rows(b->g, x, words),
                   rg_columns(b->g, pictures, 1, 0, b->model->h.n_embd));
 }
 
-static rg_val rope_table(rg_build *b, rg_val pictures) {
+static rg_val rope_table(rg_build *b, rg_val pictures, size_t n_tok) {
     const rg_rope_params *r = &b->model->h.rope;
     const rg_val freqs = rg_build_weight(b, RG_ROLE_INV_FREQ, 0);
     if (pictures == RG_VAL_NONE) {
         return rg_rope_table(b->g, b->positions, freqs, rg_rope_attn_factor(r));
     }
-    const size_t n_tok = b->g->values[b->positions].shape[0];
     const rg_val axes = rg_graph_input(b->g, RG_INPUT_AXES, RG_DTYPE_I32, n_tok, 3);
     return rg_rope_axes_table(b->g, axes, freqs, rg_rope_attn_factor(r), r->sections,
                               r->is_interleaved);
@@ -280,7 +278,7 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
     const rg_val pictures =
         levels == 0 ? RG_VAL_NONE
                     : rg_graph_input(g, RG_INPUT_PICTURES, RG_DTYPE_F32, n_tok, levels * n_embd);
-    b.rope_table = rope_table(&b, pictures);
+    b.rope_table = rope_table(&b, pictures, n_tok);
     b.ids = ids;
     const rg_val compressed_freq = rg_build_weight(&b, RG_ROLE_INV_FREQ_COMPRESSED, 0);
     b.compressed_table = compressed_freq == RG_VAL_NONE
@@ -291,7 +289,7 @@ rg_outputs rg_model_graph(const rg_model *model, rg_graph *g, rg_purpose purpose
                         ? rg_temperature(g, positions, model->h.temper_scale, model->h.temper_every)
                         : RG_VAL_NONE;
 
-    rg_val x = rg_build_streams(&b, embed_all(&b, ids, embed, pictures));
+    rg_val x = rg_build_streams(&b, embed_all(&b, ids, embed, pictures, n_tok));
     for (uint32_t layer = 0; layer < model->h.n_layer; layer++) {
         rg_graph_mark(g);
         const rg_val beside = layer + 1 < levels

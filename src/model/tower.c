@@ -32,6 +32,29 @@ static rg_status read_layers(const rg_source *source, const char *key, uint32_t 
     return RG_OK;
 }
 
+static bool has_role(const rg_arch *arch, rg_role role) {
+    bool is_there = false;
+    for (size_t i = 0; i < arch->n_weights && !is_there; i++) {
+        is_there = arch->weights[i].role == role;
+    }
+    return is_there;
+}
+
+// settings that belong to another way of seeing
+static rg_status check_kind(const rg_arch *arch, const rg_sight_params *s, rg_error *err) {
+    const char *wrong = NULL;
+    if (s->n_deep != 0 && !has_role(arch, RG_ROLE_DEEP_NORM)) {
+        wrong = "no deepstack_visual_indexes";
+    } else if (s->n_places == 0 && has_role(arch, RG_ROLE_PLACES)) {
+        wrong = "num_position_embeddings";
+    } else if (s->window != 0 && has_role(arch, RG_ROLE_PLACES)) {
+        wrong = "no window_size"; // values for layers of words would be in the windows' order
+    }
+    return wrong == NULL
+               ? RG_OK
+               : rg_fail(err, RG_E_FORMAT, "vision_config of a %s must have %s", arch->name, wrong);
+}
+
 static rg_status check_numbers(const rg_hparams *h, const rg_hparams *words, rg_error *err) {
     const rg_sight_params *s = &h->sight;
     const uint32_t side = (uint32_t)sqrt(s->n_places);
@@ -89,7 +112,8 @@ static rg_status read_numbers(const rg_source *source, const rg_arch *arch, cons
     // half of a head's frequencies turn by the row, half by the column; both begin at 1
     h->rope = (rg_rope_params){
         .base = 10000, .n_rot = h->head_dim, .sections = {h->head_dim / 4, h->head_dim / 4}};
-    status = check_numbers(h, words, err);
+    RG_TRY(check_numbers(h, words, err));
+    status = check_kind(arch, s, err);
 
 done:
     return status;
@@ -169,8 +193,7 @@ static rg_val normalize(rg_build *b, uint32_t layer, rg_val x, rg_role role, rg_
 }
 
 // the table of places is of another size than the picture: what is between its rows is weighed
-static rg_val add_places(rg_build *b, rg_val x, rg_val places) {
-    const size_t n = b->g->values[x].shape[0];
+static rg_val add_places(rg_build *b, rg_val x, rg_val places, size_t n) {
     for (uint32_t i = 0; i < 4; i++) {
         const rg_val rows = rg_graph_input(b->g, RG_TOWER_CORNERS + i, RG_DTYPE_I32, n, 0);
         const rg_val share = rg_graph_input(b->g, RG_TOWER_SHARES + i, RG_DTYPE_F32, n, 1);
@@ -208,20 +231,16 @@ static rg_val feed(rg_build *b, uint32_t layer, rg_val x) {
 }
 
 // the patches of a cell become one token of the words
-static rg_val merge(rg_build *b, rg_val x, rg_val back) {
-    const size_t n =
-        b->g->values[x].shape[0] / ((size_t)b->model->h.sight.merge * b->model->h.sight.merge);
+static rg_val merge(rg_build *b, rg_val x, size_t n_cells, rg_val back) {
     x = normalize(b, 0, x, RG_ROLE_MERGE_NORM, RG_ROLE_MERGE_NORM_BIAS);
-    x = rg_build_linear(b, 0, rg_fold(b->g, x, n), RG_ROLE_MERGE_UP, RG_ROLE_MERGE_UP_BIAS);
+    x = rg_build_linear(b, 0, rg_fold(b->g, x, n_cells), RG_ROLE_MERGE_UP, RG_ROLE_MERGE_UP_BIAS);
     x = rg_build_linear(b, 0, rg_gelu(b->g, x, false), RG_ROLE_MERGE_DOWN, RG_ROLE_MERGE_DOWN_BIAS);
     return back == RG_VAL_NONE ? x : rg_select_rows(b->g, x, back);
 }
 
 // the same of an earlier layer, normalized once the patches are one
-static rg_val merge_deep(rg_build *b, uint32_t k, rg_val x) {
-    const size_t n =
-        b->g->values[x].shape[0] / ((size_t)b->model->h.sight.merge * b->model->h.sight.merge);
-    x = normalize(b, k, rg_fold(b->g, x, n), RG_ROLE_DEEP_NORM, RG_ROLE_DEEP_NORM_BIAS);
+static rg_val merge_deep(rg_build *b, uint32_t k, rg_val x, size_t n_cells) {
+    x = normalize(b, k, rg_fold(b->g, x, n_cells), RG_ROLE_DEEP_NORM, RG_ROLE_DEEP_NORM_BIAS);
     x = rg_build_linear(b, k, x, RG_ROLE_DEEP_UP, RG_ROLE_DEEP_UP_BIAS);
     return rg_build_linear(b, k, rg_gelu(b->g, x, false), RG_ROLE_DEEP_DOWN,
                            RG_ROLE_DEEP_DOWN_BIAS);
@@ -234,15 +253,15 @@ rg_val rg_tower_graph(const rg_model *tower, rg_graph *g, size_t n_patches) {
     const rg_val axes = rg_graph_input(g, RG_TOWER_AXES, RG_DTYPE_I32, n_patches, 2);
     const rg_val frames = rg_graph_input(g, RG_TOWER_FRAMES, RG_DTYPE_I32, n_patches, 0);
     const rg_val places = rg_build_weight(&b, RG_ROLE_PLACES, 0);
+    const size_t n_cells = n_patches / ((size_t)s->merge * s->merge);
     rg_val windows = RG_VAL_NONE, back = RG_VAL_NONE;
     rg_val x = rg_graph_input(g, RG_TOWER_PATCHES, RG_DTYPE_F32, n_patches, s->n_pixel);
     x = rg_build_linear(&b, 0, x, RG_ROLE_PATCH, RG_ROLE_PATCH_BIAS);
     if (places != RG_VAL_NONE) {
-        x = add_places(&b, x, places);
+        x = add_places(&b, x, places, n_patches);
     }
     if (s->window != 0) {
         const rg_val order = rg_graph_input(g, RG_TOWER_ORDER, RG_DTYPE_I32, n_patches, 0);
-        const size_t n_cells = n_patches / ((size_t)s->merge * s->merge);
         windows = rg_graph_input(g, RG_TOWER_WINDOWS, RG_DTYPE_I32, n_patches, 0);
         back = rg_graph_input(g, RG_TOWER_BACK, RG_DTYPE_I32, n_cells, 0);
         x = rg_select_rows(g, x, order);
@@ -257,11 +276,11 @@ rg_val rg_tower_graph(const rg_model *tower, rg_graph *g, size_t n_patches) {
         n = normalize(&b, layer, x, RG_ROLE_FFN_NORM, RG_ROLE_FFN_NORM_BIAS);
         x = rg_add(g, x, feed(&b, layer, n));
         if (n_deep < s->n_deep && s->deep_at[n_deep] == layer) {
-            deep[n_deep] = merge_deep(&b, n_deep, x);
+            deep[n_deep] = merge_deep(&b, n_deep, x, n_cells);
             n_deep++;
         }
     }
-    rg_val out = merge(&b, x, back);
+    rg_val out = merge(&b, x, n_cells, back);
     for (uint32_t k = 0; k < n_deep; k++) {
         out = rg_join_parts(g, out, deep[k], 1, false);
     }

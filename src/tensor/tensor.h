@@ -3,7 +3,7 @@
 
 #include "tensor/dtype.h"
 
-#define RG_DIMS_MAX 4
+#define RG_DIMS_MAX 5 // the kernel of a convolution over frames
 
 /**
  * Row-major; shape[0] is the slowest dimension, shape[n_dims-1] is contiguous (GGUF lists them the

@@ -322,7 +322,7 @@ static rg_status check_gradients(check *c) {
         values[i] = rg_trainer_gradient(t, i);
     }
     RG_TRY(path_in(c, c->out_dir, RG_STR("grads.safetensors"), path));
-    RG_TRY(rg_export_weights(c->mem, path, params, values, c->err));
+    RG_TRY(rg_export_weights(c->mem, path, params, values, NULL, c->err));
 
     const rg_json *tolerance = rg_json_find(c->golden, "tolerance");
     compare_number(c, "loss", rg_json_find(c->golden, "loss"), step.loss,
@@ -361,7 +361,7 @@ static rg_status write_final(check *c, rg_str name, rg_trainer *t) {
         return status;
     }
     if (c->init == NULL) {
-        return rg_export_weights(c->mem, path, rg_trainer_params(t), NULL, c->err);
+        return rg_export_weights(c->mem, path, rg_trainer_params(t), NULL, NULL, c->err);
     }
     size_t n_loras = 0;
     double alpha = 0;

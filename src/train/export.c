@@ -56,10 +56,11 @@ static void shape_as_in_file(rg_tensor *t, uint32_t slot) {
 }
 
 rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params *params,
-                            const float *const *values, rg_error *err) {
+                            const float *const *values, const rg_source *source, rg_error *err) {
     const rg_safetensors_note note = {"format", RG_STR("pt")};
     rg_status status = RG_OK;
-    rg_tensor *list = rg_new_array(mem, params->n + 1, sizeof *list);
+    const size_t n_beside = source == NULL ? 0 : rg_source_count(source);
+    rg_tensor *list = rg_new_array(mem, params->n + n_beside + 1, sizeof *list);
     void **copies = rg_new_array(mem, params->n + 1, sizeof *copies);
     if (list == NULL || copies == NULL) {
         status = rg_fail(err, RG_E_MEMORY, "no memory for a list of %zu tensors", params->n);
@@ -80,6 +81,12 @@ rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params
             list[n].data = copies[i];
         }
         n++;
+    }
+    for (size_t i = 0; i < n_beside; i++) {
+        const rg_tensor *t = rg_source_at(source, i);
+        if (rg_weight_is_of_tower(t->name)) {
+            list[n++] = *t;
+        }
     }
     status = rg_safetensors_write(mem, path, list, n, &note, 1, NULL, NULL, err);
 
@@ -282,7 +289,9 @@ rg_status rg_copy_settings(const rg_mem *mem, const char *from_dir, const char *
                                         "merges.txt",
                                         "added_tokens.json",
                                         "tiktoken.model",
-                                        "special_tokens.json"};
+                                        "special_tokens.json",
+                                        "preprocessor_config.json",
+                                        "processor_config.json"};
     rg_status status = RG_OK;
     for (size_t i = 0; i < sizeof files / sizeof *files && status == RG_OK; i++) {
         status = copy_file(mem, from_dir, files[i], to_dir, err);

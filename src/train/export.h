@@ -6,9 +6,13 @@
 /** Make a directory and those above it. Errors: RG_E_IO, RG_E_LIMIT. */
 rg_status rg_make_dir(const char *path, rg_error *err) RG_MUST_CHECK;
 
-/** All parameters, or `values` in their place where it is not NULL, as one safetensors file. */
+/**
+ * All parameters, or `values` in their place where it is not NULL, as one safetensors file.
+ * @param source  the model that they began as, whose part that sees goes along as it is; NULL: none
+ */
 rg_status rg_export_weights(const rg_mem *mem, const char *path, const rg_params *params,
-                            const float *const *values, rg_error *err) RG_MUST_CHECK;
+                            const float *const *values, const rg_source *source,
+                            rg_error *err) RG_MUST_CHECK;
 
 /** An adapter that is to be written. Everything is borrowed. */
 typedef struct rg_adapter_export {

@@ -174,7 +174,7 @@ rg_status rg_pretrain_run(const rg_mem *mem, const rg_run_parts *parts, const rg
     const rg_fit_data batches = rg_data_fit(data);
     RG_TRY(rg_fit(mem, t, &options, &batches, r->n_rows * r->seq_len, resume, tell->step, tell->arg,
                   end, err));
-    RG_TRY(rg_export_weights(mem, weights, rg_trainer_params(t), NULL, err));
+    RG_TRY(rg_export_weights(mem, weights, rg_trainer_params(t), NULL, NULL, err));
     if (facts != NULL) {
         *facts = rg_data_get_facts(data);
     }

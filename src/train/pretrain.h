@@ -8,6 +8,7 @@
 typedef struct rg_run_parts {
     const rg_model *model;
     rg_source_kind kind;
+    const rg_source *source; // of the model; NULL: it was made, not read
     const rg_tokenizer *tokenizer;
     const rg_chat_format *chat; // NULL: none
     rg_cpu cpu;

@@ -86,7 +86,7 @@ static rg_status save_result(const rg_mem *mem, const rg_tune_options *o, const 
                                        .base = o->base};
     if (o->is_full) {
         RG_TRY(rg_path_join(path, sizeof path, o->out_dir, RG_STR("model.safetensors"), err));
-        RG_TRY(rg_export_weights(mem, path, rg_trainer_params(t), NULL, err));
+        RG_TRY(rg_export_weights(mem, path, rg_trainer_params(t), NULL, parts->source, err));
     } else {
         // both, unless the containers hold some matrix in different forms
         bool crosses = true;

@@ -139,6 +139,15 @@ static void a_file_holds_it_all(void) {
     check(b, "restored and cut");
     rg_session_free(b);
 
+    // a session is not empty that has tokens whose state is to be made again
+    b = session_of(ids, 5);
+    rg_session_truncate(b, 3);
+    assert_int_equal(rg_session_restore(b, path, &err), RG_E_STATE);
+    MUST(rg_session_eval(b, ids + 3, 1, NULL, NULL, &err));
+    assert_int_equal(rg_session_count(b), 4);
+    check(b, "not restored");
+    rg_session_free(b);
+
     // a flipped byte anywhere, the recurrent state's among them, is refused
     rg_bytes file = {0};
     MUST(rg_file_read(rg_mem_heap(), path, 1 << 26, &file, &err));

@@ -7,6 +7,7 @@
 #include "engine/engine_internal.h"
 #include "model/source.h"
 #include "support/shared.h"
+#include "support/torture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -380,11 +381,69 @@ static void qwen3_sees_as_the_official_one(void **state) {
     check_case("qwen3-vl");
 }
 
+// a picture looked at, shown, read, and the session copied; every n-th allocation fails in turn
+static void survive(const char *name) {
+    static golden g;
+    char path[1024];
+    rg_status status = RG_E_MEMORY;
+    folder = name;
+    snprintf(path, sizeof path, "%s/golden/%s", shared_folder(), folder);
+    for (size_t n = 1; status != RG_OK; n++) {
+        torture t;
+        rg_error err = {0};
+        rig r = {0};
+        rg_session *s = NULL, *copy = NULL;
+        torture_init(&t, n);
+        status = rg_source_open(&t.mem, path, &r.source, &err);
+        status = status != RG_OK ? status : rg_model_load(&t.mem, r.source, &r.model, &err);
+        status =
+            status != RG_OK ? status : rg_tower_load(&t.mem, r.source, r.model, &r.tower, &err);
+        if (status == RG_OK && g.n_ids == 0) {
+            read_golden(&g, r.tower);
+        }
+        const rg_engine_options options = {.cpu = rg_cpu_detect(),
+                                           .n_threads = 1,
+                                           .n_ctx = g.n_ids + 1,
+                                           .n_slots = 2,
+                                           .chunk_tokens = 16,
+                                           .tower = r.tower};
+        status = status != RG_OK
+                     ? status
+                     : rg_engine_new(&t.mem, r.model, r.source, &options, &r.engine, &err);
+        status = status != RG_OK
+                     ? status
+                     : rg_sight_new(r.engine, (const float *)(const void *)g.pixels.data,
+                                    g.grids[0], &r.sights[0], &err);
+        status = status != RG_OK ? status : rg_session_new(r.engine, &s, &err);
+        status = status != RG_OK ? status : rg_session_show(s, r.sights[0], g.at[0], &err);
+        status = status != RG_OK ? status : rg_session_eval(s, g.ids, g.at[1], NULL, NULL, &err);
+        status = status != RG_OK ? status : rg_session_fork(s, &copy, &err);
+        rg_session_free(copy);
+        rg_session_free(s);
+        rg_sight_free(r.sights[0]);
+        rg_engine_free(r.engine);
+        rg_model_free(r.tower);
+        rg_model_free(r.model);
+        rg_source_close(r.source);
+        assert_int_equal(t.n_live, 0);
+        assert_true(status == RG_OK || status == RG_E_MEMORY);
+    }
+    clear_golden(&g);
+    memset(&g, 0, sizeof g);
+}
+
+static void survives_every_failed_allocation(void **state) {
+    (void)state;
+    survive("qwen2.5-vl");
+    survive("qwen3-vl");
+}
+
 int main(void) {
     if (!shared_is_there()) {
         return 77;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(qwen25_sees_as_the_official_one),
-                                       cmocka_unit_test(qwen3_sees_as_the_official_one)};
+                                       cmocka_unit_test(qwen3_sees_as_the_official_one),
+                                       cmocka_unit_test(survives_every_failed_allocation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
