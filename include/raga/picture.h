@@ -7,6 +7,8 @@
 extern "C" {
 #endif
 
+#define RAGA_PICTURE_FILE_MAX ((size_t)256 << 20) // bytes of a file with a picture
+
 /** A picture as a model sees it: tokens with hidden values in place of an id. */
 typedef struct raga_picture raga_picture;
 

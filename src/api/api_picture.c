@@ -70,6 +70,8 @@ static rg_status bound(rg_picture_settings *s, const rg_picture *picture, size_t
     return RG_OK;
 }
 
+_Static_assert(RAGA_PICTURE_FILE_MAX == RG_PICTURE_FILE_MAX, "one limit");
+
 raga_status raga_picture_read(raga_model *m, const void *file, size_t size, size_t max_tokens,
                               raga_picture **out, raga_error *error) {
     rg_error err = {0};

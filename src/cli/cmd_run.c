@@ -188,7 +188,7 @@ static int answer_once(const run *r, raga_model *model, const int32_t *ids, size
     raga_status status = RAGA_OK;
     if (r->pictures.n != 0) {
         status = raga_session_continue(session, r->pictures.items, r->pictures.n, ids, n,
-                                   &with_pictures, &n, &err);
+                                       &with_pictures, &n, &err);
         ids = with_pictures;
     }
     if (status == RAGA_OK) {

@@ -168,6 +168,10 @@ int cli_write_file(const char *path, const char *data, size_t size) {
 }
 
 char *cli_read_all(const char *path, size_t *size) {
+    return cli_read_most(path, SIZE_MAX, size);
+}
+
+char *cli_read_most(const char *path, size_t most, size_t *size) {
     const bool is_stdin = strcmp(path, "-") == 0;
     FILE *in = is_stdin ? stdin : fopen(path, "rbe");
     char *text = NULL;
@@ -177,13 +181,18 @@ char *cli_read_all(const char *path, size_t *size) {
     }
     FILE *out = open_memstream(&text, size);
     char buffer[65536];
-    size_t n = 0;
-    while (out != NULL && (n = fread(buffer, 1, sizeof buffer, in)) != 0) {
+    size_t n = 0, left = most;
+    while (out != NULL && (n = fread(buffer, 1, sizeof buffer, in)) != 0 && n <= left) {
         fwrite(buffer, 1, n, out);
+        left -= n;
     }
     const bool failed = out == NULL || ferror(in) != 0;
-    if (out == NULL || fclose(out) != 0 || failed) {
-        cli_error("cannot read %s", path);
+    if (out == NULL || fclose(out) != 0 || failed || n > left) {
+        if (n > left) {
+            cli_error("%s has more than %zu bytes", path, most);
+        } else {
+            cli_error("cannot read %s", path);
+        }
         free(text);
         text = NULL;
     }

@@ -42,6 +42,8 @@ int cli_write_file(const char *path, const char *data, size_t size);
 /** All of a file or of standard input ("-"); free() it. NULL with a message when it cannot be read.
  */
 char *cli_read_all(const char *path, size_t *size);
+/** The same of a file that may have at most so many bytes: what has more is not read to its end. */
+char *cli_read_most(const char *path, size_t most, size_t *size);
 
 /** "1,2,3" or "@FILE" with the same. Returns the number of ids, or -1 with a message. free() *ids.
  */

@@ -58,7 +58,7 @@ bool cli_pictures_add(cli_pictures *p, raga_model *model, const char *path) {
         cli_error("%s: there are %d pictures already", path, CLI_LIST_MAX);
         return false;
     }
-    char *file = cli_read_all(path, &size);
+    char *file = cli_read_most(path, RAGA_PICTURE_FILE_MAX, &size);
     if (file == NULL) {
         return false;
     }

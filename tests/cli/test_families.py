@@ -662,7 +662,8 @@ class Pictures(Case):
         model = self.seeing()
         with open(self.path("bad.png"), "wb") as f:
             f.write(b"GIF89a")
-        for path, said in ((self.path("bad.png"), "GIF"), (self.path("none.png"), "cannot open")):
+        for path, said in ((self.path("bad.png"), "GIF"), (self.path("none.png"), "cannot open"),
+                           ("/dev/zero", "more than 268435456 bytes")):
             r = raga("run", model, "x", "--image", path)
             self.assertEqual(r.returncode, 1)
             self.assertIn(said, r.stderr)
