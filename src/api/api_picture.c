@@ -70,6 +70,26 @@ static rg_status bound(rg_picture_settings *s, const rg_picture *picture, size_t
     return RG_OK;
 }
 
+// before patches are cut, which takes memory
+static rg_status check_size(const rg_picture_settings *s, const rg_picture *picture,
+                            rg_error *err) {
+    uint32_t height = picture->height, width = picture->width;
+    if (s->is_resized) {
+        const rg_status status = rg_picture_fit(height, width, s->patch * s->merge, s->min_pixels,
+                                                s->max_pixels, &height, &width, err);
+        if (status != RG_OK) {
+            return status;
+        }
+    }
+    const uint64_t n = (uint64_t)(height / s->patch) * (width / s->patch);
+    return n <= RG_PATCHES_MAX
+               ? RG_OK
+               : rg_fail(err, RG_E_LIMIT,
+                         "a picture of %u x %u pixels has %llu patches, at most %zu are possible: "
+                         "bound its tokens (--image-tokens)",
+                         width, height, (unsigned long long)n, RG_PATCHES_MAX);
+}
+
 _Static_assert(RAGA_PICTURE_FILE_MAX == RG_PICTURE_FILE_MAX, "one limit");
 
 raga_status raga_picture_read(raga_model *m, const void *file, size_t size, size_t max_tokens,
@@ -91,6 +111,7 @@ raga_status raga_picture_read(raga_model *m, const void *file, size_t size, size
     if (max_tokens != 0 && settings.is_resized) {
         RG_TRY(bound(&settings, &picture, max_tokens, &err));
     }
+    RG_TRY(check_size(&settings, &picture, &err));
     RG_TRY(rg_patches_make(rg_mem_heap(), &picture, &settings, &patches, &err));
     const uint32_t grid[3] = {patches.grid_t, patches.grid_h, patches.grid_w};
     status = look(m, patches.values, grid, out, &err);

@@ -299,6 +299,13 @@ static void answer(void *arg, const char *entry, size_t size) {
         if (status != RAGA_E_CANCELLED) {
             cli_failed(&err);
         }
+        if (status == RAGA_E_LIMIT && chat->n_waiting != 0) {
+            // nor would pictures that do not fit
+            cli_pictures_pop(chat->pictures, chat->n_waiting);
+            chat->n_waiting = 0;
+            fprintf(stderr, "%s(the pictures of this question are forgotten)%s\n", cli_dim(),
+                    cli_plain());
+        }
     } else if (strcmp(chat->last.stop, "length") == 0) {
         fprintf(stderr, "%s(stopped after %zu tokens: --max-tokens allows more)%s\n", cli_dim(),
                 chat->last.n_generated, cli_plain());

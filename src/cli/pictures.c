@@ -106,6 +106,12 @@ void cli_pictures_drop(cli_pictures *p, size_t n) {
     memmove(p->items, p->items + n, p->n * sizeof *p->items);
 }
 
+void cli_pictures_pop(cli_pictures *p, size_t n) {
+    while (n-- > 0) {
+        raga_picture_free(p->items[--p->n]);
+    }
+}
+
 void cli_pictures_close(cli_pictures *p) {
     cli_pictures_drop(p, p->n);
 }

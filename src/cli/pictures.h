@@ -17,6 +17,7 @@ typedef struct cli_pictures {
 bool cli_pictures_open(cli_pictures *p, raga_model *model);
 /** One more, from a JPEG or PNG. */
 bool cli_pictures_add(cli_pictures *p, raga_model *model, const char *path);
-/** Forget the first n. */
+/** Forget the first n; the last n. */
 void cli_pictures_drop(cli_pictures *p, size_t n);
+void cli_pictures_pop(cli_pictures *p, size_t n);
 void cli_pictures_close(cli_pictures *p);

@@ -650,6 +650,24 @@ class Pictures(Case):
         self.assertEqual(messages[0]["content"], [{"type": "image"}, {"type": "text", "text": "What is this?"}])
         self.assertEqual(messages[2]["content"], "And this?")
 
+    def test_pictures_that_do_not_fit_do_not_stand_in_the_way(self):
+        model = self.seeing()
+        main, side = pty.openpty()
+        with subprocess.Popen([RAGA, "run", model, "-n", "2", "--temp", "0", "--ctx", "24"], stdin=side, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, env={**os.environ, "TERM": "dumb", "XDG_STATE_HOME": self.folder}) as chat:
+            os.close(side)
+            os.write(main, ("/image %s\n/image %s\nWhat?\nHi\n/quit\n" % ((self.path("noise.png"),) * 2)).encode())
+            out = chat.communicate(timeout=120)[0].decode(errors="replace")
+        os.close(main)
+        self.assertEqual(out.count("do not fit") + out.count("does not fit"), 1, out)
+        self.assertEqual(out.count("are forgotten"), 1, out)
+
+    def test_a_picture_of_too_many_patches_is_refused_before_they_are_cut(self):
+        model = self.seeing(min_pixels=64 * 70000, max_pixels=1 << 26)
+        r = raga("run", model, "x", "--image", self.path("noise.png"))
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("patches, at most 65536", r.stderr)
+
     def test_settings_of_pictures_that_cannot_be_are_refused(self):
         for change, said in (({"patch_size": 16}, "do not fit the model"), ({"merge_size": 0}, "merge_size"), ({"image_mean": [1]}, "image_mean"),
                              ({"image_std": [0, 1, 1]}, "image_std"), ({"max_pixels": -1}, "max_pixels"), ({"min_pixels": 1 << 30}, "min_pixels"),
