@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum {
     CONNECTIONS = 8,
@@ -67,6 +68,8 @@ typedef struct fetch {
     // speed: bytes at the beginning of the last stretches of a second
     uint64_t marks_ns[8], marks_bytes[8], new_bytes;
     unsigned n_marks;
+    double budget;                    // bytes that may come under a rate; negative: too many came
+    uint64_t budget_ns, budget_bytes; // when, and at which new_bytes, it was counted
     char waiting[RG_ERROR_BYTES];
 } fetch;
 
@@ -264,14 +267,6 @@ static void start(fetch *f, worker *w) {
     if (status != RG_OK) {
         end_with(f, status);
         return;
-    }
-    if (f->options->bytes_s != 0) {
-        unsigned n_active = 0;
-        for (unsigned i = 0; i < f->n_workers; i++) {
-            n_active += f->workers[i].job != NULL;
-        }
-        const uint64_t share = f->options->bytes_s / n_active + 1;
-        curl_easy_setopt(w->t.easy, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)share);
     }
     curl_easy_setopt(w->t.easy, CURLOPT_PRIVATE, w);
     if (curl_multi_add_handle(f->multi, w->t.easy) != CURLM_OK) {
@@ -575,6 +570,17 @@ static void report(fetch *f, uint64_t now) {
 
 // ---- the loop ----
 
+// under a rate: did too many bytes come, so that the sockets wait? A second's worth is saved up
+static bool is_ahead(fetch *f, uint64_t now) {
+    const double rate = (double)f->options->bytes_s;
+    const double seconds = f->budget_ns == 0 ? 0 : (double)(now - f->budget_ns) / 1e9;
+    f->budget += rate * seconds - (double)(f->new_bytes - f->budget_bytes);
+    f->budget = f->budget > rate ? rate : f->budget;
+    f->budget_ns = now;
+    f->budget_bytes = f->new_bytes;
+    return rate > 0 && f->budget < 0;
+}
+
 static void turn(fetch *f) {
     int n_running = 0;
     int n_left = 0;
@@ -594,7 +600,8 @@ static void turn(fetch *f) {
             start(f, w);
         }
     }
-    if (curl_multi_perform(f->multi, &n_running) != CURLM_OK) {
+    const bool waits = is_ahead(f, now);
+    if (!waits && curl_multi_perform(f->multi, &n_running) != CURLM_OK) {
         end_with(f, rg_fail(f->err, RG_E_INTERNAL, "libcurl stops working"));
     }
     while ((message = curl_multi_info_read(f->multi, &n_left)) != NULL) {
@@ -609,7 +616,9 @@ static void turn(fetch *f) {
         sync_all(f);
     }
     report(f, now);
-    if (f->status == RG_OK && f->n_done < f->n_jobs) {
+    if (waits) {
+        usleep(10000);
+    } else if (f->status == RG_OK && f->n_done < f->n_jobs) {
         curl_multi_poll(f->multi, NULL, 0, has_more ? 0 : POLL_MS, NULL);
     }
 }

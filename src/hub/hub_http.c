@@ -280,7 +280,7 @@ static bool is_private_v4(uint32_t a) {
            a >> 20 == 0xAC1 || a >> 16 == 0xC0A8 || a >> 22 == 0x191;
 }
 
-static bool is_private(const struct sockaddr *address) {
+bool rg_http_is_private(const struct sockaddr *address) {
     if (address->sa_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
         return is_private_v4(ntohl(in->sin_addr.s_addr));
@@ -302,7 +302,7 @@ static bool is_private(const struct sockaddr *address) {
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
     rg_http_transfer *t = arg;
     (void)purpose;
-    const bool is_inside = is_private(&address->addr);
+    const bool is_inside = rg_http_is_private(&address->addr);
     if (!t->is_redirected) {
         t->http->is_public = !is_inside;
     } else if (t->http->is_public && is_inside) {

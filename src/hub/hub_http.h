@@ -33,6 +33,11 @@ rg_status rg_http_new(const rg_mem *mem, const rg_http_options *options, rg_http
                       rg_error *err) RG_MUST_CHECK;
 void rg_http_free(rg_http *http);
 
+struct sockaddr;
+/** Is this an address of this machine or of a private or local network? What is no address of IPv4
+ * or IPv6 is. */
+bool rg_http_is_private(const struct sockaddr *address);
+
 /** What the headers of an answer say. */
 typedef struct rg_http_reply {
     long status;

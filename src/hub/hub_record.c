@@ -73,36 +73,42 @@ static rg_status read_file(rg_hub_listing *l, const rg_json *json, rg_error *err
     return RG_OK;
 }
 
-rg_status rg_record_read(const rg_mem *mem, const char *path, rg_store_model *out, rg_error *err) {
-    rg_bytes bytes = {0};
+rg_status rg_record_parse(const rg_mem *mem, rg_str text, rg_store_model *out, rg_error *err) {
     const rg_json *json = NULL;
     int64_t version = 0;
     rg_hub_listing *l = &out->listing;
     rg_hub_listing_init(l, mem);
-    rg_status status = rg_file_read(mem, path, RG_STORE_MANIFEST_MAX, &bytes, err);
+    rg_status status = rg_json_parse(&l->arena, text, &json, err);
     if (status != RG_OK) {
         return status;
     }
-    RG_TRY(rg_json_parse(&l->arena, (rg_str){(const char *)bytes.data, bytes.size}, &json, err));
     const rg_json *files = rg_json_find(json, "files");
     if (!rg_json_i64(rg_json_find(json, "version"), &version) || version != VERSION ||
         files == NULL || files->kind != RG_JSON_ARRAY) {
-        status = rg_fail(err, RG_E_FORMAT, "no record of version %d", VERSION);
-        goto done;
+        return rg_fail(err, RG_E_FORMAT, "no record of version %d", VERSION);
     }
     (void)rg_json_i64(rg_json_find(json, "pulled"), &out->pulled_s);
     if (!take(json, "name", out->name, sizeof out->name) || out->name[0] == '\0' ||
         !take(json, "revision", l->revision, sizeof l->revision) ||
         !take(json, "license", l->license, sizeof l->license)) {
-        status = rg_fail(err, RG_E_FORMAT, "name, revision or license are missing or too long");
-        goto done;
+        return rg_fail(err, RG_E_FORMAT, "name, revision or license are missing or too long");
     }
-    for (size_t i = 0; i < files->n; i++) {
-        RG_TRY(read_file(l, &files->items[i], err));
-        out->size += l->files[i].size;
+    for (size_t i = 0; status == RG_OK && i < files->n; i++) {
+        status = read_file(l, &files->items[i], err);
+        if (status == RG_OK && !rg_add_size(out->size, l->files[i].size, &out->size)) {
+            status = rg_fail(err, RG_E_FORMAT, "the sizes of the files have no sum");
+        }
     }
+    return status;
+}
 
-done:
+rg_status rg_record_read(const rg_mem *mem, const char *path, rg_store_model *out, rg_error *err) {
+    rg_bytes bytes = {0};
+    rg_status status = rg_file_read(mem, path, RG_STORE_MANIFEST_MAX, &bytes, err);
+    if (status != RG_OK) {
+        return status;
+    }
+    status = rg_record_parse(mem, (rg_str){(const char *)bytes.data, bytes.size}, out, err);
     if (status != RG_OK) {
         rg_error_prefix(err, "%s", path);
     }

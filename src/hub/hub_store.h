@@ -41,7 +41,7 @@ typedef struct rg_store_model {
     bool is_complete;             // a model with all its files
     char path[RG_STORE_PATH_MAX]; // a GGUF file, or the folder of a checkpoint; "" when it is not
                                   // complete
-    uint64_t size;                // bytes of its files
+    size_t size;                  // bytes of its files
     uint64_t kept_bytes;          // that are there
     rg_hub_listing listing;
 } rg_store_model;
