@@ -484,6 +484,25 @@ class Stopping(Base):
         self.hub.plain_headers = {"ETag": '"v2"'}
         self.assertEqual(read(self.pull(url)), noise(6 * MIB, 21))
 
+    def test_d05_a_disk_that_fills(self):
+        disk = os.path.join(self.temp.name, "disk")
+        os.mkdir(disk)
+        script = """mount -t tmpfs -o size=80m tmpfs "$1" 2>/dev/null || exit 77
+            RAGA_STORE=$1/store; export RAGA_STORE
+            "$2" pull "$3" & pid=$!
+            sleep 1.5; head -c 100m /dev/zero >"$1/full" 2>/dev/null
+            wait $pid; echo "first $?"
+            rm "$1/full"; "$2" pull "$3" >/dev/null; echo "second $?"; sha256sum "$1"/store/blobs/*; "$2" list"""
+        self.hub.faults.bytes_s = 400000
+        out = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", disk, RAGA, self.NAME], env=self.env, capture_output=True, timeout=120) \
+            if shutil.which("unshare") and os.geteuid() == 0 else None
+        if out is None or out.returncode == 77 or b"unshare" in out.stderr:
+            self.skipTest("needs a file system of its own")
+        self.assertIn(b"first 1", out.stdout, out.stderr)
+        self.assertIn(b"no room is left; what is there is kept", out.stderr)
+        self.assertIn(b"second 0", out.stdout, out.stderr)
+        self.assertIn(sha256(self.gguf[self.FILE]).encode(), out.stdout)
+
     def test_two_pulls_of_one_name(self):
         self.hub.faults.bytes_s = 600000
         process = self.start(self.NAME)
