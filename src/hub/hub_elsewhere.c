@@ -130,7 +130,22 @@ done:
     return status;
 }
 
-bool rg_hub_cache_has(const rg_hub_name *name, const rg_hub_listing *l, char *out, size_t size) {
+// without these a model does not run as it should; licenses and the like other tools leave out
+static bool is_needed(rg_str path) {
+    static const char *const tails[] = {".safetensors", ".gguf", ".jinja", ".model"};
+    static const char *const names[] = {"config.json", "tokenizer.json", "tokenizer_config.json",
+                                        "model.safetensors.index.json"};
+    bool is_one = false;
+    for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
+        is_one = is_one || rg_str_ends(path, rg_str_of(tails[i]));
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        is_one = is_one || rg_str_is(path, names[i]);
+    }
+    return is_one;
+}
+
+static bool cache_has(const rg_hub_name *name, const rg_hub_listing *l, char *out, size_t size) {
     char cache[PATH_BYTES], folder[PATH_BYTES], path[PATH_BYTES];
     struct stat info;
     bool is_folder = false;
@@ -139,15 +154,16 @@ bool rg_hub_cache_has(const rg_hub_name *name, const rg_hub_listing *l, char *ou
               sizeof folder)) {
         return false;
     }
+    const rg_hub_file *file = rg_hub_main_file(l, &is_folder);
     for (size_t i = 0; i < l->n; i++) {
         const rg_hub_file *f = &l->files[i];
-        if (f->is_chosen && (rg_path_join(path, sizeof path, folder, f->path, NULL) != RG_OK ||
-                             stat(path, &info) != 0 || !S_ISREG(info.st_mode) ||
-                             (uint64_t)info.st_size != f->size)) {
+        if (f->is_chosen && (f == file || is_needed(f->path)) &&
+            (rg_path_join(path, sizeof path, folder, f->path, NULL) != RG_OK ||
+             stat(path, &info) != 0 || !S_ISREG(info.st_mode) ||
+             (uint64_t)info.st_size != f->size)) {
             return false;
         }
     }
-    const rg_hub_file *file = rg_hub_main_file(l, &is_folder);
     return fits(is_folder || file == NULL
                     ? snprintf(out, size, "%s", folder)
                     : snprintf(out, size, "%s/%.*s", folder, RG_FMT(file->path)),
@@ -156,52 +172,81 @@ bool rg_hub_cache_has(const rg_hub_name *name, const rg_hub_listing *l, char *ou
 
 // ---- Ollama's store ----
 
-static rg_status in_ollama(const rg_mem *mem, const rg_hub_name *name, const char *base, char *out,
-                           size_t size, rg_error *err) {
+// folder i in which Ollama keeps models; false behind the last
+static bool ollama_base(size_t i, char *out, size_t size) {
+    const char *own = env("OLLAMA_MODELS");
+    const char *user = env("HOME");
+    const int n = i == 0   ? snprintf(out, size, "%s", own == NULL ? "" : own)
+                  : i == 1 ? snprintf(out, size, "%s/.ollama/models", user == NULL ? "" : user)
+                           : snprintf(out, size, "/usr/share/ollama/.ollama/models");
+    if (!fits(n, size)) {
+        out[0] = '\0'; // no folder has that name
+    }
+    return i < 3;
+}
+
+// the weights of a listing among the blobs
+static bool ollama_has(const char *base, const rg_hub_listing *l, char *out, size_t size) {
+    struct stat info;
+    bool is_folder = false;
+    const rg_hub_file *file = rg_hub_main_file(l, &is_folder);
+    return base[0] != '\0' && file != NULL &&
+           fits(snprintf(out, size, "%s/blobs/sha256-%s", base, file->sha256), size) &&
+           stat(out, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == file->size;
+}
+
+static bool in_ollama(const rg_mem *mem, const rg_hub_name *name, const char *base, char *out,
+                      size_t size) {
     char path[PATH_BYTES];
     rg_bytes text = {0};
     rg_hub_listing l;
-    struct stat info;
-    bool is_folder = false;
-    rg_status status = RG_OK;
     rg_hub_listing_init(&l, mem);
-    if (!fits(snprintf(path, sizeof path, "%s/manifests/registry.ollama.ai/%s/%s/%s", base,
-                       name->owner, name->repo, name->pick),
-              sizeof path)) {
-        status = rg_fail(err, RG_E_LIMIT, "the path of %s is too long", name->text);
-        goto done;
-    }
-    RG_TRY(rg_file_read(mem, path, RG_HUB_MANIFEST_MAX, &text, err));
-    RG_TRY(rg_hub_listing_of_ollama(&l, name, (rg_str){(const char *)text.data, text.size}, err));
-    const rg_hub_file *file = rg_hub_main_file(&l, &is_folder);
-    if (!fits(snprintf(out, size, "%s/blobs/sha256-%s", base, file->sha256), size) ||
-        stat(out, &info) != 0 || (uint64_t)info.st_size != file->size) {
-        status = rg_fail(err, RG_E_NOT_FOUND, "%s is not whole in Ollama's store", name->text);
-    }
-
-done:
+    const bool is_there =
+        base[0] != '\0' &&
+        fits(snprintf(path, sizeof path, "%s/manifests/registry.ollama.ai/%s/%s/%s", base,
+                      name->owner, name->repo, name->pick),
+             sizeof path) &&
+        rg_file_read(mem, path, RG_HUB_MANIFEST_MAX, &text, NULL) == RG_OK &&
+        rg_hub_listing_of_ollama(&l, name, (rg_str){(const char *)text.data, text.size}, NULL) ==
+            RG_OK &&
+        ollama_has(base, &l, out, size);
     rg_free(mem, (void *)text.data);
     rg_hub_listing_clear(&l);
-    return status;
+    return is_there;
 }
+
+// ---- all of them ----
+
+static const char CACHE[] = "Hugging Face's cache";
+static const char OLLAMA[] = "Ollama's store";
 
 rg_status rg_hub_elsewhere(const rg_mem *mem, const rg_hub_name *name, char *out, size_t size,
                            const char **where, rg_error *err) {
-    char user[PATH_BYTES];
-    const char *bases[] = {env("OLLAMA_MODELS"), NULL, "/usr/share/ollama/.ollama/models"};
+    char base[PATH_BYTES];
     if (name->kind == RG_HUB_HF) {
-        *where = "Hugging Face's cache";
+        *where = CACHE;
         return in_cache(mem, name, out, size, err);
     }
-    if (env("HOME") != NULL &&
-        fits(snprintf(user, sizeof user, "%s/.ollama/models", env("HOME")), sizeof user)) {
-        bases[1] = user;
-    }
-    *where = "Ollama's store";
-    for (size_t i = 0; name->kind == RG_HUB_OLLAMA && i < sizeof bases / sizeof *bases; i++) {
-        if (bases[i] != NULL && in_ollama(mem, name, bases[i], out, size, NULL) == RG_OK) {
+    *where = OLLAMA;
+    for (size_t i = 0; name->kind == RG_HUB_OLLAMA && ollama_base(i, base, sizeof base); i++) {
+        if (in_ollama(mem, name, base, out, size)) {
             return RG_OK;
         }
     }
     return rg_fail(err, RG_E_NOT_FOUND, "no other tool has %s on this machine", name->text);
+}
+
+bool rg_hub_elsewhere_has(const rg_hub_name *name, const rg_hub_listing *l, char *out, size_t size,
+                          const char **where) {
+    char base[PATH_BYTES];
+    *where = name->kind == RG_HUB_HF ? CACHE : OLLAMA;
+    if (name->kind == RG_HUB_HF) {
+        return cache_has(name, l, out, size);
+    }
+    for (size_t i = 0; name->kind == RG_HUB_OLLAMA && ollama_base(i, base, sizeof base); i++) {
+        if (ollama_has(base, l, out, size)) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -17,6 +17,11 @@
 rg_status rg_hub_elsewhere(const rg_mem *mem, const rg_hub_name *name, char *out, size_t size,
                            const char **where, rg_error *err) RG_MUST_CHECK;
 
-/** Has Hugging Face's cache the chosen files of a commit, by path and size? */
-bool rg_hub_cache_has(const rg_hub_name *name, const rg_hub_listing *listing, char *out,
-                      size_t size);
+/**
+ * Has another tool what a listing's files are: Hugging Face's cache those of the commit that a
+ * model needs (a license need not be), Ollama's store the weights of the same digest? By path and
+ * size.
+ * @param out, where  as above
+ */
+bool rg_hub_elsewhere_has(const rg_hub_name *name, const rg_hub_listing *listing, char *out,
+                          size_t size, const char **where);

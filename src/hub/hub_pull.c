@@ -225,6 +225,7 @@ rg_status rg_pull(const rg_mem *mem, const rg_hub_name *name, const rg_pull_opti
                   char *path, const char **where, rg_error *err) {
     pull p = {.mem = mem, .name = name, .options = options};
     rg_status status = RG_OK;
+    const char *whose = NULL;
     *where = NULL;
     if (is_offline(options)) {
         return rg_fail(err, RG_E_STATE, "offline: nothing is pulled (--offline or RAGA_OFFLINE)");
@@ -243,8 +244,8 @@ rg_status rg_pull(const rg_mem *mem, const rg_hub_name *name, const rg_pull_opti
     RG_TRY(rg_hub_ask_listing(&p.ask, mem, p.http, &p.listing, err));
     RG_TRY(choose(&p, err));
     if (!options->is_own_copy && !options->is_dry_run &&
-        rg_hub_cache_has(name, &p.listing, path, RG_STORE_PATH_MAX)) {
-        *where = "Hugging Face's cache";
+        rg_hub_elsewhere_has(name, &p.listing, path, RG_STORE_PATH_MAX, &whose)) {
+        *where = whose;
         goto done;
     }
     status = download(&p, path, err);

@@ -611,7 +611,7 @@ class Store(Base):
         with open(os.path.join(cache, "refs/main"), "w") as file:
             file.write(repo.commit)
         for name, data in repo.files.items():
-            if "/" not in name:
+            if "/" not in name and name != "LICENSE":  # which other tools leave out
                 blob = os.path.join(cache, "blobs", sha256(data))
                 with open(blob, "wb") as file:
                     file.write(data)
@@ -641,6 +641,12 @@ class Store(Base):
             file.write(model)
         self.fails("show", "ollama:mine:1b", say=blob)  # found; and it is no GGUF
         self.assertEqual(self.hub.requests, [])
+        code, out, err = self.raga("pull", "ollama:mine:1b")
+        self.assertEqual((code, out.strip()), (0, blob))
+        self.assertIn("Ollama's store has it already", err)
+        self.hub.ollama("library/mine", "1b", noise(1000, 30))
+        self.assertEqual(read(self.pull("ollama:mine:1b")), noise(1000, 30))
+        self.assertEqual(len(self.check_store()), 1)
 
 
 if __name__ == "__main__":
