@@ -269,6 +269,9 @@ static void start(fetch *f, worker *w) {
         return;
     }
     curl_easy_setopt(w->t.easy, CURLOPT_PRIVATE, w);
+    if (f->options->bytes_s != 0) {
+        curl_easy_setopt(w->t.easy, CURLOPT_LOW_SPEED_LIMIT, 1L); // it is we who are slow
+    }
     if (curl_multi_add_handle(f->multi, w->t.easy) != CURLM_OK) {
         end_with(f, rg_fail(f->err, RG_E_MEMORY, "libcurl takes no further connection"));
     }

@@ -10,7 +10,14 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { STALL_S = 30, RETRIES = 8, QUESTION_RETRIES = 4, CONNECT_S = 20, TOKEN_MAX = 4096 };
+enum {
+    STALL_S = 30,
+    FLOOR_BYTES_S = 64,
+    RETRIES = 8,
+    QUESTION_RETRIES = 4,
+    CONNECT_S = 20,
+    TOKEN_MAX = 4096
+};
 
 struct rg_http {
     const rg_mem *mem;
@@ -348,7 +355,7 @@ rg_status rg_http_prepare(rg_http_transfer *t, rg_http *http, const char *url, b
     SET(CURLOPT_HTTPHEADER, headers);
     SET(CURLOPT_USERAGENT, "raga/" RAGA_VERSION);
     SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-    SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    SET(CURLOPT_LOW_SPEED_LIMIT, (long)FLOOR_BYTES_S);
     SET(CURLOPT_LOW_SPEED_TIME, (long)http->stall_s);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, &t->reply);

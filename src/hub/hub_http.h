@@ -19,7 +19,7 @@ typedef struct rg_http_options {
     const char *origin; // scheme, host and port that the token is for; an address with anything
                         // behind is fine
     const char *token;  // NULL or "": none
-    unsigned stall_s;   // without a byte, a connection is given up; 0: 30
+    unsigned stall_s;   // with next to nothing coming, a connection is given up; 0: 30
     unsigned n_retries; // in a row without progress; 0: 8
     rg_http_go_on_fn *go_on; // may be NULL
     void *arg;
