@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the seeds of the fuzz corpora: tests/fuzz/corpus/fuzz_{gguf,json,safetensors,tokenizer,robot,image}. usage: from the root."""
+"""Write the seeds of the fuzz corpora: tests/fuzz/corpus/fuzz_{gguf,json,safetensors,tokenizer,robot,image,hub}. usage: from the root."""
 import json
 import os
 import struct
@@ -157,9 +157,28 @@ def pictures():
     save("fuzz_image", "gif", b"GIF89a\1\0\1\0\0\0\0;")
 
 
+def hub():
+    for i, name in enumerate(("hf:a/b:Q4_0@main", "ms:a/b:s/x.gguf", "ollama:a/b:c", "https://huggingface.co/a/b/blob/main/x.gguf",
+                              "https://h/x#sha256=" + "0" * 64, "http://[::1]:8/x", "qwen3-0.6b")):
+        save("fuzz_hub", f"name_{i}", b"n" + name.encode())
+    digest = "0123456789abcdef" * 4
+    tree = [{"type": "file", "oid": "0" * 40, "size": 5, "path": "config.json"}, {"type": "directory", "path": "d"},
+            {"type": "file", "oid": "1", "size": 3, "path": "m-Q4_0.gguf", "lfs": {"oid": digest, "size": 9}},
+            {"type": "file", "size": 3, "path": "model.safetensors"}, {"type": "file", "size": 3, "path": "d/m-Q8_0-00001-of-00002.gguf"}]
+    layers = [{"mediaType": "application/vnd.ollama.image." + kind, "digest": "sha256:" + digest, "size": 4} for kind in ("model", "license", "x")]
+    record = {"version": 1, "name": "hf:a/b", "revision": "r", "license": "mit", "pulled": 5,
+              "files": [{"size": 5, "path": "config.json", "sha256": digest, "git": "0" * 40, "tag": "t"}]}
+    for kind, value in (("h", tree), ("q", tree), ("m", {"Code": 200, "Data": {"Files": [{"Path": "a.gguf", "Type": "blob", "Size": 3, "Sha256": digest}]}}),
+                        ("o", {"layers": layers}), ("f", {"sha": "0" * 40, "cardData": {"license": ["mit"]}}), ("g", {"Data": {"License": "mit"}}),
+                        ("h", {"weight_map": {"a": "model.safetensors"}}), ("r", record)):
+        text = json.dumps(value)
+        save("fuzz_hub", f"answer_{kind}_{len(text)}", (kind + text).encode())
+
+
 gguf()
 safetensors()
 json_seeds()
 tokenizer()
 robot()
 pictures()
+hub()

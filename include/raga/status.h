@@ -12,6 +12,7 @@
  *   plot.h       their curves: SVG, or characters
  *   calls.h      tool calls: reading them, holding answers to them or to a JSON Schema
  *   robot.h      robots, skills and their results
+ *   hub.h        models by name: pulling them, the store
  *   system.h     version, processor, measured limits
  *
  * Rules: structs of options start with `size` (sizeof of the struct as compiled) and zero means

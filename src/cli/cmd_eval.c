@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/find_model.h"
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/options.h"
@@ -420,6 +421,9 @@ int cmd_eval(int argc, char **argv) {
     const int parsed = cli_parse(&spec, argc, argv);
     if (parsed != CLI_GO_ON) {
         return parsed;
+    }
+    if (!cli_find_model(&e.words[0])) {
+        return CLI_FAILED;
     }
     const int status = work(&e, options, spec.n_options);
     raga_model_close(e.open_reference);

@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/find_model.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "raga/train.h"
@@ -32,6 +33,9 @@ int cmd_merge(int argc, char **argv) {
     if (adapters.n == 0 || out_dir == NULL) {
         cli_error("--adapter and -o are needed: raga merge %s --adapter ADAPTER -o DIR", model);
         return CLI_USAGE;
+    }
+    if (!cli_find_model(&model)) {
+        return CLI_FAILED;
     }
     if (raga_merge(model, adapters.items, adapters.n, out_dir, &err) != RAGA_OK) {
         return cli_failed(&err);

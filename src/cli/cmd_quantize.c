@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/find_model.h"
 #include "cli/interrupt.h"
 #include "cli/look_progress.h"
 #include "cli/options.h"
@@ -129,6 +130,9 @@ int cmd_quantize(int argc, char **argv) {
     if (q.out == NULL && !q.is_dry_run) {
         cli_error("-o is needed: raga quantize %s %s -o FILE.gguf", q.words[0], q.words[1]);
         return CLI_USAGE;
+    }
+    if (!cli_find_model(&q.words[0])) {
+        return CLI_FAILED;
     }
     return work(&q);
 }

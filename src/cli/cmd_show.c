@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/find_model.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "raga/model.h"
@@ -211,6 +212,9 @@ int cmd_show(int argc, char **argv) {
     if ((s.tensor == NULL) != (s.output == NULL)) {
         cli_error("--tensor NAME and -o FILE belong together");
         return CLI_USAGE;
+    }
+    if (!cli_find_model(&s.path)) {
+        return CLI_FAILED;
     }
     raga_error err = {0};
     raga_container *c = NULL;

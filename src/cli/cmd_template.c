@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/find_model.h"
 #include "cli/lines.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -50,6 +51,9 @@ int cmd_template(int argc, char **argv) {
     if (!is_lines) {
         cli_error("give --jsonl and a conversation a line on standard input");
         return CLI_USAGE;
+    }
+    if (!cli_find_model(&path)) {
+        return CLI_FAILED;
     }
     raga_error err = {0};
     raga_template *own = NULL;

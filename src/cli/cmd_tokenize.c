@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/find_model.h"
 #include "cli/lines.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -75,6 +76,9 @@ int cmd_tokenize(int argc, char **argv) {
     int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;
+    }
+    if (!cli_find_model(&words[0])) {
+        return CLI_FAILED;
     }
     raga_error err = {0};
     job j = {.flags = (is_plain ? 0u : RAGA_TOKENIZE_PARSE_SPECIAL) |

@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/find_model.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -206,6 +207,9 @@ int cmd_tune(int argc, char **argv) {
     const int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;
+    }
+    if (!cli_find_model(&t.words[0])) {
+        return CLI_FAILED;
     }
     describe(&t, options, spec.n_options);
     const int ended = run(&t);

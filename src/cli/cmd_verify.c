@@ -1,5 +1,6 @@
 /* raga verify: does this model, on this machine, do what it should? */
 #include "cli/commands.h"
+#include "cli/find_model.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/verify_numbers.h"
@@ -302,6 +303,9 @@ int cmd_verify(int argc, char **argv) {
     const int status = cli_parse(&spec, argc, argv);
     if (status != CLI_GO_ON) {
         return status;
+    }
+    if (!cli_find_model(&path)) {
+        return CLI_FAILED;
     }
     raga_error err = {0};
     raga_model *model = NULL;

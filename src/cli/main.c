@@ -13,6 +13,10 @@ static const struct {
     const char *help;
 } commands[] = {
     {"run", cmd_run, "chat with a model, or answer one prompt"},
+    {"pull", cmd_pull, "bring a model onto this machine, from a hub"},
+    {"list", cmd_list, "the models of the store"},
+    {"rm", cmd_rm, "remove models from the store"},
+    {"du", cmd_du, "the room that the store takes"},
     {"robot", cmd_robot, "drive a robot, by words or by its skills"},
     {"show", cmd_show, "what a model is, and what running it takes"},
     {"tokenize", cmd_tokenize, "text to token ids and back"},
@@ -44,7 +48,9 @@ static int help(void) {
         printf("  %-10s %s\n", commands[i].name, commands[i].help);
     }
     printf("\n`raga COMMAND --help` says more. A model is a GGUF file, a Hugging Face directory, "
-           "or \"builtin\":\n"
+           "\"builtin\", or "
+           "a name as `raga pull` takes it:\n"
+           "  raga pull hf:Qwen/Qwen3-0.6B\n"
            "  raga run model.gguf \"Why is the sky blue?\"\n"
            "  raga robot sim:flat \"go to the red ball, then sit\"\n");
     return CLI_OK;

@@ -1,5 +1,6 @@
 #include "cli/open_model.h"
 
+#include "cli/find_model.h"
 #include "cli/output.h"
 
 #include <unistd.h>
@@ -18,8 +19,12 @@ static bool show_progress(void *arg, double share, const char *what) {
 raga_model *cli_open_model(const cli_model *m) {
     raga_error err = {0};
     raga_model *model = NULL;
+    const char *path = m->path;
+    if (!cli_find_model(&path)) {
+        return NULL;
+    }
     const raga_model_options options = {.size = sizeof options,
-                                        .path = m->path,
+                                        .path = path,
                                         .n_threads = (unsigned)m->n_threads,
                                         .n_ctx = (size_t)m->n_ctx,
                                         .memory_bytes = m->memory_bytes,
