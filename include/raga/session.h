@@ -79,7 +79,9 @@ typedef struct raga_generate_options {
     struct raga_grammar *grammar; // what the answer may look like (calls.h); NULL: anything
     bool has_markers; // the text shows markers of calls and reasoning that are control tokens
     bool has_think_budget;
-    size_t think_budget; // tokens of reasoning; then its end is written for the model
+    size_t think_budget;        // tokens of reasoning; then its end is written for the model
+    bool grammar_after_thought; // where the prompt opened the reasoning, the grammar holds what
+                                // comes behind it
 } raga_generate_options;
 
 /** A step of a generation, borrowed during the call. */
