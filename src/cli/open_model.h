@@ -16,6 +16,7 @@ typedef struct cli_model {
     cli_list steers;
     cli_layers steer_layers;
     bool is_facts_only; // no engine is made
+    int64_t n_slots;    // sessions at once; 0: one
 } cli_model;
 
 // rows for a command's table; m is the command's cli_model
