@@ -15,8 +15,8 @@ bool rg_openai_refused(const rg_json *root, rg_fault *fault);
 bool rg_openai_hold(raga_server *server, const rg_json *root, const rg_conversation *conversation,
                     rg_job *job, rg_fault *fault);
 
-/** Log-probabilities of one step as an item of "content"; nothing for a step without a token. */
-void rg_openai_logprob(const raga_model *model, const raga_step *step, size_t n_top, rg_buf *out);
+/** Log-probabilities of one step as an item of "content". @return  bytes of its token */
+size_t rg_openai_logprob(const raga_model *model, const raga_step *step, size_t n_top, rg_buf *out);
 /** The object "usage". */
 void rg_openai_usage(const rg_usage *usage, rg_buf *out);
 /** One event into the feed: "data: LINE\n\n". @param line  is empty afterwards */

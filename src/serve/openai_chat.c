@@ -5,6 +5,12 @@
 
 #include <stdio.h>
 
+/** A token whose text is not out yet. */
+typedef struct drawn {
+    size_t at; // of its log-probabilities in `pending`
+    size_t n_bytes;
+} drawn;
+
 /** An answer on its way out, as one object or as events. */
 typedef struct writing {
     const rg_mem *mem;
@@ -16,7 +22,8 @@ typedef struct writing {
     rg_buf line;                                // the event that is made
     rg_buf choices;                             // whole ones, commas between
     rg_buf content, reasoning, calls, logprobs; // of the choice that is made
-    rg_buf pending;                             // log-probabilities whose text is not out yet
+    rg_buf pending;                             // log-probabilities of these, a comma before each
+    rg_buf drawn;                               // tokens whose text is not out yet
     rg_buf name;                                // of a call whose end is waited for
     char call_id[64];
     size_t n_calls; // begun
@@ -26,11 +33,19 @@ typedef struct writing {
     bool is_words;   // what came last
 } writing;
 
+enum { N_BUFS = 9 };
+
+static void list_bufs(writing *w, rg_buf *out[N_BUFS]) {
+    rg_buf *bufs[N_BUFS] = {&w->line,     &w->choices, &w->content, &w->reasoning, &w->calls,
+                            &w->logprobs, &w->pending, &w->drawn,   &w->name};
+    memcpy(out, bufs, sizeof bufs);
+}
+
 static void free_writing(void *arg) {
     writing *w = arg;
-    rg_buf *bufs[] = {&w->line,  &w->choices,  &w->content, &w->reasoning,
-                      &w->calls, &w->logprobs, &w->pending, &w->name};
-    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
+    rg_buf *bufs[N_BUFS];
+    list_bufs(w, bufs);
+    for (size_t i = 0; i < N_BUFS; i++) {
         rg_buf_clear(bufs[i]);
     }
     rg_free(w->mem, w);
@@ -103,7 +118,7 @@ static void send_arguments(rg_job *job, rg_str text) {
 
 static void begin(rg_job *job) {
     writing *w = job->writing;
-    rg_buf *bufs[] = {&w->content, &w->reasoning, &w->calls, &w->logprobs, &w->pending};
+    rg_buf *bufs[] = {&w->content, &w->reasoning, &w->calls, &w->logprobs, &w->pending, &w->drawn};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
         bufs[i]->size = 0;
     }
@@ -120,23 +135,32 @@ static void begin(rg_job *job) {
 static void take_token(rg_job *job, const raga_step *step) {
     writing *w = job->writing;
     if (w->has_logprobs && step->id >= 0) {
-        if (w->pending.size != 0) {
-            rg_buf_char(&w->pending, ',');
-        }
-        rg_openai_logprob(w->server->model, step, w->n_top, &w->pending);
+        drawn d = {.at = w->pending.size};
+        rg_buf_char(&w->pending, ',');
+        d.n_bytes = rg_openai_logprob(w->server->model, step, w->n_top, &w->pending);
+        rg_buf_put(&w->drawn, &d, sizeof d);
     }
 }
 
 // log-probabilities are those of the reply: what was drawn for anything else is forgotten
-static void settle_logprobs(writing *w, bool is_words) {
-    w->is_words = is_words;
-    if (is_words && w->pending.size != 0) {
-        if (w->logprobs.size != 0) {
-            rg_buf_char(&w->logprobs, ',');
+static void settle_logprobs(writing *w, bool is_words, size_t n_bytes) {
+    const drawn *d = (const drawn *)(const void *)w->drawn.data;
+    size_t first = w->drawn.size / sizeof *d;
+    if (w->is_words) {
+        first = 0;
+    } else {
+        // behind something else the words have begun, with as many tokens as their bytes take
+        for (size_t n = 0; first > 0 && n < n_bytes; first--) {
+            n += d[first - 1].n_bytes;
         }
-        rg_buf_str(&w->logprobs, rg_buf_view(&w->pending));
     }
+    if (is_words && first < w->drawn.size / sizeof *d) {
+        const size_t from = d[first].at + (w->logprobs.size == 0); // without the first comma
+        rg_buf_str(&w->logprobs, rg_str_slice(rg_buf_view(&w->pending), from, w->pending.size));
+    }
+    w->is_words = is_words;
     w->pending.size = 0;
+    w->drawn.size = 0;
 }
 
 static void begin_call(rg_job *job, const raga_piece *piece) {
@@ -178,7 +202,7 @@ static void say(rg_job *job, rg_str text) {
         return;
     }
     w->has_content = true;
-    settle_logprobs(w, true);
+    settle_logprobs(w, true, text.size);
     if (job->is_stream) {
         send_text(job, "content", text);
     } else {
@@ -194,7 +218,7 @@ static void take_piece(rg_job *job, const raga_piece *piece) {
         say(job, text);
         break;
     case RAGA_PIECE_REASONING:
-        settle_logprobs(w, false);
+        settle_logprobs(w, false, 0);
         w->has_reasoning = true;
         if (job->is_stream) {
             send_text(job, "reasoning_content", text);
@@ -203,7 +227,7 @@ static void take_piece(rg_job *job, const raga_piece *piece) {
         }
         break;
     case RAGA_PIECE_CALL:
-        settle_logprobs(w, false);
+        settle_logprobs(w, false, 0);
         begin_call(job, piece);
         break;
     case RAGA_PIECE_ARGUMENTS:
@@ -212,7 +236,7 @@ static void take_piece(rg_job *job, const raga_piece *piece) {
         }
         break;
     case RAGA_PIECE_CALL_END:
-        settle_logprobs(w, false);
+        settle_logprobs(w, false, 0);
         end_call(job, text);
         break;
     case RAGA_PIECE_BROKEN:
@@ -244,7 +268,7 @@ static void write_message(writing *w, rg_buf *out) {
 
 static void end_choice(rg_job *job, rg_finish finish) {
     writing *w = job->writing;
-    settle_logprobs(w, w->is_words);
+    settle_logprobs(w, w->is_words, 0);
     if (job->is_stream) {
         (void)begin_delta(job);
         end_delta(job, rg_openai_finish(finish));
@@ -298,12 +322,12 @@ static const rg_writer writer = {.begin = begin,
 
 static writing *new_writing(raga_server *s) {
     writing *w = rg_new(s->mem, sizeof *w);
+    rg_buf *bufs[N_BUFS];
     if (w == NULL) {
         return NULL;
     }
-    rg_buf *bufs[] = {&w->line,  &w->choices,  &w->content, &w->reasoning,
-                      &w->calls, &w->logprobs, &w->pending, &w->name};
-    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
+    list_bufs(w, bufs);
+    for (size_t i = 0; i < N_BUFS; i++) {
         rg_buf_init(bufs[i], s->mem, 0);
     }
     w->mem = s->mem;

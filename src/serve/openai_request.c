@@ -227,7 +227,6 @@ static bool hold_to_format(raga_server *s, const rg_json *root, rg_job *job, rg_
     static const rg_json any = {.kind = RG_JSON_OBJECT, .n = 1, .keys = &key, .items = &word};
     const rg_json *format = NULL;
     const rg_json *schema = rg_field_find(root, "json_schema");
-    bool has = false;
     rg_str type = {0};
     if (!rg_field_of(root, "response_format", RG_JSON_OBJECT, &format, fault)) {
         return false;
@@ -235,9 +234,7 @@ static bool hold_to_format(raga_server *s, const rg_json *root, rg_job *job, rg_
     if (format == NULL) {
         return schema == NULL || hold_to_schema(s, schema, "json_schema", job, fault);
     }
-    if (!rg_field_text(format, "type", &has, &type, fault)) {
-        return false;
-    }
+    (void)rg_json_str(rg_field_find(format, "type"), &type);
     if (rg_str_is(type, "text")) {
         return true;
     }

@@ -15,17 +15,19 @@ typedef struct writing {
     size_t n_characters;                                  // of the choice so far
 } writing;
 
-static void list_bufs(writing *w, rg_buf *out[7]) {
-    rg_buf *bufs[7] = {&w->line,           &w->choices,      &w->text,   &w->tokens,
-                       &w->token_logprobs, &w->top_logprobs, &w->offsets};
+enum { N_BUFS = 7 };
+
+static void list_bufs(writing *w, rg_buf *out[N_BUFS]) {
+    rg_buf *bufs[N_BUFS] = {&w->line,           &w->choices,      &w->text,   &w->tokens,
+                            &w->token_logprobs, &w->top_logprobs, &w->offsets};
     memcpy(out, bufs, sizeof bufs);
 }
 
 static void free_writing(void *arg) {
     writing *w = arg;
-    rg_buf *bufs[7];
+    rg_buf *bufs[N_BUFS];
     list_bufs(w, bufs);
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < N_BUFS; i++) {
         rg_buf_clear(bufs[i]);
     }
     rg_free(w->mem, w);
@@ -234,12 +236,12 @@ static bool read_request(raga_server *s, const rg_http_request *request, rg_job 
                          rg_fault *fault) {
     const rg_json *root = NULL;
     writing *w = rg_new(s->mem, sizeof *w);
-    rg_buf *bufs[7];
+    rg_buf *bufs[N_BUFS];
     if (w == NULL) {
         return rg_fault_set(fault, 500, NULL, "no memory for the answer");
     }
     list_bufs(w, bufs);
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < N_BUFS; i++) {
         rg_buf_init(bufs[i], s->mem, 0);
     }
     w->mem = s->mem;

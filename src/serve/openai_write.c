@@ -47,7 +47,7 @@ void rg_openai_usage(const rg_usage *u, rg_buf *out) {
 }
 
 // {"token", "logprob", "bytes"} without the end: a token need not be whole characters
-static void write_token(const raga_model *model, int32_t id, float logprob, rg_buf *out) {
+static size_t write_token(const raga_model *model, int32_t id, float logprob, rg_buf *out) {
     char *bytes = NULL;
     size_t size = 0;
     raga_error err;
@@ -64,18 +64,18 @@ static void write_token(const raga_model *model, int32_t id, float logprob, rg_b
     }
     rg_buf_char(out, ']');
     raga_free(bytes);
+    return size;
 }
 
-void rg_openai_logprob(const raga_model *model, const raga_step *step, size_t n_top, rg_buf *out) {
-    if (step->id < 0) {
-        return;
-    }
-    write_token(model, step->id, step->logprob, out);
+size_t rg_openai_logprob(const raga_model *model, const raga_step *step, size_t n_top,
+                         rg_buf *out) {
+    const size_t size = write_token(model, step->id, step->logprob, out);
     rg_buf_str(out, RG_STR(",\"top_logprobs\":["));
     for (size_t i = 0; i < n_top && i < step->n_top; i++) {
         rg_buf_str(out, i == 0 ? RG_STR("") : RG_STR(","));
-        write_token(model, step->top[i].id, step->top[i].logprob, out);
+        (void)write_token(model, step->top[i].id, step->top[i].logprob, out);
         rg_buf_char(out, '}');
     }
     rg_buf_str(out, RG_STR("]}"));
+    return size;
 }
