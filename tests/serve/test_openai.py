@@ -276,7 +276,8 @@ class Tools(Case):
         none = self.server.chat("hi", tool_choice="none", **hi)["choices"][0]
         self.assertEqual(none["message"]["content"], "Hello there.")
         forced = self.server.chat("walk", tool_choice={"type": "function", "function": {"name": "sit"}}, **hi)["choices"][0]
-        self.assertEqual(forced["message"]["tool_calls"][0]["function"], {"name": "sit", "arguments": "{}"})
+        sat = forced["message"]["tool_calls"][0]["function"]
+        self.assertEqual((sat["name"], json.loads(sat["arguments"])), ("sit", {}))
         allowed = self.server.chat("walk", tool_choice={"type": "allowed_tools", "allowed_tools": {
             "mode": "required", "tools": [{"type": "function", "function": {"name": "sit"}}]}}, **hi)["choices"][0]
         self.assertEqual(allowed["message"]["tool_calls"][0]["function"]["name"], "sit")
