@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#define RG_FEED_BYTES_MAX (16 << 20) // not yet sent; a client that is further behind is cut off
+#define RG_FEED_BYTES_MAX (4 << 20) // not yet sent; a client that is further behind is cut off
 
 /** Threads: each call is whole. Writers never wait for a reader. */
 typedef struct rg_feed {

@@ -81,8 +81,8 @@ bool rg_job_prompt(rg_job *job, int32_t *ids, size_t n, rg_fault *fault);
 /** Nobody wants it any more: seen at the next token or chunk. Threads: any thread. */
 void rg_job_mark_cancelled(rg_job *job);
 bool rg_job_is_cancelled(const rg_job *job);
-/** End it with job->fault. */
-void rg_job_fail(rg_job *job);
+/** Its last words, or job->fault. */
+void rg_job_end(rg_job *job);
 
 typedef struct rg_jobs_options {
     size_t n_slots; // sessions, each with a thread
@@ -118,5 +118,5 @@ typedef struct rg_job_times {
     double prompt_s, generate_s;
 } rg_job_times;
 
-/** Do a job on a session: job_run.c. */
+/** Do a job on a session, all but its end (rg_job_end): job_run.c. */
 void rg_job_run(rg_job *job, raga_model *model, raga_session *session, rg_job_times *times);

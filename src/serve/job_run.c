@@ -159,18 +159,12 @@ void rg_job_run(rg_job *job, raga_model *model, raga_session *session, rg_job_ti
         status = choose(&r, &err);
     }
     raga_answer_free(r.answer);
-    if (status == RAGA_OK && !rg_job_is_cancelled(job)) {
-        job->writer->end(job);
-    } else if (job->fault.status == 0) {
-        if (rg_job_is_cancelled(job)) {
-            rg_fault_set(&job->fault, 503, NULL, "the answer was cut short: the server stops");
-        } else {
-            rg_fault_of(&job->fault, NULL, &err);
-        }
-    }
     if (job->fault.status != 0) {
-        rg_job_fail(job);
-    } else {
-        rg_feed_end(&job->out);
+        return; // said at the cause
+    }
+    if (rg_job_is_cancelled(job)) {
+        rg_fault_set(&job->fault, 503, NULL, "the answer was cut short: the server stops");
+    } else if (status != RAGA_OK) {
+        rg_fault_of(&job->fault, NULL, &err);
     }
 }

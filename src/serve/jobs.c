@@ -91,8 +91,12 @@ bool rg_job_prompt(rg_job *job, int32_t *ids, size_t n, rg_fault *fault) {
     return true;
 }
 
-void rg_job_fail(rg_job *job) {
-    job->writer->fail(job);
+void rg_job_end(rg_job *job) {
+    if (job->fault.status == 0) {
+        job->writer->end(job);
+    } else {
+        job->writer->fail(job);
+    }
     rg_feed_end(&job->out);
 }
 
@@ -239,6 +243,8 @@ static void work(rg_slot *slot) {
     pthread_cond_broadcast(&jobs->idle);
     assign(jobs);
     pthread_mutex_unlock(&jobs->lock);
+    // only now: who asks again at once finds the session free, with all that it has
+    rg_job_end(job);
     rg_job_release(job);
     pthread_mutex_lock(&jobs->lock);
 }
@@ -393,7 +399,7 @@ static void refuse_waiting(rg_jobs *jobs) {
         }
         rg_fault_set(&job->fault, 503, NULL, "the server is being stopped");
         job->fault.retry_after_s = 5;
-        rg_job_fail(job);
+        rg_job_end(job);
         rg_job_release(job);
     }
 }
