@@ -106,6 +106,7 @@ typedef struct raga_result {
     uint64_t seed;
     double prompt_s;
     double generate_s;
+    const char *stop_string; // the one of the options that stopped it; NULL: none did
 } raga_result;
 
 /**

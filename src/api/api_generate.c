@@ -166,6 +166,7 @@ static rg_status advance(generation *g, size_t most, bool *done, rg_error *err) 
     }
     if (has_hit) {
         g->result.stop = "stop";
+        g->result.stop_string = g->o->stop[g->stop.which];
         return RG_OK;
     }
     if (g->result.n_generated == most) {

@@ -33,6 +33,8 @@ typedef struct rg_writer {
     void (*end)(rg_job *job);
     void (*fail)(rg_job *job); // job->fault says why
     void (*free)(void *writing);
+    const char *stream_type; // of the content of a stream
+    const char *ping;        // what may stand in it when there is nothing to say; NULL: nothing
 } rg_writer;
 
 typedef struct rg_usage {
@@ -61,6 +63,7 @@ struct rg_job {
     void *writing;
 
     rg_feed out;
+    const char *stop_string; // of the generate options, that ended the choice; NULL: none did
     rg_usage usage;
     size_t at_choice;
     rg_fault fault; // written before `out` ends
@@ -81,6 +84,9 @@ bool rg_job_prompt(rg_job *job, int32_t *ids, size_t n, rg_fault *fault);
 /** Nobody wants it any more: seen at the next token or chunk. Threads: any thread. */
 void rg_job_mark_cancelled(rg_job *job);
 bool rg_job_is_cancelled(const rg_job *job);
+/** Put the line into the feed between these; the line is empty afterwards. A line that found no
+ * memory, or a client that takes none, cancels the job. */
+void rg_job_put(rg_job *job, const char *before, rg_buf *line, const char *after);
 /** Its last words, or job->fault. */
 void rg_job_end(rg_job *job);
 

@@ -143,6 +143,7 @@ static raga_status choose(run *r, raga_error *err) {
     job->usage.n_generated += result.n_generated;
     r->times->prompt_s += result.prompt_s;
     r->times->generate_s += result.generate_s;
+    job->stop_string = result.stop_string;
     if (status == RAGA_OK && !rg_job_is_cancelled(job)) {
         job->writer->choice(job, finish_of(r, &result));
     }

@@ -91,6 +91,19 @@ bool rg_job_prompt(rg_job *job, int32_t *ids, size_t n, rg_fault *fault) {
     return true;
 }
 
+void rg_job_put(rg_job *job, const char *before, rg_buf *line, const char *after) {
+    rg_buf whole;
+    rg_buf_init(&whole, line->mem, 0);
+    rg_buf_str(&whole, rg_str_of(before));
+    rg_buf_str(&whole, rg_buf_view(line));
+    rg_buf_str(&whole, rg_str_of(after));
+    if (whole.is_failed || line->is_failed || !rg_feed_put(&job->out, rg_buf_view(&whole))) {
+        rg_job_mark_cancelled(job);
+    }
+    rg_buf_clear(&whole);
+    line->size = 0;
+}
+
 void rg_job_end(rg_job *job) {
     if (job->fault.status == 0) {
         job->writer->end(job);

@@ -15,6 +15,13 @@ bool rg_openai_refused(const rg_json *root, rg_fault *fault);
 bool rg_openai_hold(raga_server *server, const rg_json *root, const rg_conversation *conversation,
                     rg_job *job, rg_fault *fault);
 
+/** Read a conversation into the job's prompt. @param conversation  what else it says, to be cleared
+ * in any case; NULL: nobody wants to know */
+bool rg_openai_prompt(raga_server *server, const rg_json *root, rg_conversation *conversation,
+                      rg_job *job, rg_fault *fault);
+/** The prompt, how to sample, and what the answer is held to. */
+bool rg_openai_conversation(raga_server *server, const rg_json *root, rg_job *job, rg_fault *fault);
+
 /** Log-probabilities of one step as an item of "content". @return  bytes of its token */
 size_t rg_openai_logprob(const raga_model *model, const raga_step *step, size_t n_top, rg_buf *out);
 /** The object "usage". */

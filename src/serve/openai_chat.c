@@ -307,7 +307,7 @@ static void end(rg_job *job) {
     rg_buf_str(line, RG_STR("],\"usage\":"));
     rg_openai_usage(&job->usage, line);
     rg_buf_char(line, '}');
-    (void)rg_feed_put(&job->out, rg_buf_view(line));
+    rg_job_put(job, "", line, "");
 }
 
 static const rg_writer writer = {.begin = begin,
@@ -316,7 +316,9 @@ static const rg_writer writer = {.begin = begin,
                                  .choice = end_choice,
                                  .end = end,
                                  .fail = rg_openai_fail,
-                                 .free = free_writing};
+                                 .free = free_writing,
+                                 .stream_type = "text/event-stream",
+                                 .ping = ": ping\n\n"};
 
 // ---- requests ----
 
@@ -360,57 +362,19 @@ static bool read_stream_options(const rg_json *root, writing *w, rg_fault *fault
            rg_field_bool(options, "include_usage", &w->has_usage, fault);
 }
 
-static bool read_prompt(raga_server *s, const rg_json *root, rg_conversation *c, rg_job *job,
-                        rg_fault *fault) {
-    raga_error err = {0};
-    int32_t *ids = NULL;
-    size_t n = 0;
-    c->looks = true;
-    if (!rg_conversation_read(c, root, fault)) {
-        return false;
-    }
-    if (raga_chat_ids(s->model, rg_buf_cstr(&c->text), c->text.size, &ids, &n, &err) != RAGA_OK) {
-        return rg_fault_of(fault, "messages", &err);
-    }
-    if (!rg_job_prompt(job, ids, n, fault)) {
-        return false;
-    }
-    memcpy(job->pictures, c->pictures, sizeof c->pictures);
-    job->n_pictures = c->n_pictures;
-    c->n_pictures = 0;
-    job->tools = c->tools;
-    if (c->prefill.size == 0) {
-        return true;
-    }
-    // what an answer begins with is part of the prompt
-    return raga_tokenize(raga_model_tokenizer(s->model), c->prefill.data, c->prefill.size,
-                         RAGA_TOKENIZE_PLAIN, &ids, &n, &err) == RAGA_OK
-               ? rg_job_prompt(job, ids, n, fault)
-               : rg_fault_of(fault, "messages", &err);
-}
-
 static bool read_request(raga_server *s, const rg_http_request *request, rg_job *job,
                          rg_fault *fault) {
     const rg_json *root = NULL;
-    rg_conversation c;
-    bool is_parallel = true;
     writing *w = new_writing(s);
     if (w == NULL) {
         return rg_fault_set(fault, 500, NULL, "no memory for the answer");
     }
     job->writer = &writer;
     job->writing = w;
-    job->generate.has_markers = true;
-    rg_conversation_init(&c, s->model, &job->arena);
-    const bool is_fine =
-        rg_serve_parse(request, &job->arena, &root, fault) && rg_serve_is_model(s, root, fault) &&
-        rg_openai_refused(root, fault) && rg_openai_sampling(s, root, job, fault) &&
-        read_logprobs(root, job, w, fault) && read_stream_options(root, w, fault) &&
-        rg_field_bool(root, "parallel_tool_calls", &is_parallel, fault) &&
-        read_prompt(s, root, &c, job, fault) && rg_openai_hold(s, root, &c, job, fault);
-    job->is_one_call = !is_parallel;
-    rg_conversation_clear(&c);
-    return is_fine;
+    return rg_serve_parse(request, &job->arena, &root, fault) &&
+           rg_serve_is_model(s, root, fault) && rg_openai_refused(root, fault) &&
+           read_logprobs(root, job, w, fault) && read_stream_options(root, w, fault) &&
+           rg_openai_conversation(s, root, job, fault);
 }
 
 void rg_openai_chat(void *arg, const rg_http_request *request, rg_http_answer *answer) {

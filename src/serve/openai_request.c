@@ -301,3 +301,61 @@ bool rg_openai_hold(raga_server *s, const rg_json *root, const rg_conversation *
     job->generate.grammar_after_thought = job->generate.grammar != NULL;
     return c == NULL || c->tools == NULL || hold_to_tools(s, c, job, fault);
 }
+
+// ---- conversations ----
+
+static bool read_prompt(raga_server *s, const rg_json *root, rg_conversation *c, rg_job *job,
+                        rg_fault *fault) {
+    raga_error err = {0};
+    int32_t *ids = NULL;
+    size_t n = 0;
+    c->looks = true;
+    if (!rg_conversation_read(c, root, fault)) {
+        return false;
+    }
+    if (raga_chat_ids(s->model, rg_buf_cstr(&c->text), c->text.size, &ids, &n, &err) != RAGA_OK) {
+        return rg_fault_of(fault, "messages", &err);
+    }
+    if (!rg_job_prompt(job, ids, n, fault)) {
+        return false;
+    }
+    memcpy(job->pictures, c->pictures, sizeof c->pictures);
+    job->n_pictures = c->n_pictures;
+    c->n_pictures = 0;
+    job->tools = c->tools;
+    if (c->prefill.size == 0) {
+        return true;
+    }
+    // what an answer begins with is part of the prompt
+    return raga_tokenize(raga_model_tokenizer(s->model), c->prefill.data, c->prefill.size,
+                         RAGA_TOKENIZE_PLAIN, &ids, &n, &err) == RAGA_OK
+               ? rg_job_prompt(job, ids, n, fault)
+               : rg_fault_of(fault, "messages", &err);
+}
+
+bool rg_openai_prompt(raga_server *s, const rg_json *root, rg_conversation *conversation,
+                      rg_job *job, rg_fault *fault) {
+    rg_conversation own;
+    rg_conversation *c = conversation == NULL ? &own : conversation;
+    rg_conversation_init(c, s->model, &job->arena);
+    const bool is_fine = read_prompt(s, root, c, job, fault);
+    if (conversation == NULL) {
+        rg_conversation_clear(c);
+    }
+    return is_fine;
+}
+
+bool rg_openai_conversation(raga_server *s, const rg_json *root, rg_job *job, rg_fault *fault) {
+    rg_conversation c;
+    bool is_parallel = true;
+    job->generate.has_markers = true;
+    if (!rg_openai_sampling(s, root, job, fault) ||
+        !rg_field_bool(root, "parallel_tool_calls", &is_parallel, fault)) {
+        return false;
+    }
+    job->is_one_call = !is_parallel;
+    const bool is_fine =
+        rg_openai_prompt(s, root, &c, job, fault) && rg_openai_hold(s, root, &c, job, fault);
+    rg_conversation_clear(&c);
+    return is_fine;
+}

@@ -151,7 +151,7 @@ static void end(rg_job *job) {
         rg_buf_char(&w->line, '}');
     }
     if (!job->is_stream) {
-        (void)rg_feed_put(&job->out, rg_buf_view(&w->line));
+        rg_job_put(job, "", &w->line, "");
         return;
     }
     if (w->has_usage) {
@@ -166,7 +166,9 @@ static const rg_writer writer = {.begin = begin,
                                  .choice = end_choice,
                                  .end = end,
                                  .fail = rg_openai_fail,
-                                 .free = free_writing};
+                                 .free = free_writing,
+                                 .stream_type = "text/event-stream",
+                                 .ping = ": ping\n\n"};
 
 // ---- requests ----
 

@@ -1,18 +1,7 @@
 #include "serve/openai.h"
 
 void rg_openai_event(rg_job *job, rg_buf *line) {
-    rg_buf event;
-    rg_buf_init(&event, line->mem, 0);
-    rg_buf_str(&event, RG_STR("data: "));
-    rg_buf_str(&event, rg_buf_view(line));
-    rg_buf_str(&event, RG_STR("\n\n"));
-    // a reader that is gone cancels the job by itself; one that is too slow, or an event that found
-    // no memory, does it here
-    if (event.is_failed || line->is_failed || !rg_feed_put(&job->out, rg_buf_view(&event))) {
-        rg_job_mark_cancelled(job);
-    }
-    rg_buf_clear(&event);
-    line->size = 0;
+    rg_job_put(job, "data: ", line, "\n\n");
 }
 
 void rg_openai_done(rg_job *job) {
@@ -27,7 +16,7 @@ void rg_openai_fail(rg_job *job) {
         rg_openai_event(job, &line);
         rg_openai_done(job);
     } else {
-        (void)rg_feed_put(&job->out, rg_buf_view(&line));
+        rg_job_put(job, "", &line, "");
     }
     rg_buf_clear(&line);
 }

@@ -19,6 +19,8 @@ static const rg_route routes[] = {
     {"GET", "/v1/models/*", rg_openai_model, false},
     {"POST", "/v1/chat/completions", rg_openai_chat, false},
     {"POST", "/v1/completions", rg_openai_completions, false},
+    {"POST", "/v1/messages", rg_anthropic_messages, false},
+    {"POST", "/v1/messages/count_tokens", rg_anthropic_count, false},
     {"POST", "/v1/embeddings", rg_openai_embeddings, false},
     {"POST", "/v1/responses", rg_openai_none, false},
     {"POST", "/v1/audio/*", rg_openai_none, false},

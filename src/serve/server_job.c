@@ -100,9 +100,9 @@ static void follow(raga_server *s, rg_job *job, rg_http_answer *answer) {
     }
     *f = (following){s, job};
     answer->source = (rg_http_source){.read = read_job, .close = close_job, .arg = f};
-    answer->source.ping = job->is_stream ? ": ping\n\n" : " ";
+    answer->source.ping = job->is_stream ? job->writer->ping : " ";
     if (job->is_stream) {
-        answer->type = "text/event-stream";
+        answer->type = job->writer->stream_type;
     }
 }
 

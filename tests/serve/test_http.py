@@ -73,7 +73,7 @@ class Open(unittest.TestCase):
         self.assertGreaterEqual(metrics["raga_generated_tokens_total"], 2)
 
     def test_no_such_path_no_such_method(self):
-        for path, shape in (("/nothing", "openai"), ("/v1/messages", "anthropic"), ("/api/chat", "ollama")):
+        for path, shape in (("/nothing", "openai"), ("/v1/messages/nothing", "anthropic"), ("/api/nothing", "ollama")):
             status, _, answer = self.server.post(path, {})
             self.assertEqual(status, 404)
             if shape == "openai":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The official client for node, unmodified, against the server. usage: test_sdk.py RAGA ROOT
+"""The official clients for node, unmodified, against the server. usage: test_sdk.py RAGA ROOT
 
-It comes from the npm registry, into a folder beside the program; without node or the registry this test is skipped."""
+They come from the npm registry, into a folder beside the program; without node or the registry this test is skipped."""
 import os
 import shutil
 import subprocess
@@ -14,7 +14,8 @@ from serving import Server  # noqa: E402
 
 RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
 HERE = os.path.dirname(os.path.abspath(__file__))
-PACKAGES = ["openai@6.49.0"]
+PACKAGES = ["openai@6.49.0", "@anthropic-ai/sdk@1.12.0"]
+SCRIPTS = ["openai_sdk.mjs", "anthropic_sdk.mjs"]
 SCRIPT = """
 {%- if last.role == 'tool' -%}done
 {%- elif 'walk' in last.content -%}walk
@@ -53,7 +54,8 @@ def install():
 
 def main():
     folder = install()
-    shutil.copy(os.path.join(HERE, "openai_sdk.mjs"), folder)  # so that it finds the package
+    for script in SCRIPTS:
+        shutil.copy(os.path.join(HERE, script), folder)  # so that it finds the package
     with tempfile.TemporaryDirectory() as temp:
         model = os.path.join(temp, "model")
         make(model, {"walk": ["<tool_call>", '\n{"name": "walk", "arguments": {"distance": 2}}', "\n", "</tool_call>"],
@@ -61,9 +63,12 @@ def main():
                      "thought": ["<think>", "Hm.", "</think>", "Well met."]}, SCRIPT, context=200000)
         server = Server(RAGA, model, "--slots", "1", "--queue", "1", "--api-key", "key", "--alias", "a/b:Q4")
         try:
-            env = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+            env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "ANTHROPIC_"))}
             env["RAGA_URL"] = "http://127.0.0.1:%d" % server.port
-            status = subprocess.run(["node", "openai_sdk.mjs"], cwd=folder, env=env, timeout=250, check=False).returncode
+            status = 0
+            for script in SCRIPTS:
+                print(script, flush=True)
+                status |= subprocess.run(["node", script], cwd=folder, env=env, timeout=120, check=False).returncode
         finally:
             ended = server.stop()
     if ended != 0:
