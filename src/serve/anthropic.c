@@ -1,29 +1,11 @@
 /* POST /v1/messages, and counting what one would be. */
 #include "serve/anthropic.h"
 
-// the same request as OpenAI's interface has it, in the job's arena
-static bool translate(const rg_http_request *request, rg_job *job, const rg_json **out,
-                      rg_fault *fault) {
-    const rg_json *root = NULL;
-    rg_error err = {0};
-    rg_buf text;
-    rg_buf_init(&text, job->arena.mem, 0);
-    bool is_fine = rg_serve_parse(request, &job->arena, &root, fault) &&
-                   rg_anthropic_translate(root, &text, fault);
-    char *copy = is_fine ? rg_arena_copy(&job->arena, text.data, text.size) : NULL;
-    if (is_fine && (copy == NULL ||
-                    rg_json_parse(&job->arena, (rg_str){copy, text.size}, out, &err) != RG_OK)) {
-        is_fine = rg_fault_set(fault, copy == NULL ? 500 : 400, NULL, "the request is %s",
-                               copy == NULL ? "too long" : err.text);
-    }
-    rg_buf_clear(&text);
-    return is_fine;
-}
-
 static bool read_request(raga_server *s, const rg_http_request *request, rg_job *job,
                          rg_fault *fault) {
     const rg_json *root = NULL;
-    if (!rg_anthropic_writer(s, job, fault) || !translate(request, job, &root, fault) ||
+    if (!rg_anthropic_writer(s, job, fault) ||
+        !rg_openai_translated(request, rg_anthropic_translate, job, &root, fault) ||
         !rg_serve_is_model(s, root, fault)) {
         return false;
     }
@@ -44,8 +26,8 @@ void rg_anthropic_count(void *arg, const rg_http_request *request, rg_http_answe
     rg_job *job = rg_job_new(s->mem);
     if (job == NULL) {
         rg_fault_set(&fault, 500, NULL, "no memory for the request");
-    } else if (translate(request, job, &root, &fault) && rg_serve_is_model(s, root, &fault) &&
-               rg_openai_prompt(s, root, NULL, job, &fault)) {
+    } else if (rg_openai_translated(request, rg_anthropic_translate, job, &root, &fault) &&
+               rg_serve_is_model(s, root, &fault) && rg_openai_prompt(s, root, NULL, job, &fault)) {
         size_t n = job->n_ids;
         for (size_t i = 0; i < job->n_pictures; i++) {
             n += raga_picture_tokens(job->pictures[i]) - 1; // one stands for all of them

@@ -5,6 +5,6 @@
 #include "serve/openai.h"
 
 /** Append the same request as OpenAI's interface has it. */
-bool rg_anthropic_translate(const rg_json *root, rg_buf *out, rg_fault *fault);
+rg_translator rg_anthropic_translate;
 /** Give a job the writer of this interface. */
 bool rg_anthropic_writer(raga_server *server, rg_job *job, rg_fault *fault);

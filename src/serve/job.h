@@ -42,6 +42,7 @@ typedef struct rg_usage {
     size_t n_cached;    // of these, not evaluated again
     size_t n_generated; // of all choices
     size_t n_reasoning; // of these
+    double prompt_s, generate_s;
 } rg_usage;
 
 /** One request on its way. Who asks fills in the first part, then it is the slots'. */
@@ -119,10 +120,5 @@ typedef struct rg_counts {
 
 void rg_jobs_count(rg_jobs *jobs, rg_counts *out);
 
-/** What came of a job: inside the room. */
-typedef struct rg_job_times {
-    double prompt_s, generate_s;
-} rg_job_times;
-
 /** Do a job on a session, all but its end (rg_job_end): job_run.c. */
-void rg_job_run(rg_job *job, raga_model *model, raga_session *session, rg_job_times *times);
+void rg_job_run(rg_job *job, raga_model *model, raga_session *session);

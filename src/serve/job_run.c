@@ -1,6 +1,8 @@
 /* One job on one session: the prompt, then each choice. */
 #include "serve/job.h"
 
+#include "base/clock.h"
+
 enum { PROMPT_END_TOKENS = 8 }; // looked at for reasoning that the prompt opens
 
 typedef struct run {
@@ -11,7 +13,6 @@ typedef struct run {
     raga_piece_kind place; // of what came last
     size_t n_calls;
     raga_error err; // of reading the answer
-    rg_job_times *times;
 } run;
 
 static void take_piece(void *arg, const raga_piece *piece) {
@@ -118,6 +119,7 @@ static raga_status choose(run *r, raga_error *err) {
     raga_result result = {.size = sizeof result, .stop = ""};
     int32_t *rest = NULL;
     size_t n = 0;
+    const uint64_t begin = rg_clock_ns();
     raga_status status = raga_session_continue(r->session, job->pictures, job->n_pictures, job->ids,
                                                job->n_ids, &rest, &n, err);
     const size_t n_cached = raga_session_count(r->session);
@@ -141,8 +143,8 @@ static raga_status choose(run *r, raga_error *err) {
     }
     raga_free(rest);
     job->usage.n_generated += result.n_generated;
-    r->times->prompt_s += result.prompt_s;
-    r->times->generate_s += result.generate_s;
+    job->usage.prompt_s += (double)(rg_clock_ns() - begin) * 1e-9 - result.generate_s;
+    job->usage.generate_s += result.generate_s;
     job->stop_string = result.stop_string;
     if (status == RAGA_OK && !rg_job_is_cancelled(job)) {
         job->writer->choice(job, finish_of(r, &result));
@@ -150,10 +152,10 @@ static raga_status choose(run *r, raga_error *err) {
     return status;
 }
 
-void rg_job_run(rg_job *job, raga_model *model, raga_session *session, rg_job_times *times) {
+void rg_job_run(rg_job *job, raga_model *model, raga_session *session) {
     raga_error err = {0};
     raga_status status = RAGA_OK;
-    run r = {.job = job, .model = model, .session = session, .times = times};
+    run r = {.job = job, .model = model, .session = session};
     for (job->at_choice = 0;
          job->at_choice < job->n_choices && status == RAGA_OK && !rg_job_is_cancelled(job);
          job->at_choice++) {

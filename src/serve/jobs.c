@@ -217,7 +217,7 @@ static void copy_session(rg_slot *slot) {
     }
 }
 
-static void count(rg_counts *c, const rg_job *job, const rg_job_times *times) {
+static void count(rg_counts *c, const rg_job *job) {
     const bool is_cancelled = rg_job_is_cancelled(job);
     c->n_running--;
     c->n_cancelled += is_cancelled;
@@ -226,15 +226,14 @@ static void count(rg_counts *c, const rg_job *job, const rg_job_times *times) {
     c->n_prompt += job->usage.n_prompt;
     c->n_cached += job->usage.n_cached;
     c->n_generated += job->usage.n_generated;
-    c->prompt_s += times->prompt_s;
-    c->generate_s += times->generate_s;
+    c->prompt_s += job->usage.prompt_s;
+    c->generate_s += job->usage.generate_s;
 }
 
 // with the lock held, before and after
 static void work(rg_slot *slot) {
     rg_jobs *jobs = slot->jobs;
     rg_job *job = slot->job;
-    rg_job_times times = {0};
     if (slot->fork_of != NULL) {
         pthread_mutex_unlock(&jobs->lock);
         copy_session(slot);
@@ -247,12 +246,12 @@ static void work(rg_slot *slot) {
     }
     slot->owner = job->owner;
     pthread_mutex_unlock(&jobs->lock);
-    rg_job_run(job, jobs->model, slot->session, &times);
+    rg_job_run(job, jobs->model, slot->session);
     pthread_mutex_lock(&jobs->lock);
     slot->job = NULL;
     slot->used_ns = rg_clock_ns();
     job->slot = NULL;
-    count(&jobs->counts, job, &times);
+    count(&jobs->counts, job);
     pthread_cond_broadcast(&jobs->idle);
     assign(jobs);
     pthread_mutex_unlock(&jobs->lock);

@@ -15,6 +15,13 @@ bool rg_openai_refused(const rg_json *root, rg_fault *fault);
 bool rg_openai_hold(raga_server *server, const rg_json *root, const rg_conversation *conversation,
                     rg_job *job, rg_fault *fault);
 
+/** Writes the request of another interface as one of this. */
+typedef bool rg_translator(const rg_json *root, rg_buf *out, rg_fault *fault);
+/** Parse a body of another interface and give it as one of this, in the job's arena. */
+bool rg_openai_translated(const rg_http_request *request, rg_translator *translate, rg_job *job,
+                          const rg_json **out, rg_fault *fault);
+/** "prompt", a text that goes on as it is, and how to sample. */
+bool rg_openai_text(raga_server *server, const rg_json *root, rg_job *job, rg_fault *fault);
 /** Read a conversation into the job's prompt. @param conversation  what else it says, to be cleared
  * in any case; NULL: nobody wants to know */
 bool rg_openai_prompt(raga_server *server, const rg_json *root, rg_conversation *conversation,

@@ -359,3 +359,22 @@ bool rg_openai_conversation(raga_server *s, const rg_json *root, rg_job *job, rg
     rg_conversation_clear(&c);
     return is_fine;
 }
+
+bool rg_openai_translated(const rg_http_request *request, rg_translator *translate, rg_job *job,
+                          const rg_json **out, rg_fault *fault) {
+    const rg_json *root = NULL;
+    rg_error err = {0};
+    rg_buf text;
+    rg_buf_init(&text, job->arena.mem, 0);
+    bool is_fine =
+        rg_serve_parse(request, &job->arena, &root, fault) && translate(root, &text, fault);
+    char *copy = is_fine ? rg_arena_copy(&job->arena, text.data, text.size) : NULL;
+    if (is_fine && copy == NULL) {
+        is_fine = rg_fault_set(fault, 500, NULL, "no memory for the request");
+    } else if (is_fine &&
+               rg_json_parse(&job->arena, (rg_str){copy, text.size}, out, &err) != RG_OK) {
+        is_fine = rg_fault_set(fault, 400, NULL, "the request: %s", err.text);
+    }
+    rg_buf_clear(&text);
+    return is_fine;
+}

@@ -212,6 +212,12 @@ static bool read_prompt(raga_server *s, const rg_json *root, rg_job *job, rg_fau
     return job->n_ids != 0 || rg_fault_set(fault, 400, "prompt", "the prompt is empty");
 }
 
+bool rg_openai_text(raga_server *s, const rg_json *root, rg_job *job, rg_fault *fault) {
+    job->is_raw = true;
+    return rg_openai_sampling(s, root, job, fault) && read_prompt(s, root, job, fault) &&
+           rg_openai_hold(s, root, NULL, job, fault);
+}
+
 static bool read_rest(const rg_json *root, rg_job *job, writing *w, rg_fault *fault) {
     const rg_json *options = NULL;
     bool echoes = false;
@@ -252,11 +258,9 @@ static bool read_request(raga_server *s, const rg_http_request *request, rg_job 
     rg_serve_id("cmpl-", w->id);
     job->writer = &writer;
     job->writing = w;
-    job->is_raw = true;
     return rg_serve_parse(request, &job->arena, &root, fault) &&
            rg_serve_is_model(s, root, fault) && rg_openai_refused(root, fault) &&
-           rg_openai_sampling(s, root, job, fault) && read_rest(root, job, w, fault) &&
-           read_prompt(s, root, job, fault) && rg_openai_hold(s, root, NULL, job, fault);
+           rg_openai_text(s, root, job, fault) && read_rest(root, job, w, fault);
 }
 
 void rg_openai_completions(void *arg, const rg_http_request *request, rg_http_answer *answer) {

@@ -43,5 +43,7 @@ void rg_serve_id(const char *prefix, char out[40]);
 
 // handlers, one file an interface; arg is the raga_server
 rg_http_handler rg_openai_chat, rg_openai_completions, rg_openai_embeddings, rg_openai_models,
-    rg_openai_model, rg_openai_none, rg_anthropic_messages, rg_anthropic_count, rg_text_tokenize,
-    rg_text_detokenize, rg_text_template, rg_state_health, rg_state_metrics, rg_state_version;
+    rg_openai_model, rg_openai_none, rg_anthropic_messages, rg_anthropic_count, rg_ollama_chat,
+    rg_ollama_generate, rg_ollama_tags, rg_ollama_ps, rg_ollama_show, rg_text_tokenize,
+    rg_text_detokenize, rg_text_template, rg_state_health, rg_state_metrics, rg_state_version,
+    rg_state_running;

@@ -38,6 +38,10 @@ bool rg_serve_parse(const rg_http_request *request, rg_arena *arena, const rg_js
 }
 
 bool rg_serve_is_named(const raga_server *s, rg_str name) {
+    // clients of one interface add it to names without a tag
+    if (rg_str_ends(name, RG_STR(":latest"))) {
+        name.size -= sizeof ":latest" - 1;
+    }
     for (size_t i = 0; i < s->n_names; i++) {
         if (rg_str_is(name, s->names[i]) || strcmp(s->names[i], "*") == 0) {
             return true;

@@ -15,6 +15,13 @@ void rg_state_version(void *arg, const rg_http_request *request, rg_http_answer 
     rg_buf_format(&answer->body, "{\"version\":\"%s\"}", raga_version());
 }
 
+void rg_state_running(void *arg, const rg_http_request *request, rg_http_answer *answer) {
+    (void)arg;
+    (void)request;
+    answer->type = "text/plain; charset=utf-8";
+    rg_buf_str(&answer->body, RG_STR("raga is running"));
+}
+
 /** One line of /metrics. */
 typedef struct metric {
     const char *name;

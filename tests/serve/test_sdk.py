@@ -14,8 +14,8 @@ from serving import Server  # noqa: E402
 
 RAGA, ROOT = os.path.abspath(sys.argv[1]), sys.argv[2]
 HERE = os.path.dirname(os.path.abspath(__file__))
-PACKAGES = ["openai@6.49.0", "@anthropic-ai/sdk@1.12.0"]
-SCRIPTS = ["openai_sdk.mjs", "anthropic_sdk.mjs"]
+PACKAGES = ["openai@6.49.0", "@anthropic-ai/sdk@1.12.0", "ollama@0.6.4"]
+SCRIPTS = ["openai_sdk.mjs", "anthropic_sdk.mjs", "ollama_sdk.mjs"]
 SCRIPT = """
 {%- if last.role == 'tool' -%}done
 {%- elif 'walk' in last.content -%}walk
