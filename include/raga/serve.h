@@ -1,4 +1,5 @@
-/* Serve an open model to programs that speak OpenAI's interface over HTTP. */
+/* Serve an open model over HTTP, to programs that speak OpenAI's, Anthropic's or Ollama's
+ * interface. */
 #pragma once
 
 #include "raga/model.h"

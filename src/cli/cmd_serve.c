@@ -100,9 +100,10 @@ int cmd_serve(int argc, char **argv) {
     // clang-format on
     const cli_spec spec = {
         .usage = "raga serve [MODEL] [options]",
-        .about = "Answer programs over HTTP, in OpenAI's interface: /v1/chat/completions, "
-                 "/v1/completions, /v1/models;\nand /tokenize, /detokenize, /apply-template, "
-                 "/health, /metrics. Ends with Ctrl-C or SIGTERM.",
+        .about = "Answer programs over HTTP: OpenAI's interface (/v1/chat/completions, "
+                 "/v1/completions, /v1/models),\nAnthropic's (/v1/messages), Ollama's (/api/chat, "
+                 "/api/generate), and /tokenize, /detokenize,\n/apply-template, /health, /metrics. "
+                 "Ends with Ctrl-C or SIGTERM. docs/serve.md says more.",
         .options = options,
         .n_options = sizeof options / sizeof *options,
         .words = &r.m.path,

@@ -13,7 +13,7 @@ static const struct {
     const char *help;
 } commands[] = {
     {"run", cmd_run, "chat with a model, or answer one prompt"},
-    {"serve", cmd_serve, "answer programs that speak OpenAI's interface"},
+    {"serve", cmd_serve, "answer programs over HTTP: OpenAI's, Anthropic's, Ollama's ways"},
     {"robot", cmd_robot, "drive a robot, by words or by its skills"},
     {"show", cmd_show, "what a model is, and what running it takes"},
     {"tokenize", cmd_tokenize, "text to token ids and back"},

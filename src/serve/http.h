@@ -1,7 +1,7 @@
 /*
- * serve/ answers programs over HTTP: OpenAI's interface, and raga's own. It is written like a
- * product built on the library: of the mind it sees the public interface (include/raga) alone, and
- * relies on base/ and on the JSON of format/ besides.
+ * serve/ answers programs over HTTP: OpenAI's interface, Anthropic's, Ollama's. It is written like
+ * a product built on the library: of the mind it sees the public interface (include/raga) alone,
+ * and relies on base/ and on the JSON of format/ besides.
  *
  * http.h: requests in, answers out, within limits; nothing here knows a route or a model. Every
  * connection has a thread of its own, so a handler may wait.
