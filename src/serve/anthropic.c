@@ -24,6 +24,7 @@ void rg_anthropic_count(void *arg, const rg_http_request *request, rg_http_answe
     rg_fault fault = {0};
     const rg_json *root = NULL;
     rg_job *job = rg_job_new(s->mem);
+    rg_serve_enter(s, request);
     if (job == NULL) {
         rg_fault_set(&fault, 500, NULL, "no memory for the request");
     } else if (rg_openai_translated(request, rg_anthropic_translate, job, &root, &fault) &&
@@ -38,4 +39,5 @@ void rg_anthropic_count(void *arg, const rg_http_request *request, rg_http_answe
         rg_http_refuse(answer, &fault, request->path, request->id);
     }
     rg_job_release(job);
+    rg_serve_leave(s, request);
 }

@@ -10,7 +10,7 @@
 
 typedef struct rg_conversation {
     raga_model *model;
-    rg_arena *arena;   // what is below points into it
+    rg_arena *arena;   // of the request; what is below points into it
     bool looks;        // pictures are looked at, not only counted
     rg_buf text;       // for raga_chat_ids
     const char *tools; // that the model is shown, JSON; NULL: none

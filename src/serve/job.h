@@ -47,7 +47,8 @@ typedef struct rg_usage {
 
 /** One request on its way. Who asks fills in the first part, then it is the slots'. */
 struct rg_job {
-    rg_arena arena;     // everything of the request; what is below points into it
+    rg_arena scratch;   // of the request while it is read
+    rg_arena arena;     // what is kept of it; what is below points into it
     const int32_t *ids; // of the prompt
     size_t n_ids;
     raga_picture *pictures[RG_JOB_PICTURES_MAX];

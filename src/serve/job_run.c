@@ -67,7 +67,7 @@ static bool fits(run *r, size_t n) {
     if (n < n_ctx) {
         return true;
     }
-    rg_fault_set(&r->job->fault, 400, "messages",
+    rg_fault_set(&r->job->fault, 400, r->job->is_raw ? "prompt" : "messages",
                  "the prompt has %zu tokens, the context %zu: nothing was cut, nothing was "
                  "generated",
                  n, n_ctx);

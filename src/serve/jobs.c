@@ -34,6 +34,7 @@ rg_job *rg_job_new(const rg_mem *mem) {
     enum { REQUEST_BYTES_MAX = 512 << 20 };
     rg_job *job = rg_new(mem, sizeof *job);
     if (job != NULL) {
+        rg_arena_init(&job->scratch, mem, REQUEST_BYTES_MAX);
         rg_arena_init(&job->arena, mem, REQUEST_BYTES_MAX);
         rg_feed_init(&job->out, mem);
         job->generate.size = sizeof job->generate;
@@ -57,6 +58,7 @@ void rg_job_release(rg_job *job) {
     }
     raga_grammar_free(job->generate.grammar);
     rg_feed_clear(&job->out);
+    rg_arena_clear(&job->scratch);
     rg_arena_clear(&job->arena);
     rg_free(mem, job);
 }

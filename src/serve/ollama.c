@@ -76,6 +76,7 @@ void rg_ollama_show(void *arg, const rg_http_request *request, rg_http_answer *a
     rg_fault fault = {0};
     const rg_json *root = NULL;
     rg_buf *out = &answer->body;
+    rg_serve_enter(s, request);
     rg_arena_init(&arena, s->mem, RG_HTTP_BODY_MAX);
     if (rg_serve_parse(request, &arena, &root, &fault) && rg_serve_is_model(s, root, &fault)) {
         rg_buf_char(out, '{');
@@ -97,4 +98,5 @@ void rg_ollama_show(void *arg, const rg_http_request *request, rg_http_answer *a
         rg_http_refuse(answer, &fault, request->path, request->id);
     }
     rg_arena_clear(&arena);
+    rg_serve_leave(s, request);
 }

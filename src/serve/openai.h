@@ -17,7 +17,7 @@ bool rg_openai_hold(raga_server *server, const rg_json *root, const rg_conversat
 
 /** Writes the request of another interface as one of this. */
 typedef bool rg_translator(const rg_json *root, rg_buf *out, rg_fault *fault);
-/** Parse a body of another interface and give it as one of this, in the job's arena. */
+/** Parse a body of another interface and give it as one of this. */
 bool rg_openai_translated(const rg_http_request *request, rg_translator *translate, rg_job *job,
                           const rg_json **out, rg_fault *fault);
 /** "prompt", a text that goes on as it is, and how to sample. */

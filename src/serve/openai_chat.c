@@ -371,7 +371,7 @@ static bool read_request(raga_server *s, const rg_http_request *request, rg_job 
     }
     job->writer = &writer;
     job->writing = w;
-    return rg_serve_parse(request, &job->arena, &root, fault) &&
+    return rg_serve_parse(request, &job->scratch, &root, fault) &&
            rg_serve_is_model(s, root, fault) && rg_openai_refused(root, fault) &&
            read_logprobs(root, job, w, fault) && read_stream_options(root, w, fault) &&
            rg_openai_conversation(s, root, job, fault);

@@ -322,7 +322,12 @@ static bool read_prompt(raga_server *s, const rg_json *root, rg_conversation *c,
     memcpy(job->pictures, c->pictures, sizeof c->pictures);
     job->n_pictures = c->n_pictures;
     c->n_pictures = 0;
-    job->tools = c->tools;
+    if (c->tools != NULL) {
+        job->tools = rg_arena_copy(&job->arena, c->tools, strlen(c->tools));
+        if (job->tools == NULL) {
+            return rg_fault_set(fault, 500, NULL, "no memory for tools");
+        }
+    }
     if (c->prefill.size == 0) {
         return true;
     }
@@ -337,7 +342,7 @@ bool rg_openai_prompt(raga_server *s, const rg_json *root, rg_conversation *conv
                       rg_job *job, rg_fault *fault) {
     rg_conversation own;
     rg_conversation *c = conversation == NULL ? &own : conversation;
-    rg_conversation_init(c, s->model, &job->arena);
+    rg_conversation_init(c, s->model, &job->scratch);
     const bool is_fine = read_prompt(s, root, c, job, fault);
     if (conversation == NULL) {
         rg_conversation_clear(c);
@@ -367,12 +372,12 @@ bool rg_openai_translated(const rg_http_request *request, rg_translator *transla
     rg_buf text;
     rg_buf_init(&text, job->arena.mem, 0);
     bool is_fine =
-        rg_serve_parse(request, &job->arena, &root, fault) && translate(root, &text, fault);
-    char *copy = is_fine ? rg_arena_copy(&job->arena, text.data, text.size) : NULL;
+        rg_serve_parse(request, &job->scratch, &root, fault) && translate(root, &text, fault);
+    char *copy = is_fine ? rg_arena_copy(&job->scratch, text.data, text.size) : NULL;
     if (is_fine && copy == NULL) {
         is_fine = rg_fault_set(fault, 500, NULL, "no memory for the request");
     } else if (is_fine &&
-               rg_json_parse(&job->arena, (rg_str){copy, text.size}, out, &err) != RG_OK) {
+               rg_json_parse(&job->scratch, (rg_str){copy, text.size}, out, &err) != RG_OK) {
         is_fine = rg_fault_set(fault, 400, NULL, "the request: %s", err.text);
     }
     rg_buf_clear(&text);

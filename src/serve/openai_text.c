@@ -258,7 +258,7 @@ static bool read_request(raga_server *s, const rg_http_request *request, rg_job 
     rg_serve_id("cmpl-", w->id);
     job->writer = &writer;
     job->writing = w;
-    return rg_serve_parse(request, &job->arena, &root, fault) &&
+    return rg_serve_parse(request, &job->scratch, &root, fault) &&
            rg_serve_is_model(s, root, fault) && rg_openai_refused(root, fault) &&
            rg_openai_text(s, root, job, fault) && read_rest(root, job, w, fault);
 }

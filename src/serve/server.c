@@ -165,6 +165,8 @@ raga_status raga_server_start(raga_model *model, const raga_server_options *opti
     s->mem = rg_mem_heap();
     rg_arena_init(&s->arena, s->mem, 0);
     sem_init(&s->stop, 0, 0);
+    pthread_mutex_init(&s->reading_lock, NULL);
+    pthread_cond_init(&s->reading_less, NULL);
     RG_TRY(start(s, model, options, &err));
     *out = s;
     s = NULL;
@@ -205,6 +207,8 @@ void raga_server_stop(raga_server *s) {
         rg_http_stop(s->http);
     }
     rg_jobs_free(s->jobs);
+    pthread_cond_destroy(&s->reading_less);
+    pthread_mutex_destroy(&s->reading_lock);
     sem_destroy(&s->stop);
     rg_arena_clear(&s->arena);
     rg_free(s->mem, s);

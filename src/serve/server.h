@@ -20,10 +20,17 @@ struct raga_server {
     unsigned grace_ms;
     rg_jobs *jobs;
     rg_http *http;
+    pthread_mutex_t reading_lock;
+    pthread_cond_t reading_less;
+    size_t n_reading; // bytes of bodies that are trees now; guarded by reading_lock
     char url[160];
     sem_t stop; // posted by those who want it to end
 };
 
+/** A request is read between these two, a few large ones at a time: a tree of JSON is many times
+ * its text. */
+void rg_serve_enter(raga_server *server, const rg_http_request *request);
+void rg_serve_leave(raga_server *server, const rg_http_request *request);
 /** Parse a body that is one JSON object; false: the answer says what is wrong with it.
  * @param arena  cleared by the caller in any case */
 bool rg_serve_parse(const rg_http_request *request, rg_arena *arena, const rg_json **root,

@@ -7,9 +7,10 @@
 #include <sys/random.h>
 
 enum {
-    LOOK_MS = 100,         // between two looks at whether the client is still there
-    STREAM_WAIT_MS = 5000, // a failure before then has its own status
-    WHOLE_WAIT_MS = 60000, // afterwards the answer begins, with blanks, so that nobody gives up
+    LOOK_MS = 100,            // between two looks at whether the client is still there
+    STREAM_WAIT_MS = 5000,    // a failure before then has its own status
+    READING_BYTES = 16 << 20, // of bodies that are trees at once; one of more is alone
+    WHOLE_WAIT_MS = 60000,    // afterwards the answer begins, with blanks, so that nobody gives up
 };
 
 void rg_serve_id(const char *prefix, char out[40]) {
@@ -24,6 +25,22 @@ void rg_serve_id(const char *prefix, char out[40]) {
         out[n++] = letters[bytes[i] & 63];
     }
     out[n] = '\0';
+}
+
+void rg_serve_enter(raga_server *s, const rg_http_request *request) {
+    pthread_mutex_lock(&s->reading_lock);
+    while (s->n_reading != 0 && s->n_reading + request->body.size > READING_BYTES) {
+        pthread_cond_wait(&s->reading_less, &s->reading_lock);
+    }
+    s->n_reading += request->body.size;
+    pthread_mutex_unlock(&s->reading_lock);
+}
+
+void rg_serve_leave(raga_server *s, const rg_http_request *request) {
+    pthread_mutex_lock(&s->reading_lock);
+    s->n_reading -= request->body.size;
+    pthread_cond_broadcast(&s->reading_less);
+    pthread_mutex_unlock(&s->reading_lock);
 }
 
 bool rg_serve_parse(const rg_http_request *request, rg_arena *arena, const rg_json **root,
@@ -170,9 +187,15 @@ void rg_serve_read(raga_server *s, const rg_http_request *request, rg_job_reader
     rg_job *job = rg_job_new(s->mem);
     if (job == NULL) {
         rg_fault_set(&fault, 500, NULL, "no memory for the request");
-    } else if (reader(s, request, job, &fault)) {
-        serve_job(s, job, request, answer);
-        return;
+    } else {
+        rg_serve_enter(s, request);
+        const bool is_read = reader(s, request, job, &fault);
+        rg_arena_clear(&job->scratch);
+        rg_serve_leave(s, request);
+        if (is_read) {
+            serve_job(s, job, request, answer);
+            return;
+        }
     }
     rg_http_refuse(answer, &fault, request->path, request->id);
     rg_job_release(job);

@@ -15,12 +15,14 @@ static void serve_text(raga_server *s, const rg_http_request *request, rg_http_a
     rg_arena arena;
     rg_fault fault = {0};
     const rg_json *root = NULL;
+    rg_serve_enter(s, request);
     rg_arena_init(&arena, s->mem, REQUEST_BYTES_MAX);
     if (!rg_serve_parse(request, &arena, &root, &fault) ||
         !fn(s, &arena, root, &answer->body, &fault)) {
         rg_http_refuse(answer, &fault, request->path, request->id);
     }
     rg_arena_clear(&arena);
+    rg_serve_leave(s, request);
 }
 
 static bool tokenize(raga_server *s, rg_arena *arena, const rg_json *root, rg_buf *out,

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -421,6 +422,7 @@ class Text(Case):
         self.assertEqual([t[w] for t, w in zip(logprobs["top_logprobs"], logprobs["tokens"])], logprobs["token_logprobs"])
 
     def test_faults(self):
+        self.assertEqual(self.refused("prompt", {"prompt": [1] * 4096}, path="/v1/completions")["code"], "context_length_exceeded")
         for body in ({}, {"prompt": None}, {"prompt": 1}, {"prompt": []}, {"prompt": ""}, {"prompt": ["a", "b"]}, {"prompt": [-1]},
                      {"prompt": [1 << 31]}, {"prompt": [1.5]}, {"prompt": [[1], [2]]}, {"prompt": {"a": 1}}):
             self.refused("prompt", body, path="/v1/completions")
@@ -443,6 +445,44 @@ class Tokens(Case):
     def test_the_template(self):
         prompt = self.server.good("/apply-template", {"messages": [{"role": "user", "content": "hi"}]})["prompt"]
         self.assertEqual(prompt, "user: hi<|turn|><|plain|>")
+
+
+class Nano(unittest.TestCase):
+    """The model inside the program, with the tools of the robot."""
+
+    @classmethod
+    def setUpClass(cls):
+        if subprocess.run([RAGA, "show", "builtin"], capture_output=True, check=False).returncode != 0:
+            raise unittest.SkipTest("this build has no built-in model: models/raga-nano.gguf was absent")
+        cls.server = Server(RAGA)
+
+    @classmethod
+    def tearDownClass(cls):
+        if hasattr(cls, "server"):
+            assert cls.server.stop() == 0
+
+    def test_a_robot_over_two_turns(self):
+        said = [{"role": "user", "content": "walk 2 m"}]
+        answer = self.server.chat(said)
+        self.assertEqual(answer["model"], "raga-nano")
+        message = answer["choices"][0]["message"]
+        call = message["tool_calls"][0]
+        self.assertEqual((call["function"]["name"], json.loads(call["function"]["arguments"])), ("walk", {"distance": 2}))
+        said += [message, {"role": "tool", "tool_call_id": call["id"], "content": '{"ok": true, "distance": 2}'}]
+        second = self.server.chat(said)
+        self.assertEqual(second["choices"][0]["finish_reason"], "stop")
+        self.assertRegex(second["choices"][0]["message"]["content"], r"\w")
+        self.assertGreater(second["usage"]["prompt_tokens_details"]["cached_tokens"], answer["usage"]["prompt_tokens"] - 2)
+
+    def test_a_stream_is_what_the_whole_is(self):
+        whole = self.server.chat("hello")["choices"][0]["message"]["content"]
+        _, _, events = self.server.events(CHAT, {"messages": [{"role": "user", "content": "hello"}], "temperature": 0, "stream": True})
+        self.assertEqual(joined(deltas(events))[0]["content"], whole)
+
+    def test_a_schema(self):
+        schema = {"type": "object", "properties": {"color": {"enum": ["red", "green"]}}, "required": ["color"], "additionalProperties": False}
+        answer = self.server.chat("what color?", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}, max_tokens=60)
+        self.assertIn(json.loads(answer["choices"][0]["message"]["content"])["color"], ("red", "green"))
 
 
 class Pictures(unittest.TestCase):
