@@ -539,6 +539,7 @@ rg_status rg_http_start(const rg_mem *mem, const rg_http_options *options, rg_ht
     pthread_cond_init(&http->wake, &clock);
     pthread_condattr_destroy(&clock);
     RG_TRY(listen_at(options->host, options->port, &fd, &http->port, err));
+    *out = http; // before there are threads that may look for it
     http->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
             MHD_USE_ERROR_LOG,
@@ -558,16 +559,16 @@ rg_status rg_http_start(const rg_mem *mem, const rg_http_options *options, rg_ht
     http->has_watch = pthread_create(&http->watch, NULL, watch, http) == 0;
     if (!http->has_watch) {
         status = rg_fail(err, RG_E_MEMORY, "no thread to watch connections");
-        goto done;
     }
-    *out = http;
-    http = NULL;
 
 done:
     if (fd >= 0) {
         close(fd);
     }
-    rg_http_stop(http);
+    if (status != RG_OK) {
+        rg_http_stop(http);
+        *out = NULL;
+    }
     return status;
 }
 
