@@ -447,6 +447,31 @@ class Tokens(Case):
         self.assertEqual(prompt, "user: hi<|turn|><|plain|>")
 
 
+class Opened(unittest.TestCase):
+    """A template that opens the reasoning itself."""
+
+    def test_a_schema_holds_what_comes_behind_the_reasoning(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = os.path.join(folder, "model")
+            make(model, {"thought": ANSWERS["thought"]}, "thought")
+            path = os.path.join(model, "tokenizer_config.json")
+            with open(path, encoding="utf-8") as f:
+                config = json.load(f)
+            config["chat_template"] = "{%- for m in messages -%}{{- m.content -}}{%- endfor -%}{{- '<think>' -}}"
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(config, f)
+            server = Server(RAGA, model)
+            try:
+                message = server.chat("x")["choices"][0]["message"]
+                self.assertEqual((message["reasoning_content"], message["content"]), ("He says hi.", "Well met."))
+                shape = {"type": "json_schema", "json_schema": {"schema": Schemas.SCHEMA}}
+                message = server.chat("x", response_format=shape, max_tokens=2000)["choices"][0]["message"]
+                self.assertEqual(message["reasoning_content"], "He says hi.")
+                self.assertEqual(list(json.loads(message["content"])), ["name", "age"])
+            finally:
+                self.assertEqual(server.stop(), 0)
+
+
 class Nano(unittest.TestCase):
     """The model inside the program, with the tools of the robot."""
 
