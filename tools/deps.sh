@@ -3,7 +3,7 @@
 # Only what is missing is installed, and it says what. --dry-run only says it.
 set -eu
 
-build="gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev libedit-dev libsqlite3-dev libjpeg62-turbo-dev libpng-dev libcurl4-openssl-dev libssl-dev"
+build="gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev libedit-dev libsqlite3-dev libjpeg62-turbo-dev libpng-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev"
 tests="g++ clang libclang-rt-14-dev libcmocka-dev python3"
 
 mode=build

@@ -95,6 +95,8 @@ RAGA_API raga_status raga_answer_new_of_tools(const char *dialect, const char *t
                                               raga_error *err) RAGA_MUST_CHECK;
 /** How an open model writes calls, by its chat template: one of these names. */
 RAGA_API const char *raga_model_dialect(const raga_model *model);
+/** Does a prompt of these ids end within the reasoning, so that an answer begins there? */
+RAGA_API bool raga_model_is_in_thought(const raga_model *model, const int32_t *ids, size_t n);
 /** Names of the dialects; NULL past the last. */
 RAGA_API const char *raga_dialect_name(size_t i);
 RAGA_API void raga_answer_free(raga_answer *answer);

@@ -41,6 +41,10 @@ RAGA_API raga_status raga_template_json_line(const raga_template *t, const char 
  */
 RAGA_API raga_status raga_chat_ids(const raga_model *model, const char *json, size_t size,
                                    int32_t **ids, size_t *n, raga_error *err) RAGA_MUST_CHECK;
+/** The same conversation as text, without BOS unless the template writes it.
+ * @param text  owned by the caller: raga_free() */
+RAGA_API raga_status raga_chat_text(const raga_model *model, const char *json, size_t size,
+                                    char **text, size_t *n, raga_error *err) RAGA_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -89,6 +89,8 @@ typedef struct raga_generate_options {
     size_t think_budget;  // tokens of reasoning; then its end is written for the model
     raga_draft_fn *draft; // guesses of your own, where the model was opened to speculate
     void *draft_arg;
+    bool grammar_after_thought; // where the prompt opened the reasoning, the grammar holds what
+                                // comes behind it
 } raga_generate_options;
 
 /** A step of a generation, borrowed during the call. */
@@ -116,6 +118,7 @@ typedef struct raga_result {
     size_t n_steps;    // of the model, after the prompt: less than tokens where guesses were right
     size_t n_guessed;  // tokens guessed ahead
     size_t n_accepted; // of them, those that were right
+    const char *stop_string; // the one of the options that stopped it; NULL: none did
 } raga_result;
 
 /**

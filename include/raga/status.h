@@ -11,6 +11,8 @@
  *   records.h    runs, their losses and measurements
  *   plot.h       their curves: SVG, or characters
  *   calls.h      tool calls: reading them, holding answers to them or to a JSON Schema
+ *   picture.h    pictures, for models that see
+ *   serve.h      a model over HTTP
  *   robot.h      robots, skills and their results
  *   hub.h        models by name: pulling them, the store
  *   system.h     version, processor, measured limits

@@ -70,16 +70,22 @@ static void read_request(const rg_json *root, rg_chat_request *request) {
                        &request->add_generation_prompt);
 }
 
-rg_status api_chat_ids(const raga_model *m, const rg_chat_request *request, rg_ids *ids,
-                       rg_error *err) {
-    rg_rendered rendered = {0};
+static rg_status render(const raga_model *m, const rg_chat_request *request, rg_rendered *out,
+                        rg_error *err) {
     if (m->chat == NULL) {
         return rg_fail(err, RG_E_ARG, "this model has no tokenizer: give token ids (--ids)");
     }
-    rg_status status = rg_chat_format_render(m->chat, request, &rendered, err);
-    if (status != RG_OK && rendered.failure == RG_TEMPLATE_RAISED) {
-        rg_fail(err, status, "%.*s", RG_FMT(rendered.raised)); // the template's own words
+    const rg_status status = rg_chat_format_render(m->chat, request, out, err);
+    if (status != RG_OK && out->failure == RG_TEMPLATE_RAISED) {
+        rg_fail(err, status, "%.*s", RG_FMT(out->raised)); // the template's own words
     }
+    return status;
+}
+
+rg_status api_chat_ids(const raga_model *m, const rg_chat_request *request, rg_ids *ids,
+                       rg_error *err) {
+    rg_rendered rendered = {0};
+    rg_status status = render(m, request, &rendered, err);
     if (status == RG_OK) {
         status = rg_tokenizer_encode_chat(m->tokenizer.tokenizer, rendered.text, rendered.runs,
                                           rendered.n_runs, NULL, 0, ids, err);
@@ -116,4 +122,33 @@ done:
     *ids = (int32_t *)(void *)rg_buf_take(&list.buf, &bytes);
     *n = bytes / sizeof **ids;
     return RAGA_OK;
+}
+
+raga_status raga_chat_text(const raga_model *m, const char *json, size_t size, char **text,
+                           size_t *n, raga_error *error) {
+    rg_error err = {0};
+    rg_arena arena;
+    rg_chat_request request = {0};
+    rg_rendered rendered = {0};
+    rg_buf out;
+    const rg_json *root = NULL;
+    rg_status status = RG_OK;
+    if (m == NULL || json == NULL || text == NULL || n == NULL) {
+        return api_bad(error, "no model, no messages or no place for the text");
+    }
+    rg_arena_init(&arena, rg_mem_heap(), TREE_BYTES_MAX);
+    rg_buf_init(&out, rg_mem_heap(), 0);
+    RG_TRY(rg_json_parse(&arena, (rg_str){json, size}, &root, &err));
+    read_request(root, &request);
+    RG_TRY(render(m, &request, &rendered, &err));
+    rg_buf_str(&out, rendered.text);
+
+done:
+    rg_rendered_clear(&rendered);
+    rg_arena_clear(&arena);
+    if (status != RG_OK) {
+        rg_buf_clear(&out);
+        return api_fail(error, status, &err);
+    }
+    return api_hand_over(&out, text, n, error);
 }

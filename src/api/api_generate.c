@@ -131,7 +131,8 @@ static rg_status take(generation *g, size_t guess, rg_error *err) {
     bool has_hit = false;
     rg_status status = RG_OK;
     id = api_thought_next(&g->thought);
-    if (id < 0 && g->o->grammar == NULL) {
+    const bool is_free = g->o->grammar == NULL || (g->o->grammar_after_thought && g->thought.is_in);
+    if (id < 0 && is_free) {
         status = api_speculation_draw(&g->speculation, guess, logits, &id, err);
     } else if (id < 0) {
         status = api_grammar_draw(g->o->grammar, m, g->sampler, logits, &id, err);
@@ -151,7 +152,7 @@ static rg_status take(generation *g, size_t guess, rg_error *err) {
     }
     rg_sampler_accept(g->sampler, id);
     g->result.n_generated++;
-    if (g->o->grammar != NULL) {
+    if (g->o->grammar != NULL && !(g->o->grammar_after_thought && g->thought.is_in)) {
         status = api_grammar_accept(g->o->grammar, m, id, err);
         if (status != RG_OK) {
             return status;
@@ -172,6 +173,7 @@ static rg_status take(generation *g, size_t guess, rg_error *err) {
     }
     if (has_hit) {
         g->result.stop = "stop";
+        g->result.stop_string = g->o->stop[g->stop.which];
         return RG_OK;
     }
     if (g->result.n_generated == g->most) {
@@ -230,9 +232,12 @@ static rg_status run(generation *g, const int32_t *ids, size_t n, rg_error *err)
     for (size_t i = 0; i < g->result.n_prompt; i++) {
         rg_sampler_accept(g->sampler, rg_session_ids(g->s->session)[i]);
     }
-    if (g->o->has_think_budget) {
+    const bool waits = g->o->grammar != NULL && g->o->grammar_after_thought &&
+                       api_dialect(g->s->model)->think_close.size != 0;
+    if (g->o->has_think_budget || waits) {
+        const size_t budget = g->o->has_think_budget ? g->o->think_budget : SIZE_MAX;
         RG_TRY(api_thought_begin(&g->thought, g->s->model, rg_session_ids(g->s->session),
-                                 g->result.n_prompt, g->o->think_budget, err));
+                                 g->result.n_prompt, budget, err));
     }
     const size_t left = raga_model_ctx(g->s->model) - g->result.n_prompt + 1;
     size_t most = g->o->max_tokens != 0 ? g->o->max_tokens : TOKENS_DEFAULT_MAX;

@@ -10,7 +10,6 @@
 enum {
     LINE_BYTES_MAX = 64 << 20,
     TREE_BYTES_MAX = 512 << 20,
-    PROMPT_END_TOKENS = 8, // looked at for reasoning that the prompt opens
 };
 
 struct raga_responder {
@@ -244,17 +243,6 @@ done:
     return status;
 }
 
-static bool opens_thought(const raga_model *m, const rg_ids *ids) {
-    const size_t n = rg_ids_count(ids);
-    const size_t from = n > PROMPT_END_TOKENS ? n - PROMPT_END_TOKENS : 0;
-    rg_buf text;
-    rg_buf_init(&text, rg_mem_heap(), 0);
-    rg_tokenizer_join(m->tokenizer.tokenizer, rg_ids_data(ids) + from, n - from, &text);
-    const bool is_open = rg_dialect_is_in_thought(api_dialect(m), rg_buf_view(&text));
-    rg_buf_clear(&text);
-    return is_open;
-}
-
 // evaluate only what the session does not hold already; the last token is always evaluated anew,
 // for its logits
 static size_t reuse(raga_session *s, const int32_t *ids, size_t n) {
@@ -334,7 +322,8 @@ static rg_status respond(raga_responder *r, rg_arena *arena, const rg_json *line
         goto done;
     }
     RG_TRY(api_chat_ids(r->model, &request, &ids, err));
-    const bool is_in_thought = opens_thought(r->model, &ids);
+    const bool is_in_thought =
+        raga_model_is_in_thought(r->model, rg_ids_data(&ids), rg_ids_count(&ids));
     if (!wanted.is_none) {
         RG_TRY(find_grammar(r, request.tools, is_in_thought, &wanted, &grammar, err));
     }

@@ -1,11 +1,23 @@
 #include "api/api_thought.h"
 
-enum { PROMPT_END_TOKENS = 8 };
+enum { PROMPT_END_TOKENS = 8 }; // looked at for reasoning that the prompt opens
+
+bool raga_model_is_in_thought(const raga_model *m, const int32_t *ids, size_t n) {
+    const size_t from = n > PROMPT_END_TOKENS ? n - PROMPT_END_TOKENS : 0;
+    rg_buf text;
+    if (m->tokenizer.tokenizer == NULL) {
+        return false;
+    }
+    rg_buf_init(&text, rg_mem_heap(), 0);
+    rg_tokenizer_join(m->tokenizer.tokenizer, ids + from, n - from, &text);
+    const bool is_in = rg_dialect_is_in_thought(api_dialect(m), rg_buf_view(&text));
+    rg_buf_clear(&text);
+    return is_in;
+}
 
 rg_status api_thought_begin(api_thought *t, const raga_model *m, const int32_t *prompt, size_t n,
                             size_t budget, rg_error *err) {
     const rg_tokenizer *tok = m->tokenizer.tokenizer;
-    const size_t from = n > PROMPT_END_TOKENS ? n - PROMPT_END_TOKENS : 0;
     rg_status status = RG_OK;
     rg_buf text;
     *t = (api_thought){.dialect = api_dialect(m), .budget = budget};
@@ -22,9 +34,7 @@ rg_status api_thought_begin(api_thought *t, const raga_model *m, const int32_t *
     RG_TRY(rg_buf_check(&text, "a marker", err));
     RG_TRY(
         rg_tokenizer_encode(tok, rg_buf_view(&text), RAGA_TOKENIZE_PARSE_SPECIAL, &t->close, err));
-    text.size = 0;
-    rg_tokenizer_join(tok, prompt + from, n - from, &text);
-    t->is_in = rg_dialect_is_in_thought(t->dialect, rg_buf_view(&text));
+    t->is_in = raga_model_is_in_thought(m, prompt, n);
     t->is_on = true;
 
 done:

@@ -13,6 +13,7 @@ static const struct {
     const char *help;
 } commands[] = {
     {"run", cmd_run, "chat with a model, or answer one prompt"},
+    {"serve", cmd_serve, "answer programs over HTTP: OpenAI's, Anthropic's, Ollama's ways"},
     {"pull", cmd_pull, "bring a model onto this machine, from a hub"},
     {"list", cmd_list, "the models of the store"},
     {"rm", cmd_rm, "remove models from the store"},

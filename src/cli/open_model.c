@@ -27,6 +27,7 @@ raga_model *cli_open_model(const cli_model *m) {
                                         .path = path,
                                         .n_threads = (unsigned)m->n_threads,
                                         .n_ctx = (size_t)m->n_ctx,
+                                        .n_slots = (size_t)m->n_slots,
                                         .memory_bytes = m->memory_bytes,
                                         .is_exact = m->is_exact,
                                         .kv_type = m->kv_type,

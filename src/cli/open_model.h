@@ -17,6 +17,7 @@ typedef struct cli_model {
     cli_layers steer_layers;
     const char *speculate; // how tokens are guessed ahead; NULL: they are not
     bool is_facts_only;    // no engine is made
+    int64_t n_slots;       // sessions at once; 0: one
 } cli_model;
 
 // rows for a command's table; m is the command's cli_model

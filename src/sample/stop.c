@@ -43,7 +43,7 @@ void rg_stop_clear(rg_stop *stop) {
 
 // where the first stop string to be complete begins, the longest of those that end there; SIZE_MAX:
 // none is
-static size_t find_whole(const rg_stop *stop) {
+static size_t find_whole(rg_stop *stop) {
     for (size_t end = 1; end <= stop->held.size; end++) {
         size_t longest = 0;
         for (size_t i = 0; i < stop->n; i++) {
@@ -51,6 +51,7 @@ static size_t find_whole(const rg_stop *stop) {
             if (size <= end && size > longest &&
                 memcmp(stop->held.data + end - size, stop->strings[i], size) == 0) {
                 longest = size;
+                stop->which = i;
             }
         }
         if (longest != 0) {

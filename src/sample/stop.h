@@ -12,7 +12,8 @@ typedef struct rg_stop {
     char *strings[RG_STOP_STRINGS_MAX];
     size_t sizes[RG_STOP_STRINGS_MAX];
     size_t n;
-    rg_buf held; // bytes that may be the beginning of a stop string
+    size_t which; // the string that came, after a hit
+    rg_buf held;  // bytes that may be the beginning of a stop string
 } rg_stop;
 
 /** Errors: RG_E_ARG (an empty string), RG_E_LIMIT, RG_E_MEMORY. */

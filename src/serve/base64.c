@@ -1,0 +1,34 @@
+#include "serve/base64.h"
+
+static int value_of(char c) {
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
+}
+
+bool rg_base64_decode(rg_str text, rg_buf *out) {
+    uint32_t bits = 0;
+    unsigned n_bits = 0;
+    for (unsigned i = 0; i < 2 && text.size != 0 && text.data[text.size - 1] == '='; i++) {
+        text.size--;
+    }
+    if (text.size % 4 == 1 || !rg_buf_reserve(out, text.size / 4 * 3 + 3)) {
+        return false;
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        const int value = value_of(text.data[i]);
+        if (value < 0) {
+            return false;
+        }
+        bits = bits << 6 | (uint32_t)value;
+        n_bits += 6;
+        if (n_bits >= 8) {
+            n_bits -= 8;
+            rg_buf_char(out, (char)(bits >> n_bits & 0xFF));
+        }
+    }
+    return !out->is_failed;
+}
