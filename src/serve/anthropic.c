@@ -23,7 +23,7 @@ void rg_anthropic_count(void *arg, const rg_http_request *request, rg_http_answe
     raga_server *s = arg;
     rg_fault fault = {0};
     const rg_json *root = NULL;
-    rg_job *job = rg_job_new(s->mem);
+    rg_job *job = rg_job_new(s->mem, request->key);
     rg_serve_enter(s, request);
     if (job == NULL) {
         rg_fault_set(&fault, 500, NULL, "no memory for the request");

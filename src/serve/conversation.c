@@ -11,7 +11,7 @@ void rg_conversation_init(rg_conversation *c, raga_model *model, rg_arena *arena
 
 void rg_conversation_clear(rg_conversation *c) {
     for (size_t i = 0; i < c->n_pictures; i++) {
-        raga_picture_free(c->pictures[i]);
+        rg_shelf_release(c->shelf, c->pictures[i]);
     }
     rg_buf_clear(&c->text);
 }
@@ -62,7 +62,7 @@ static bool look(rg_conversation *c, rg_str url, size_t i, rg_fault *fault) {
         return rg_fault_set(fault, 400, "messages", "there are more than %d pictures",
                             RG_JOB_PICTURES_MAX);
     }
-    if (!c->looks) {
+    if (c->shelf == NULL) {
         return true;
     }
     rg_buf file;
@@ -71,8 +71,8 @@ static bool look(rg_conversation *c, rg_str url, size_t i, rg_fault *fault) {
     if (!rg_base64_decode(rg_str_slice(url, (size_t)(data - url.data) + sizeof mark - 1, url.size),
                           &file)) {
         is_fine = bad_message(fault, i, " has a picture that is no base64");
-    } else if (raga_picture_read(c->model, file.data == NULL ? "" : file.data, file.size, 0,
-                                 &c->pictures[c->n_pictures], &err) != RAGA_OK) {
+    } else if (rg_shelf_look(c->shelf, c->model, c->owner, rg_buf_view(&file),
+                             &c->pictures[c->n_pictures], &err) != RAGA_OK) {
         is_fine = rg_fault_of(fault, "messages", &err);
     } else {
         c->n_pictures++;

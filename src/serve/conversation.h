@@ -11,20 +11,21 @@
 typedef struct rg_conversation {
     raga_model *model;
     rg_arena *arena;   // of the request; what is below points into it
-    bool looks;        // pictures are looked at, not only counted
     rg_buf text;       // for raga_chat_ids
     const char *tools; // that the model is shown, JSON; NULL: none
     bool has_strict;   // one of them wants its schema kept
     bool is_none, is_required;
     const char *tool; // the one that must be called; NULL: none in particular
     rg_str prefill;   // the answer begins with this; data NULL: with nothing
-    raga_picture *pictures[RG_JOB_PICTURES_MAX];
+    rg_shelf *shelf;  // of pictures; NULL: they are counted, not looked at
+    size_t owner;     // whose they are
+    rg_seen *pictures[RG_JOB_PICTURES_MAX];
     size_t n_pictures;
     size_t n_seen; // pictures, looked at or not
 } rg_conversation;
 
 void rg_conversation_init(rg_conversation *c, raga_model *model, rg_arena *arena);
-/** Frees pictures that nobody took. */
+/** Lets pictures go that nobody took. */
 void rg_conversation_clear(rg_conversation *c);
 /**
  * Read "messages", "tools", "tool_choice", "reasoning_effort", "chat_template_kwargs".

@@ -7,6 +7,7 @@
 #include "raga/picture.h"
 #include "serve/fault.h"
 #include "serve/feed.h"
+#include "serve/shelf.h"
 
 #include "base/mem.h"
 
@@ -51,7 +52,9 @@ struct rg_job {
     rg_arena arena;     // what is kept of it; what is below points into it
     const int32_t *ids; // of the prompt
     size_t n_ids;
-    raga_picture *pictures[RG_JOB_PICTURES_MAX];
+    rg_shelf *shelf;                             // of the pictures
+    rg_seen *seen[RG_JOB_PICTURES_MAX];          // held
+    raga_picture *pictures[RG_JOB_PICTURES_MAX]; // the same
     size_t n_pictures;
     raga_generate_options generate;
     const char *tools; // as the model was shown them, JSON; NULL: none
@@ -79,7 +82,7 @@ struct rg_job {
 };
 
 /** Owned by the caller: rg_job_release. NULL when memory is short. */
-rg_job *rg_job_new(const rg_mem *mem);
+rg_job *rg_job_new(const rg_mem *mem, size_t owner);
 void rg_job_release(rg_job *job);
 /** Append to the prompt. @param ids  taken, raga_free */
 bool rg_job_prompt(rg_job *job, int32_t *ids, size_t n, rg_fault *fault);

@@ -30,7 +30,7 @@ struct rg_jobs {
     rg_slot *slots;
 };
 
-rg_job *rg_job_new(const rg_mem *mem) {
+rg_job *rg_job_new(const rg_mem *mem, size_t owner) {
     enum { REQUEST_BYTES_MAX = 512 << 20 };
     rg_job *job = rg_new(mem, sizeof *job);
     if (job != NULL) {
@@ -39,6 +39,7 @@ rg_job *rg_job_new(const rg_mem *mem) {
         rg_feed_init(&job->out, mem);
         job->generate.size = sizeof job->generate;
         job->n_choices = 1;
+        job->owner = owner;
         job->refs = 1;
     }
     return job;
@@ -51,7 +52,7 @@ void rg_job_release(rg_job *job) {
     }
     const rg_mem *mem = job->arena.mem;
     for (size_t i = 0; i < job->n_pictures; i++) {
-        raga_picture_free(job->pictures[i]);
+        rg_shelf_release(job->shelf, job->seen[i]);
     }
     if (job->writing != NULL) {
         job->writer->free(job->writing);

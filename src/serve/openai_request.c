@@ -309,7 +309,8 @@ static bool read_prompt(raga_server *s, const rg_json *root, rg_conversation *c,
     raga_error err = {0};
     int32_t *ids = NULL;
     size_t n = 0;
-    c->looks = true;
+    c->shelf = &s->shelf;
+    c->owner = job->owner;
     if (!rg_conversation_read(c, root, fault)) {
         return false;
     }
@@ -319,8 +320,11 @@ static bool read_prompt(raga_server *s, const rg_json *root, rg_conversation *c,
     if (!rg_job_prompt(job, ids, n, fault)) {
         return false;
     }
-    memcpy(job->pictures, c->pictures, sizeof c->pictures);
-    job->n_pictures = c->n_pictures;
+    job->shelf = c->shelf;
+    for (; job->n_pictures < c->n_pictures; job->n_pictures++) {
+        job->seen[job->n_pictures] = c->pictures[job->n_pictures];
+        job->pictures[job->n_pictures] = c->pictures[job->n_pictures]->picture;
+    }
     c->n_pictures = 0;
     if (c->tools != NULL) {
         job->tools = rg_arena_copy(&job->arena, c->tools, strlen(c->tools));

@@ -164,6 +164,7 @@ raga_status raga_server_start(raga_model *model, const raga_server_options *opti
     }
     s->mem = rg_mem_heap();
     rg_arena_init(&s->arena, s->mem, 0);
+    rg_shelf_init(&s->shelf, s->mem);
     sem_init(&s->stop, 0, 0);
     pthread_mutex_init(&s->reading_lock, NULL);
     pthread_cond_init(&s->reading_less, NULL);
@@ -207,6 +208,7 @@ void raga_server_stop(raga_server *s) {
         rg_http_stop(s->http);
     }
     rg_jobs_free(s->jobs);
+    rg_shelf_clear(&s->shelf);
     pthread_cond_destroy(&s->reading_less);
     pthread_mutex_destroy(&s->reading_lock);
     sem_destroy(&s->stop);

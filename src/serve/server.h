@@ -19,6 +19,7 @@ struct raga_server {
     time_t started;
     unsigned grace_ms;
     rg_jobs *jobs;
+    rg_shelf shelf;
     rg_http *http;
     pthread_mutex_t reading_lock;
     pthread_cond_t reading_less;

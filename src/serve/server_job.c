@@ -154,7 +154,6 @@ static void serve_job(raga_server *s, rg_job *job, const rg_http_request *reques
                       rg_http_answer *answer) {
     rg_fault fault = {0};
     bool is_ready = false;
-    job->owner = request->key;
     if (!rg_jobs_submit(s->jobs, job, &fault)) {
         rg_http_refuse(answer, &fault, request->path, request->id);
         rg_job_release(job);
@@ -184,7 +183,7 @@ static void serve_job(raga_server *s, rg_job *job, const rg_http_request *reques
 void rg_serve_read(raga_server *s, const rg_http_request *request, rg_job_reader *reader,
                    rg_http_answer *answer) {
     rg_fault fault = {0};
-    rg_job *job = rg_job_new(s->mem);
+    rg_job *job = rg_job_new(s->mem, request->key);
     if (job == NULL) {
         rg_fault_set(&fault, 500, NULL, "no memory for the request");
     } else {

@@ -564,6 +564,20 @@ class Pictures(unittest.TestCase):
         self.assertTrue(all(math.isclose(a, b, abs_tol=1e-3) for a, b in zip(logprobs[0], logprobs[1])))
         self.assertNotEqual(logprobs[0], logprobs[2])
 
+    def test_the_next_turn_goes_on_behind_its_pictures(self):
+        url = "data:image/png;base64," + base64.b64encode(self.png(64, 48, 77)).decode()
+        first = self.look({"url": url})[2]
+        again = self.look({"url": url})[2]
+        usage = again["usage"]
+        self.assertGreaterEqual(usage["prompt_tokens_details"]["cached_tokens"], usage["prompt_tokens"] - 1)
+        self.assertEqual([c["message"] for c in first["choices"]], [c["message"] for c in again["choices"]])
+        # more of them than are kept
+        for i in range(20):
+            self.look({"url": "data:image/png;base64," + base64.b64encode(self.png(64, 48, 100 + i)).decode()}, max_tokens=1)
+        other = self.look({"url": url})[2]
+        self.assertLess(other["usage"]["prompt_tokens_details"]["cached_tokens"], 12)
+        self.assertEqual([c["message"] for c in first["choices"]], [c["message"] for c in other["choices"]])
+
     def test_pictures_that_are_none(self):
         for url, said in (("https://example.org/x.png", "data:"), ({"url": "http://169.254.169.254/"}, "not fetched"), ({"url": "file:///etc/passwd"}, "not fetched"),
                           ({}, "url"), ({"url": 1}, "url"), (1, "url"), ({"url": "data:image/png;base64,!!!!"}, "base64"),
