@@ -180,7 +180,7 @@ int cli_pull(const raga_pull_options *options, bool is_json, char **path) {
     const raga_status status = raga_hub_pull(&o, path, &where, &err);
     clear_line(&s);
     if (status == RAGA_E_CANCELLED) {
-        cli_error("stopped with %s of %s; the same command goes on from there",
+        cli_error("stopped at about %s of %s; the same command goes on from there",
                   cli_bytes(s.done_bytes), cli_bytes(s.total_bytes));
         return CLI_INTERRUPTED;
     }

@@ -6,7 +6,6 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum {
     CONNECTIONS = 8,
@@ -14,6 +13,7 @@ enum {
     SYNC_MS = 1000,
     PROGRESS_MS = 100,
     POLL_MS = 100,
+    RATE_POLL_MS = 10,        // between fillings of the budget
     HASH_BYTES = 4 << 20,     // taken in between two looks at the network
     REFUSALS_MAX = 3,         // in a row, behind redirects
     DISCARD_BYTES = 64 << 10, // of a page that comes with an error
@@ -48,6 +48,7 @@ typedef struct worker {
     bool is_checked; // the answer was looked at and its bytes are wanted
     bool is_refused; // the answer gives no bytes that are wanted
     bool is_dropped; // its bytes are not wanted any more
+    bool is_paused;  // for the rate
     size_t n_discarded;
 } worker;
 
@@ -63,13 +64,13 @@ typedef struct fetch {
     unsigned n_workers;
     rg_status status; // of what ends it all
     rg_error *err;
-    uint64_t old_bytes, total_bytes;
+    uint64_t total_bytes;
     uint64_t sync_ns, progress_ns;
     // speed: bytes at the beginning of the last stretches of a second
     uint64_t marks_ns[8], marks_bytes[8], new_bytes;
     unsigned n_marks;
-    double budget;                    // bytes that may come under a rate; negative: too many came
-    uint64_t budget_ns, budget_bytes; // when, and at which new_bytes, it was counted
+    double budget;      // bytes that may come under a rate; negative: too many came
+    uint64_t budget_ns; // when it was filled
     char waiting[RG_ERROR_BYTES];
 } fetch;
 
@@ -91,6 +92,7 @@ static void release(worker *w) {
     }
     w->job->n_workers--;
     w->job = NULL;
+    w->is_paused = false;
 }
 
 // the next run of free pieces of a file, at most `most` of them
@@ -231,6 +233,10 @@ static size_t on_data(char *data, size_t one, size_t size, void *arg) {
         w->n_discarded += size;
         return w->n_discarded > DISCARD_BYTES || f->status != RG_OK ? 0 : size;
     }
+    if (f->options->bytes_s != 0 && f->budget < 0) {
+        w->is_paused = true; // these bytes come again
+        return CURL_WRITEFUNC_PAUSE;
+    }
     const uint64_t left = w->end - w->at;
     const size_t n = size > left ? (size_t)left : size;
     const rg_status status = rg_part_write(&w->job->part, w->at, data, n, f->err);
@@ -248,6 +254,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *arg) {
     }
     w->at += n;
     f->new_bytes += n;
+    f->budget -= (double)n;
     f->waiting[0] = '\0';
     // more than was asked for, or what another connection took over
     return n < size || (w->at == w->end && w->end < w->asked_end) ? 0 : size;
@@ -258,7 +265,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *arg) {
 static void start(fetch *f, worker *w) {
     job *j = w->job;
     const bool is_all = w->at == 0 && w->end == j->file->size;
-    w->is_checked = w->is_refused = w->is_dropped = false;
+    w->is_checked = w->is_refused = w->is_dropped = w->is_paused = false;
     w->n_discarded = 0;
     w->asked_end = w->end;
     const rg_status status =
@@ -269,9 +276,6 @@ static void start(fetch *f, worker *w) {
         return;
     }
     curl_easy_setopt(w->t.easy, CURLOPT_PRIVATE, w);
-    if (f->options->bytes_s != 0) {
-        curl_easy_setopt(w->t.easy, CURLOPT_LOW_SPEED_LIMIT, 1L); // it is we who are slow
-    }
     if (curl_multi_add_handle(f->multi, w->t.easy) != CURLM_OK) {
         end_with(f, rg_fail(f->err, RG_E_MEMORY, "libcurl takes no further connection"));
     }
@@ -522,7 +526,7 @@ static void sync_all(fetch *f) {
 // ---- progress ----
 
 static uint64_t bytes_there(const fetch *f) {
-    uint64_t bytes = f->old_bytes;
+    uint64_t bytes = 0;
     for (size_t i = 0; i < f->n_jobs; i++) {
         const job *j = &f->jobs[i];
         if (j->is_done) {
@@ -533,6 +537,13 @@ static uint64_t bytes_there(const fetch *f) {
                              ? rg_part_end(&j->part, p) - rg_part_begin(p)
                              : 0;
             }
+        }
+    }
+    // pieces under way, as far as they are
+    for (unsigned i = 0; i < f->n_workers; i++) {
+        const worker *w = &f->workers[i];
+        if (w->job != NULL && w->is_checked && !w->is_dropped && w->at < w->end) {
+            bytes += w->at % RG_PART_PIECE_BYTES;
         }
     }
     return bytes;
@@ -573,15 +584,19 @@ static void report(fetch *f, uint64_t now) {
 
 // ---- the loop ----
 
-// under a rate: did too many bytes come, so that the sockets wait? A second's worth is saved up
-static bool is_ahead(fetch *f, uint64_t now) {
+// under a rate, bytes come as the budget has them; a second's worth is saved up
+static void fill_budget(fetch *f) {
+    const uint64_t now = rg_clock_ns();
     const double rate = (double)f->options->bytes_s;
-    const double seconds = f->budget_ns == 0 ? 0 : (double)(now - f->budget_ns) / 1e9;
-    f->budget += rate * seconds - (double)(f->new_bytes - f->budget_bytes);
+    f->budget += f->budget_ns == 0 ? 0 : rate * (double)(now - f->budget_ns) / 1e9;
     f->budget = f->budget > rate ? rate : f->budget;
     f->budget_ns = now;
-    f->budget_bytes = f->new_bytes;
-    return rate > 0 && f->budget < 0;
+    for (unsigned i = 0; i < f->n_workers && f->budget >= 0; i++) {
+        if (f->workers[i].is_paused) {
+            f->workers[i].is_paused = false;
+            (void)curl_easy_pause(f->workers[i].t.easy, CURLPAUSE_CONT);
+        }
+    }
 }
 
 static void turn(fetch *f) {
@@ -603,8 +618,10 @@ static void turn(fetch *f) {
             start(f, w);
         }
     }
-    const bool waits = is_ahead(f, now);
-    if (!waits && curl_multi_perform(f->multi, &n_running) != CURLM_OK) {
+    if (f->options->bytes_s != 0) {
+        fill_budget(f);
+    }
+    if (curl_multi_perform(f->multi, &n_running) != CURLM_OK) {
         end_with(f, rg_fail(f->err, RG_E_INTERNAL, "libcurl stops working"));
     }
     while ((message = curl_multi_info_read(f->multi, &n_left)) != NULL) {
@@ -619,10 +636,9 @@ static void turn(fetch *f) {
         sync_all(f);
     }
     report(f, now);
-    if (waits) {
-        usleep(10000);
-    } else if (f->status == RG_OK && f->n_done < f->n_jobs) {
-        curl_multi_poll(f->multi, NULL, 0, has_more ? 0 : POLL_MS, NULL);
+    if (f->status == RG_OK && f->n_done < f->n_jobs) {
+        const int wait_ms = has_more ? 0 : f->options->bytes_s != 0 ? RATE_POLL_MS : POLL_MS;
+        curl_multi_poll(f->multi, NULL, 0, wait_ms, NULL);
     }
 }
 
