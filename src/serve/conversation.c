@@ -1,6 +1,6 @@
 #include "serve/conversation.h"
 
-#include "serve/base64.h"
+#include "base/base64.h"
 
 #include <stdio.h>
 
@@ -65,19 +65,21 @@ static bool look(rg_conversation *c, rg_str url, size_t i, rg_fault *fault) {
     if (c->shelf == NULL) {
         return true;
     }
-    rg_buf file;
-    rg_buf_init(&file, c->arena->mem, 0);
     bool is_fine = true;
-    if (!rg_base64_decode(rg_str_slice(url, (size_t)(data - url.data) + sizeof mark - 1, url.size),
-                          &file)) {
+    const rg_str text = rg_str_slice(url, (size_t)(data - url.data) + sizeof mark - 1, url.size);
+    size_t n = 0;
+    char *file = rg_alloc(c->arena->mem, text.size + 1);
+    if (file == NULL) {
+        is_fine = rg_fault_set(fault, 500, NULL, "no memory for a picture");
+    } else if (!rg_base64_decode(text, file, &n)) {
         is_fine = bad_message(fault, i, " has a picture that is no base64");
-    } else if (rg_shelf_look(c->shelf, c->model, c->owner, rg_buf_view(&file),
+    } else if (rg_shelf_look(c->shelf, c->model, c->owner, (rg_str){file, n},
                              &c->pictures[c->n_pictures], &err) != RAGA_OK) {
         is_fine = rg_fault_of(fault, "messages", &err);
     } else {
         c->n_pictures++;
     }
-    rg_buf_clear(&file);
+    rg_free(c->arena->mem, file);
     return is_fine;
 }
 

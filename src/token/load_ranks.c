@@ -2,42 +2,11 @@
  */
 #include "token/tokenizer_internal.h"
 
+#include "base/base64.h"
+
 #include <stdio.h>
 
 enum { NAMES_BYTES_MAX = 64 << 20 };
-
-// six bits of a base64 letter, or -1
-static int sextet(char c) {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    return c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-static bool decode_base64(rg_str text, char *out, size_t *n) {
-    uint32_t bits = 0;
-    unsigned n_bits = 0;
-    *n = 0;
-    while (text.size != 0 && text.data[text.size - 1] == '=') {
-        text.size--;
-    }
-    for (size_t i = 0; i < text.size; i++) {
-        const int value = sextet(text.data[i]);
-        if (value < 0) {
-            return false;
-        }
-        bits = bits << 6 | (uint32_t)value;
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            out[(*n)++] = (char)(bits >> n_bits);
-        }
-    }
-    return *n != 0;
-}
 
 // one line: the token's base64 and its rank
 static bool read_line(rg_str line, rg_str *base64, int64_t *rank) {
@@ -80,7 +49,7 @@ static rg_status read_ranks(rg_tokenizer *tok, rg_str ranks, rg_error *err) {
         if (bytes == NULL) {
             return rg_fail(err, RG_E_MEMORY, "no memory for a token");
         }
-        if (!read_line(line, &base64, &rank) || !decode_base64(base64, bytes, &n)) {
+        if (!read_line(line, &base64, &rank) || !rg_base64_decode(base64, bytes, &n) || n == 0) {
             return rg_fail(err, RG_E_FORMAT, "line %zu of the ranks file is not \"base64 rank\"",
                            number);
         }

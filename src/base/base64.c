@@ -1,4 +1,4 @@
-#include "serve/base64.h"
+#include "base/base64.h"
 
 static int value_of(char c) {
     return c >= 'A' && c <= 'Z'   ? c - 'A'
@@ -9,14 +9,12 @@ static int value_of(char c) {
                                   : -1;
 }
 
-bool rg_base64_decode(rg_str text, rg_buf *out) {
+bool rg_base64_decode(rg_str text, char *out, size_t *n) {
     uint32_t bits = 0;
     unsigned n_bits = 0;
+    *n = 0;
     for (unsigned i = 0; i < 2 && text.size != 0 && text.data[text.size - 1] == '='; i++) {
         text.size--;
-    }
-    if (text.size % 4 == 1 || !rg_buf_reserve(out, text.size / 4 * 3 + 3)) {
-        return false;
     }
     for (size_t i = 0; i < text.size; i++) {
         const int value = value_of(text.data[i]);
@@ -27,8 +25,8 @@ bool rg_base64_decode(rg_str text, rg_buf *out) {
         n_bits += 6;
         if (n_bits >= 8) {
             n_bits -= 8;
-            rg_buf_char(out, (char)(bits >> n_bits & 0xFF));
+            out[(*n)++] = (char)(bits >> n_bits & 0xFF);
         }
     }
-    return !out->is_failed;
+    return text.size % 4 != 1;
 }
