@@ -33,6 +33,26 @@ static bool wants_pull(const char *name) {
     return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+static char *found[CLI_LIST_MAX]; // what words became
+static size_t n_found;
+
+static void forget_found(void) {
+    while (n_found > 0) {
+        raga_free(found[--n_found]);
+    }
+}
+
+// a path lives as long as the program
+static bool keep(char *path) {
+    if (n_found == CLI_LIST_MAX || (n_found == 0 && atexit(forget_found) != 0)) {
+        cli_error("more than %d models by name", CLI_LIST_MAX);
+        raga_free(path);
+        return false;
+    }
+    found[n_found++] = path;
+    return true;
+}
+
 bool cli_find_model(const char **word) {
     raga_error err = {0};
     char *path = NULL;
@@ -56,6 +76,9 @@ bool cli_find_model(const char **word) {
         cli_failed(&err);
         return false;
     }
-    *word = path; // the program's from here on
+    if (!keep(path)) {
+        return false;
+    }
+    *word = path;
     return true;
 }
