@@ -80,6 +80,8 @@ typedef struct raga_model_facts {
     const char *warnings; // one a line: unused tensors, odd settings; ""
     const char *untested; // what of this model no test of ours covers; ""
     bool sees;            // pictures (picture.h)
+    uint64_t used_params; // that one token is multiplied with: of experts those it goes through
+    uint64_t used_bytes;  // and what they take
     const char *faults;   // what converters are known to leave wrong, one a line; ""
 } raga_model_facts;
 

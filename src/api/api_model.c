@@ -296,12 +296,31 @@ void raga_model_close(raga_model *m) {
     rg_free(rg_mem_heap(), m);
 }
 
+// share of a weight that one token is multiplied with
+static double used_share(const rg_model *m, size_t slot) {
+    switch (rg_model_role((uint32_t)slot)) {
+    case RG_ROLE_EXPERT_GATE:
+    case RG_ROLE_EXPERT_UP:
+    case RG_ROLE_EXPERT_DOWN:
+        return (double)m->h.n_expert_used / m->h.n_expert;
+    case RG_ROLE_EMBED: // one row of it, unless it is the head as well
+        return m->weights[RG_ROLE_OUTPUT].data == NULL ? 1 : 0;
+    default:
+        return 1;
+    }
+}
+
 void raga_model_get_facts(const raga_model *m, raga_model_facts *facts) {
     const rg_hparams *h = &m->model->h;
     uint64_t n_params = 0;
+    double used_params = 0, used_bytes = 0;
     for (size_t i = 0; i < m->model->n_weights; i++) {
         const rg_tensor *w = &m->model->weights[i];
-        n_params += w->data == NULL || i == RG_ROLE_INV_FREQ ? 0 : rg_tensor_count(w);
+        if (w->data != NULL && i != RG_ROLE_INV_FREQ) {
+            n_params += rg_tensor_count(w);
+            used_params += used_share(m->model, i) * (double)rg_tensor_count(w);
+            used_bytes += used_share(m->model, i) * (double)w->bytes;
+        }
     }
     const raga_model_facts all = {
         .size = facts->size,
@@ -322,6 +341,8 @@ void raga_model_get_facts(const raga_model *m, raga_model_facts *facts) {
         .n_ctx_train = h->n_ctx_train,
         .has_chat_template = m->tpl.tpl != NULL,
         .sees = m->tower != NULL,
+        .used_params = (uint64_t)used_params,
+        .used_bytes = (uint64_t)used_bytes,
         .faults = m->faults,
         .warnings = m->notes,
         .untested = m->untested};

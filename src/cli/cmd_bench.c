@@ -120,7 +120,7 @@ static double prefill_limit(const raga_model_facts *facts, const raga_limits *l)
                         : strcmp(facts->file_type, "BF16") == 0 && l->bf16_gop_s > 0 ? l->bf16_gop_s
                         : l->int8_gop_s > 0                                          ? l->int8_gop_s
                                                                                      : l->f32_gop_s;
-    return peak * 1e9 / (2 * (double)facts->n_params);
+    return peak * 1e9 / (2 * (double)facts->used_params);
 }
 
 static void print(const bench *b, raga_model *model, const figures *f) {
@@ -129,7 +129,7 @@ static void print(const bench *b, raga_model *model, const figures *f) {
     const double prefill = median(f->prefill, f->n);
     const double decode = median(f->decode, f->n);
     // every weight is read once a token; the cache of `depth` tokens is not counted
-    const double decode_limit = f->limits.read_gb_s * 1e9 / (double)facts.file_bytes;
+    const double decode_limit = f->limits.read_gb_s * 1e9 / (double)facts.used_bytes;
     const double prefill_share = prefill / prefill_limit(&facts, &f->limits);
     const double decode_share = decode / decode_limit;
     if (b->is_json) {
