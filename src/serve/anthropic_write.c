@@ -1,19 +1,21 @@
 #include "serve/anthropic.h"
+#include "serve/writing.h"
 
 #include <stdio.h>
-
-enum { N_BUFS = 4 };
 
 /** An answer on its way out. Blocks are written as they come: in a stream as events, else into one
  * list. */
 typedef struct writing {
-    const rg_mem *mem;
-    raga_server *server;
-    char id[40];
-    rg_buf line;   // the event that is made
-    rg_buf blocks; // whole ones, commas between
-    rg_buf text;   // of the block that is open
-    rg_buf name;   // of the call that is
+    rg_writing head;
+    union {
+        struct {
+            rg_buf line;   // the event that is made
+            rg_buf blocks; // whole ones, commas between
+            rg_buf text;   // of the block that is open
+            rg_buf name;   // of the call that is
+        };
+        rg_buf bufs[4];
+    };
     char call_id[64];
     enum { NOTHING, WORDS, THOUGHT, CALL } open;
     size_t n_blocks;    // that were opened
@@ -22,20 +24,9 @@ typedef struct writing {
     const char *stop_string;
 } writing;
 
-static void list_bufs(writing *w, rg_buf *out[N_BUFS]) {
-    rg_buf *bufs[N_BUFS] = {&w->line, &w->blocks, &w->text, &w->name};
-    memcpy(out, bufs, sizeof bufs);
-}
-
-static void free_writing(void *arg) {
-    writing *w = arg;
-    rg_buf *bufs[N_BUFS];
-    list_bufs(w, bufs);
-    for (size_t i = 0; i < N_BUFS; i++) {
-        rg_buf_clear(bufs[i]);
-    }
-    rg_free(w->mem, w);
-}
+_Static_assert(offsetof(writing, bufs) + sizeof((writing *)0)->bufs ==
+                   offsetof(writing, name) + sizeof(rg_buf),
+               "every buffer is counted");
 
 static void send(rg_job *job, const char *event) {
     writing *w = job->writing;
@@ -147,9 +138,9 @@ static void write_text_or_null(rg_buf *out, const char *text) {
 
 static void write_message(rg_job *job, rg_buf *out) {
     writing *w = job->writing;
-    rg_buf_format(out,
-                  "{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", w->id);
-    rg_buf_json(out, rg_str_of(w->server->names[0]));
+    rg_buf_format(
+        out, "{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", w->head.id);
+    rg_buf_json(out, rg_str_of(w->head.server->names[0]));
     rg_buf_str(out, RG_STR(",\"content\":["));
     rg_buf_str(out, rg_buf_view(&w->blocks));
     rg_buf_str(out, RG_STR("],\"stop_reason\":"));
@@ -277,23 +268,16 @@ static const rg_writer writer = {.begin = begin,
                                  .choice = end_choice,
                                  .end = end,
                                  .fail = fail,
-                                 .free = free_writing,
+                                 .free = rg_writing_free,
                                  .stream_type = "text/event-stream",
                                  .ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n"};
 
 bool rg_anthropic_writer(raga_server *s, rg_job *job, rg_fault *fault) {
-    writing *w = rg_new(s->mem, sizeof *w);
-    rg_buf *bufs[N_BUFS];
+    writing *w = rg_writing_new(s, sizeof *w, offsetof(writing, bufs),
+                                sizeof w->bufs / sizeof *w->bufs, "msg_");
     if (w == NULL) {
         return rg_fault_set(fault, 500, NULL, "no memory for the answer");
     }
-    list_bufs(w, bufs);
-    for (size_t i = 0; i < N_BUFS; i++) {
-        rg_buf_init(bufs[i], s->mem, 0);
-    }
-    w->mem = s->mem;
-    w->server = s;
-    rg_serve_id("msg_", w->id);
     job->writer = &writer;
     job->writing = w;
     return true;

@@ -1,34 +1,26 @@
 #include "serve/ollama.h"
+#include "serve/writing.h"
 
 #include "base/clock.h"
 
-enum { N_BUFS = 5 };
-
 /** An answer on its way out, as one object or as a line for each part. */
 typedef struct writing {
-    const rg_mem *mem;
-    raga_server *server;
+    rg_writing head;
     bool is_chat;
-    rg_buf line; // that is made
-    rg_buf words, thought, calls;
-    rg_buf name; // of the call whose end is waited for
+    union {
+        struct {
+            rg_buf line; // that is made
+            rg_buf words, thought, calls;
+            rg_buf name; // of the call whose end is waited for
+        };
+        rg_buf bufs[5];
+    };
     rg_finish finish;
 } writing;
 
-static void list_bufs(writing *w, rg_buf *out[N_BUFS]) {
-    rg_buf *bufs[N_BUFS] = {&w->line, &w->words, &w->thought, &w->calls, &w->name};
-    memcpy(out, bufs, sizeof bufs);
-}
-
-static void free_writing(void *arg) {
-    writing *w = arg;
-    rg_buf *bufs[N_BUFS];
-    list_bufs(w, bufs);
-    for (size_t i = 0; i < N_BUFS; i++) {
-        rg_buf_clear(bufs[i]);
-    }
-    rg_free(w->mem, w);
-}
+_Static_assert(offsetof(writing, bufs) + sizeof((writing *)0)->bufs ==
+                   offsetof(writing, name) + sizeof(rg_buf),
+               "every buffer is counted");
 
 void rg_ollama_time(time_t at, rg_buf *out) {
     char text[40];
@@ -42,7 +34,7 @@ void rg_ollama_time(time_t at, rg_buf *out) {
 static void write_part(writing *w) {
     rg_buf *out = &w->line;
     rg_buf_str(out, RG_STR("{\"model\":"));
-    rg_buf_json(out, rg_str_of(w->server->names[0]));
+    rg_buf_json(out, rg_str_of(w->head.server->names[0]));
     rg_buf_str(out, RG_STR(",\"created_at\":"));
     rg_ollama_time(time(NULL), out);
     rg_buf_str(out, w->is_chat ? RG_STR(",\"message\":{\"role\":\"assistant\",\"content\":")
@@ -135,21 +127,15 @@ static const rg_writer writer = {.begin = begin,
                                  .choice = end_choice,
                                  .end = end,
                                  .fail = fail,
-                                 .free = free_writing,
+                                 .free = rg_writing_free,
                                  .stream_type = "application/x-ndjson"};
 
 bool rg_ollama_writer(raga_server *s, bool is_chat, rg_job *job, rg_fault *fault) {
-    writing *w = rg_new(s->mem, sizeof *w);
-    rg_buf *bufs[N_BUFS];
+    writing *w = rg_writing_new(s, sizeof *w, offsetof(writing, bufs),
+                                sizeof w->bufs / sizeof *w->bufs, NULL);
     if (w == NULL) {
         return rg_fault_set(fault, 500, NULL, "no memory for the answer");
     }
-    list_bufs(w, bufs);
-    for (size_t i = 0; i < N_BUFS; i++) {
-        rg_buf_init(bufs[i], s->mem, 0);
-    }
-    w->mem = s->mem;
-    w->server = s;
     w->is_chat = is_chat;
     job->writer = &writer;
     job->writing = w;

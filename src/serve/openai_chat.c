@@ -1,5 +1,6 @@
 /* POST /v1/chat/completions */
 #include "serve/openai.h"
+#include "serve/writing.h"
 
 #include "raga/system.h"
 
@@ -13,18 +14,20 @@ typedef struct drawn {
 
 /** An answer on its way out, as one object or as events. */
 typedef struct writing {
-    const rg_mem *mem;
-    raga_server *server;
-    char id[40];
-    long long created;
+    rg_writing head;
     bool has_usage, has_logprobs;
     size_t n_top;
-    rg_buf line;                                // the event that is made
-    rg_buf choices;                             // whole ones, commas between
-    rg_buf content, reasoning, calls, logprobs; // of the choice that is made
-    rg_buf pending;                             // log-probabilities of these, a comma before each
-    rg_buf drawn;                               // tokens whose text is not out yet
-    rg_buf name;                                // of a call whose end is waited for
+    union {
+        struct {
+            rg_buf line;                                // the event that is made
+            rg_buf choices;                             // whole ones, commas between
+            rg_buf content, reasoning, calls, logprobs; // of the choice that is made
+            rg_buf pending; // log-probabilities of these, a comma before each
+            rg_buf drawn;   // tokens whose text is not out yet
+            rg_buf name;    // of a call whose end is waited for
+        };
+        rg_buf bufs[9];
+    };
     char call_id[64];
     size_t n_calls; // begun
     bool has_content, has_reasoning;
@@ -33,29 +36,15 @@ typedef struct writing {
     bool is_words;   // what came last
 } writing;
 
-enum { N_BUFS = 9 };
-
-static void list_bufs(writing *w, rg_buf *out[N_BUFS]) {
-    rg_buf *bufs[N_BUFS] = {&w->line,     &w->choices, &w->content, &w->reasoning, &w->calls,
-                            &w->logprobs, &w->pending, &w->drawn,   &w->name};
-    memcpy(out, bufs, sizeof bufs);
-}
-
-static void free_writing(void *arg) {
-    writing *w = arg;
-    rg_buf *bufs[N_BUFS];
-    list_bufs(w, bufs);
-    for (size_t i = 0; i < N_BUFS; i++) {
-        rg_buf_clear(bufs[i]);
-    }
-    rg_free(w->mem, w);
-}
+_Static_assert(offsetof(writing, bufs) + sizeof((writing *)0)->bufs ==
+                   offsetof(writing, name) + sizeof(rg_buf),
+               "every buffer is counted");
 
 // what begins every event and the whole answer alike
 static void write_head(const writing *w, const char *object, rg_buf *out) {
-    rg_buf_format(out, "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%lld,\"model\":", w->id,
-                  object, w->created);
-    rg_buf_json(out, rg_str_of(w->server->names[0]));
+    rg_buf_format(out, "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%lld,\"model\":", w->head.id,
+                  object, w->head.created);
+    rg_buf_json(out, rg_str_of(w->head.server->names[0]));
     rg_buf_format(out, ",\"system_fingerprint\":\"raga-%s\",\"choices\":[", raga_version());
 }
 
@@ -137,7 +126,7 @@ static void take_token(rg_job *job, const raga_step *step) {
     if (w->has_logprobs && step->id >= 0) {
         drawn d = {.at = w->pending.size};
         rg_buf_char(&w->pending, ',');
-        d.n_bytes = rg_openai_logprob(w->server->model, step, w->n_top, &w->pending);
+        d.n_bytes = rg_openai_logprob(w->head.server->model, step, w->n_top, &w->pending);
         rg_buf_put(&w->drawn, &d, sizeof d);
     }
 }
@@ -316,26 +305,18 @@ static const rg_writer writer = {.begin = begin,
                                  .choice = end_choice,
                                  .end = end,
                                  .fail = rg_openai_fail,
-                                 .free = free_writing,
+                                 .free = rg_writing_free,
                                  .stream_type = "text/event-stream",
                                  .ping = ": ping\n\n"};
 
 // ---- requests ----
 
 static writing *new_writing(raga_server *s) {
-    writing *w = rg_new(s->mem, sizeof *w);
-    rg_buf *bufs[N_BUFS];
+    writing *w = rg_writing_new(s, sizeof *w, offsetof(writing, bufs),
+                                sizeof w->bufs / sizeof *w->bufs, "chatcmpl-");
     if (w == NULL) {
         return NULL;
     }
-    list_bufs(w, bufs);
-    for (size_t i = 0; i < N_BUFS; i++) {
-        rg_buf_init(bufs[i], s->mem, 0);
-    }
-    w->mem = s->mem;
-    w->server = s;
-    w->created = (long long)time(NULL);
-    rg_serve_id("chatcmpl-", w->id);
     return w;
 }
 

@@ -1,43 +1,32 @@
 /* POST /v1/completions: a text goes on. */
 #include "serve/openai.h"
+#include "serve/writing.h"
 
 typedef struct writing {
-    const rg_mem *mem;
-    raga_server *server;
-    char id[40];
-    long long created;
+    rg_writing head;
     bool has_usage, has_logprobs;
     size_t n_top;
-    rg_buf line;    // the event that is made
-    rg_buf choices; // whole ones, commas between
-    rg_buf text;    // of the choice that is made, or of the event
-    rg_buf tokens, token_logprobs, top_logprobs, offsets; // lists, without their brackets
-    size_t n_characters;                                  // of the choice so far
+    union {
+        struct {
+            rg_buf line;    // the event that is made
+            rg_buf choices; // whole ones, commas between
+            rg_buf text;    // of the choice that is made, or of the event
+            rg_buf tokens, token_logprobs, top_logprobs, offsets; // lists, without their brackets
+        };
+        rg_buf bufs[7];
+    };
+    size_t n_characters; // of the choice so far
 } writing;
 
-enum { N_BUFS = 7 };
-
-static void list_bufs(writing *w, rg_buf *out[N_BUFS]) {
-    rg_buf *bufs[N_BUFS] = {&w->line,           &w->choices,      &w->text,   &w->tokens,
-                            &w->token_logprobs, &w->top_logprobs, &w->offsets};
-    memcpy(out, bufs, sizeof bufs);
-}
-
-static void free_writing(void *arg) {
-    writing *w = arg;
-    rg_buf *bufs[N_BUFS];
-    list_bufs(w, bufs);
-    for (size_t i = 0; i < N_BUFS; i++) {
-        rg_buf_clear(bufs[i]);
-    }
-    rg_free(w->mem, w);
-}
+_Static_assert(offsetof(writing, bufs) + sizeof((writing *)0)->bufs ==
+                   offsetof(writing, offsets) + sizeof(rg_buf),
+               "every buffer is counted");
 
 static void write_head(writing *w) {
     rg_buf_format(&w->line,
                   "{\"id\":\"%s\",\"object\":\"text_completion\",\"created\":%lld,\"model\":",
-                  w->id, w->created);
-    rg_buf_json(&w->line, rg_str_of(w->server->names[0]));
+                  w->head.id, w->head.created);
+    rg_buf_json(&w->line, rg_str_of(w->head.server->names[0]));
     rg_buf_str(&w->line, RG_STR(",\"choices\":["));
 }
 
@@ -89,7 +78,7 @@ static void write_token_text(const writing *w, int32_t id, rg_buf *out) {
     char *bytes = NULL;
     size_t size = 0;
     raga_error err;
-    const raga_tokenizer *tokenizer = raga_model_tokenizer(w->server->model);
+    const raga_tokenizer *tokenizer = raga_model_tokenizer(w->head.server->model);
     if (raga_detokenize_bytes(tokenizer, &id, 1, &bytes, &size, &err) != RAGA_OK) {
         size = 0;
     }
@@ -166,7 +155,7 @@ static const rg_writer writer = {.begin = begin,
                                  .choice = end_choice,
                                  .end = end,
                                  .fail = rg_openai_fail,
-                                 .free = free_writing,
+                                 .free = rg_writing_free,
                                  .stream_type = "text/event-stream",
                                  .ping = ": ping\n\n"};
 
@@ -243,19 +232,11 @@ static bool read_rest(const rg_json *root, rg_job *job, writing *w, rg_fault *fa
 static bool read_request(raga_server *s, const rg_http_request *request, rg_job *job,
                          rg_fault *fault) {
     const rg_json *root = NULL;
-    writing *w = rg_new(s->mem, sizeof *w);
-    rg_buf *bufs[N_BUFS];
+    writing *w = rg_writing_new(s, sizeof *w, offsetof(writing, bufs),
+                                sizeof w->bufs / sizeof *w->bufs, "cmpl-");
     if (w == NULL) {
         return rg_fault_set(fault, 500, NULL, "no memory for the answer");
     }
-    list_bufs(w, bufs);
-    for (size_t i = 0; i < N_BUFS; i++) {
-        rg_buf_init(bufs[i], s->mem, 0);
-    }
-    w->mem = s->mem;
-    w->server = s;
-    w->created = (long long)time(NULL);
-    rg_serve_id("cmpl-", w->id);
     job->writer = &writer;
     job->writing = w;
     return rg_serve_parse(request, &job->scratch, &root, fault) &&
