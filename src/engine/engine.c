@@ -165,23 +165,23 @@ rg_status rg_engine_exec(rg_engine *engine, rg_exec_kind kind, size_t n_tok, siz
     return RG_OK;
 }
 
-// what a token of a step turns by, and sees; true: it is of a picture
-static bool place(rg_engine *engine, const rg_session *s, size_t pos, size_t at) {
-    int32_t axes[3];
-    const float *values = rg_session_axes(s, pos, axes);
-    const size_t width = engine->options.tower == NULL ? 0 : rg_engine_picture_width(engine);
-    engine->positions[at] = axes[0];
-    if (width != 0) {
-        float *row = engine->pictures + at * width;
-        memcpy(engine->axes + 3 * at, axes, sizeof axes);
-        engine->words[at] = values == NULL;
-        if (values == NULL) {
-            memset(row, 0, width * sizeof *row);
-        } else {
-            memcpy(row, values, width * sizeof *row);
+// What the tokens of a step see and turn by; only where there are tokens of pictures among them
+static void fill_pictures(rg_engine *engine, const rg_batch_item *items, size_t n_items) {
+    const size_t width = rg_engine_picture_width(engine);
+    size_t at = 0;
+    for (size_t i = 0; i < n_items; i++) {
+        for (size_t t = 0; t < items[i].n; t++, at++) {
+            const rg_session *s = items[i].session;
+            float *row = engine->pictures + at * width;
+            const float *values = rg_session_axes(s, s->n + t, engine->axes + 3 * at);
+            engine->words[at] = values == NULL;
+            if (values == NULL) {
+                memset(row, 0, width * sizeof *row);
+            } else {
+                memcpy(row, values, width * sizeof *row);
+            }
         }
     }
-    return values != NULL;
 }
 
 // ids and positions of all tokens of a step, and the rows of its batch
@@ -203,7 +203,9 @@ static rg_status gather(rg_engine *engine, const rg_batch_item *items, size_t n_
                                n_vocab);
             }
             engine->ids[at + t] = id;
-            *has_pictures = place(engine, s, s->n + t, at + t) || *has_pictures;
+            int32_t axes[3];
+            *has_pictures = rg_session_axes(s, s->n + t, axes) != NULL || *has_pictures;
+            engine->positions[at + t] = axes[0];
         }
         rg_status status = rg_session_grow(s, items[i].n, err);
         if (status != RG_OK) {
@@ -256,6 +258,9 @@ rg_status rg_engine_compute(rg_engine *engine, const rg_batch_item *items, size_
     }
     bool has_pictures = false;
     RG_TRY(gather(engine, items, n_items, is_guess, rows, &n_tok, &has_pictures, err));
+    if (has_pictures) {
+        fill_pictures(engine, items, n_items);
+    }
     RG_TRY(rg_engine_exec(engine, has_pictures ? RG_EXEC_PICTURES : RG_EXEC_WORDS, n_tok, n_out,
                           &slot, err));
     const rg_kv_batch batch = {
